@@ -1,0 +1,2 @@
+//! The `cip` command.
+fn main() {}

@@ -1,0 +1,46 @@
+//! The names of columns, each written once.
+
+/// When the event happened, Timestamp(us, UTC).
+pub const EVENT_TIME: &str = "event_time";
+/// What happened, Dictionary(Int32, Utf8).
+pub const EVENT_TYPE: &str = "event_type";
+/// The product, Int64 or Utf8.
+pub const PRODUCT_ID: &str = "product_id";
+/// The product's category, Int64 or Utf8.
+pub const CATEGORY_ID: &str = "category_id";
+/// The category's dotted name, Dictionary(Int32, Utf8).
+pub const CATEGORY_CODE: &str = "category_code";
+/// The brand, Dictionary(Int32, Utf8).
+pub const BRAND: &str = "brand";
+/// The price of one piece, Decimal128(18, s).
+pub const PRICE: &str = "price";
+/// Pieces, Int64; 1 where the source does not say.
+pub const QUANTITY: &str = "quantity";
+/// The invoice or order, Int64 or Utf8.
+pub const ORDER_ID: &str = "order_id";
+/// The customer, Int64 or Utf8; null means unknown.
+pub const USER_ID: &str = "user_id";
+/// The dense code of the source's own session, UInt32.
+pub const SOURCE_SESSION: &str = "source_session";
+/// The source's own session id, FixedSizeBinary(16) or Utf8.
+pub const USER_SESSION: &str = "user_session";
+/// The arm of an experiment, Dictionary(Int32, Utf8).
+pub const EXPERIMENT_GROUP: &str = "experiment_group";
+
+/// The columns of an event that this project gives a meaning, in the order in which the store writes them.
+///
+/// The two that order the store come first.
+pub const EVENT_COLUMNS: [&str; 12] = [
+    USER_ID,
+    EVENT_TIME,
+    EVENT_TYPE,
+    PRODUCT_ID,
+    CATEGORY_ID,
+    CATEGORY_CODE,
+    BRAND,
+    PRICE,
+    QUANTITY,
+    ORDER_ID,
+    SOURCE_SESSION,
+    EXPERIMENT_GROUP,
+];

@@ -1,0 +1,112 @@
+//! The schemas of the tables that stages write, each with its sort order.
+//!
+//! Names and types are fixed; other engines and SQL users rely on them.
+
+use std::sync::Arc;
+
+use arrow_schema::extension::Uuid as UuidExtension;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use crate::column;
+use crate::event_schema::{dictionary_type, timestamp_type};
+use crate::id::IdType;
+use crate::money::{MoneyScale, SUM_PRECISION};
+use crate::uuid::Uuid;
+
+/// How the source writes its own session ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionIdType {
+    /// UUIDs, kept as 16 bytes.
+    Uuid,
+    /// Any other text.
+    Utf8,
+}
+
+impl SessionIdType {
+    /// The Arrow type.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Uuid => Uuid::DATA_TYPE,
+            Self::Utf8 => DataType::Utf8,
+        }
+    }
+}
+
+/// `session_dictionary`: what source session each dense code stands for, and whose it is. Sorted by
+/// source_session.
+pub fn session_dictionary(sessions: SessionIdType, users: Option<IdType>) -> SchemaRef {
+    let mut session = Field::new(column::USER_SESSION, sessions.data_type(), false);
+    if sessions == SessionIdType::Uuid {
+        session = session.with_extension_type(UuidExtension);
+    }
+    let mut fields = vec![Field::new(column::SOURCE_SESSION, DataType::UInt32, false), session];
+    if let Some(users) = users {
+        fields.push(Field::new(column::USER_ID, users.data_type(), true));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// `product_dictionary`: a dense code for every product id. Sorted by product_code, which is the rank of the id.
+pub fn product_dictionary(products: IdType) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("product_code", DataType::UInt32, false),
+        Field::new(column::PRODUCT_ID, products.data_type(), false),
+    ]))
+}
+
+/// `rejects`: the rows that did not become events. Sorted by source_file, byte_start.
+pub fn rejects() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("source_file", dictionary_type(), false),
+        Field::new("line", DataType::UInt64, false),
+        Field::new("byte_start", DataType::UInt64, false),
+        Field::new("byte_end", DataType::UInt64, false),
+        Field::new("column", dictionary_type(), true),
+        Field::new("reason", dictionary_type(), false),
+        Field::new("detail", DataType::Utf8, false),
+        Field::new("raw", DataType::Binary, false),
+    ]))
+}
+
+/// `fact_sessions`: one row a session. Sorted by user_id, session_start.
+///
+/// `revenue` is null where the source has no prices.
+pub fn fact_sessions(users: IdType, money: Option<MoneyScale>) -> SchemaRef {
+    let count = |name| Field::new(name, DataType::Int64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("session_key", DataType::UInt64, false),
+        Field::new(column::USER_ID, users.data_type(), false),
+        count("session_seq"),
+        Field::new("session_start", timestamp_type(), false),
+        Field::new("session_end", timestamp_type(), false),
+        count("duration_seconds"),
+        count("events"),
+        count("views"),
+        count("carts"),
+        count("removes"),
+        count("purchases"),
+        count("products"),
+        Field::new("revenue", sum_type(money), money.is_none()),
+    ]))
+}
+
+/// `rfm_segments`: one row a customer. Sorted by user_id.
+pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
+    let score = |name| Field::new(name, DataType::UInt8, false);
+    Arc::new(Schema::new(vec![
+        Field::new(column::USER_ID, users.data_type(), false),
+        Field::new("recency_days", DataType::Int32, false),
+        Field::new("frequency", DataType::Int64, false),
+        Field::new("monetary", money.sum_type(), false),
+        score("r"),
+        score("f"),
+        score("m"),
+        Field::new("segment", dictionary_type(), false),
+    ]))
+}
+
+/// The type of a sum of money; where no scale is known it holds only nulls.
+fn sum_type(money: Option<MoneyScale>) -> DataType {
+    money.map_or(DataType::Decimal128(SUM_PRECISION, 0), MoneyScale::sum_type)
+}
