@@ -1,6 +1,6 @@
 //! The schema of events: which of the known columns a source has, and their types.
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 
 use crate::column;
 use crate::error::CoreError;
@@ -33,21 +33,6 @@ impl EventSchema {
             }
         }
         Ok(Self { schema })
-    }
-
-    /// Returns the field that a known column has, or none for a name without a fixed meaning.
-    ///
-    /// `ids` and `money` are used by the columns whose type the source decides.
-    pub fn known_field(name: &str, ids: IdType, money: MoneyScale, nullable: bool) -> Option<Field> {
-        let data_type = match expectation(name)? {
-            Expectation::Timestamp => timestamp_type(),
-            Expectation::Dictionary => dictionary_type(),
-            Expectation::Id => ids.data_type(),
-            Expectation::Money => money.amount_type(),
-            Expectation::Int64 => DataType::Int64,
-            Expectation::UInt32 => DataType::UInt32,
-        };
-        Some(Field::new(name, data_type, nullable))
     }
 
     /// The Arrow schema.
@@ -163,6 +148,7 @@ fn money_scale(data_type: &DataType) -> Option<MoneyScale> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_schema::Field;
 
     fn schema(fields: Vec<Field>) -> Result<EventSchema, CoreError> {
         EventSchema::try_new(Schema::new(fields).into())

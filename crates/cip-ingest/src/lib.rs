@@ -1,1 +1,37 @@
-//! Stub.
+//! From event files to the event store, with an account of every row.
+//!
+//! Give it CSV files (plain, `.gz` or `.zst`, LF or CRLF, quoted fields, one file or a folder of them) and a
+//! [`SourceMapping`], which says which source column becomes which column of the store. It gives back a store sorted by
+//! user and time, the rejects with line, byte range, column and reason, and an [`IngestReport`] for which the law
+//! `rows = events + rejects + declared drops` was checked.
+//!
+//! See [`Ingest`] for a runnable example.
+//!
+//! # What it refuses
+//! Bad rows never stop it (unless [`Ingest::with_max_rejects`] asks for that). It stops, and leaves whatever was at the
+//! target, on: a file that is empty or does not start with the header that the mapping reads, a damaged archive, a full
+//! disk, a budget too small to work in. Byte positions count decompressed bytes; lines count from 1, the header included.
+
+mod assemble;
+mod error;
+mod header;
+mod ingest;
+mod interner;
+mod mapping;
+mod number;
+mod parse;
+mod plan;
+mod record;
+mod reject;
+mod report;
+mod row;
+mod sort;
+mod source;
+mod spill;
+mod value;
+
+pub use error::{IngestError, MappingError};
+pub use ingest::Ingest;
+pub use mapping::{ColumnRule, Condition, MappedType, SourceMapping, SourceMappingBuilder, TimeFormat};
+pub use reject::Reason;
+pub use report::{IngestPhase, IngestProgress, IngestReport};

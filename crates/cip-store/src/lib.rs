@@ -1,1 +1,45 @@
-//! Stub.
+//! Where events and results live: an ordinary folder of Parquet files with a manifest.
+//!
+//! A store holds commits; a commit is a set of files that was added in one step and never changes. Its events are
+//! sorted by user, then time, so every later stage reads "all events of some users" in one pass and any other
+//! engine can read the files as they are (`SELECT … FROM 'STORE/commits/*/events-*.parquet'`).
+//!
+//! ```text
+//! STORE/
+//!   manifest.json                       schema, mapping, commits: files, rows, spans, checksums, accounts
+//!   commits/000001/
+//!     events-00000.parquet …            sorted by user_id, event_time, source file, line
+//!     session_dictionary.parquet        source_session ─▶ user_session (16 bytes), user_id
+//!     product_dictionary.parquet        product_code ─▶ product_id
+//!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
+//! ```
+//!
+//! Nothing appears before it is whole: [`StagedFolder`] and [`StagedFile`] write beside their target and rename.
+//!
+//! # Tour
+//! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
+//! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
+//! - [`TableWriter`], [`read_table`]: result tables.
+
+mod commit;
+mod encoding;
+mod error;
+mod manifest;
+mod parquet_file;
+mod scan;
+mod staged;
+mod statistics;
+mod store;
+mod table;
+
+pub use commit::{
+    CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
+    StoreWriter, WrittenEvents,
+};
+pub use error::StoreError;
+pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
+pub use scan::{EventBatches, EventPartition, EventScan};
+pub use staged::{StagedFile, StagedFolder, write_file};
+pub use statistics::{ColumnBytes, StoreStatistics};
+pub use store::EventStore;
+pub use table::{TableReader, TableWriter, read_table};

@@ -1,0 +1,155 @@
+//! Why an ingest stopped. Bad rows do not stop it: they go to the rejects.
+
+use std::io;
+use std::path::PathBuf;
+
+use cip_core::MemoryBudget;
+
+/// Why files did not become a store. Nothing was written then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file that ends too early or is damaged for its decompressor.
+    #[error("{} cannot be decompressed after {offset} bytes: {source}; it may be cut or damaged, fetch it again", path.display())]
+    Compression {
+        /// The file.
+        path: PathBuf,
+        /// Decompressed bytes until there.
+        offset: u64,
+        /// The decompressor's reason.
+        source: io::Error,
+    },
+    /// No file to read.
+    #[error("no source files in {}: expected files ending in .csv, .csv.gz or .csv.zst", path.display())]
+    NoSources {
+        /// The folder, or the empty list's stand-in.
+        path: PathBuf,
+    },
+    /// Two sources of one name: their order would be undefined.
+    #[error("two sources are called `{name}`: rename one, the order of equal events follows the names")]
+    DuplicateSource {
+        /// The name.
+        name: String,
+    },
+    /// A file without a header line.
+    #[error("{} is empty: expected a header line with the columns {expected}; remove the file or fetch it again", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+        /// The columns that the mapping reads.
+        expected: String,
+    },
+    /// A first line that is not the header that the mapping reads.
+    #[error("{} has another header than mapping `{mapping}` reads: missing {missing}; found {found}; choose another --mapping or write one", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// The mapping's name.
+        mapping: String,
+        /// The columns that are missing or stand twice.
+        missing: String,
+        /// The header as it is, shortened.
+        found: String,
+    },
+    /// A first line that is not text at all.
+    #[error("{} does not start with a CSV header but with {found}: expected UTF-8 text, plain, .gz or .zst", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What it starts with.
+        found: String,
+    },
+    /// No rows at all.
+    #[error("there are no data rows in {files} source file(s), only headers: check the export")]
+    NoRows {
+        /// Files read.
+        files: usize,
+    },
+    /// More rejects than the caller allows.
+    #[error("{rejects} rows were rejected, more than the {allowed} allowed; first: {first}")]
+    TooManyRejects {
+        /// Rejected rows so far.
+        rejects: u64,
+        /// What the caller allows.
+        allowed: u64,
+        /// Where the first one is, and why it was rejected.
+        first: String,
+    },
+    /// A dictionary column with too many values for the budget.
+    #[error(
+        "column `{column}` has too many distinct values for a dictionary in {budget} of memory: map it as `utf8`, or give more memory"
+    )]
+    TooManyValues {
+        /// The column of the store.
+        column: String,
+        /// The caller's budget.
+        budget: MemoryBudget,
+    },
+    /// The mapping is wrong.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The store could not be written.
+    #[error(transparent)]
+    Store(#[from] cip_store::StoreError),
+    /// A budget too small, or more than 2^32 codes.
+    #[error(transparent)]
+    Core(#[from] cip_core::CoreError),
+}
+
+/// What is wrong with a source mapping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MappingError {
+    /// Not the TOML that is expected.
+    #[error("the mapping cannot be read: {reason}")]
+    Toml {
+        /// Where and why.
+        reason: String,
+    },
+    /// A column that every event has is not mapped.
+    #[error("`{column}` is not mapped: every event needs it, add it to [columns]")]
+    Required {
+        /// The column.
+        column: &'static str,
+    },
+    /// A rule that contradicts itself.
+    #[error("column `{column}`: {reason}")]
+    Rule {
+        /// The column.
+        column: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A column of the contract with another type.
+    #[error("{reason}")]
+    Contract {
+        /// The column, its type and what is expected.
+        reason: String,
+    },
+    /// A delimiter that cannot be told from the text.
+    #[error(
+        "the delimiter {delimiter:?} cannot split fields: choose an ASCII character other than the quote and line ends"
+    )]
+    Delimiter {
+        /// As given.
+        delimiter: char,
+    },
+    /// More columns than a row has room for.
+    #[error("{columns} columns are mapped, at most {limit} are possible: leave some out")]
+    TooManyColumns {
+        /// As mapped.
+        columns: usize,
+        /// The limit.
+        limit: usize,
+    },
+}

@@ -1,0 +1,376 @@
+//! The ingest: files in, a store out, and an account of every row.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{RecordBatch, UInt32Array};
+use cip_core::pipeline::ordered_map;
+use cip_core::{CoreError, IdDictionary, IdType, MemoryBudget, column, table};
+use cip_store::{
+    Account, CommitParts, DataFile, EventStore, SideTableWriter, SourceFile, StoreWriter, WrittenEvents,
+};
+
+use crate::assemble::Assembler;
+use crate::error::IngestError;
+use crate::mapping::{ColumnKind, SourceMapping};
+use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
+use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
+use crate::plan::Plan;
+use crate::reject;
+use crate::report::{IngestPhase, IngestProgress, IngestReport};
+use crate::sort::SortedRows;
+use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
+use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitters};
+
+/// Reads source files into an event store.
+///
+/// Two passes: records are parsed in parallel and scattered to key ranges, in memory or in one temporary file; then
+/// each range is sorted by user, time, file and line, and written. The result depends on the files, their names and the
+/// mapping alone, not on threads, chunk size or memory.
+///
+/// # Examples
+/// ```
+/// use cip_ingest::{Ingest, SourceMapping};
+/// # let folder = std::env::temp_dir().join(format!("cip-ingest-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let file = folder.join("events.csv");
+/// std::fs::write(&file, "t,e,u\n2019-10-01 00:00:00 UTC,view,7\nyesterday,view,8\n")?;
+/// let mapping = SourceMapping::from_toml(r#"
+///     name = "tiny"
+///     [columns]
+///     event_time = { from = "t", type = "timestamp" }
+///     event_type = { from = "e", type = "dictionary" }
+///     user_id = { from = "u", type = "int64" }
+/// "#)?;
+/// let (store, report) = Ingest::new(mapping).run(&[file], &folder.join("store"), &mut |_| ())?;
+/// assert_eq!((report.account.rows, report.account.events), (2, 1));
+/// assert_eq!(report.account.rejects["invalid_time"], 1);
+/// # drop(store);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    mapping: SourceMapping,
+    budget: MemoryBudget,
+    threads: NonZeroUsize,
+    chunk_bytes: Option<NonZeroUsize>,
+    max_rejects: Option<u64>,
+}
+
+impl Ingest {
+    /// Returns an ingest by `mapping` in 512 MiB, on as many threads as the machine runs at once.
+    pub fn new(mapping: SourceMapping) -> Self {
+        Self {
+            mapping,
+            budget: MemoryBudget::from_mib(512),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            chunk_bytes: None,
+            max_rejects: None,
+        }
+    }
+
+    /// Sets how much memory it may use.
+    pub fn with_memory(mut self, budget: MemoryBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets the number of threads.
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets about how many bytes are parsed at once; without it, what the memory allows.
+    pub fn with_chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.chunk_bytes = Some(bytes);
+        self
+    }
+
+    /// Stops with an error, and without a store, at more than `rejects` rejected rows.
+    pub fn with_max_rejects(mut self, rejects: u64) -> Self {
+        self.max_rejects = Some(rejects);
+        self
+    }
+
+    /// Reads `sources` (files, or folders of `.csv`, `.csv.gz` and `.csv.zst`) into a store at `target`, which replaces
+    /// a store that was there. Files are ordered by name.
+    ///
+    /// # Errors
+    /// See [`IngestError`]. Whatever was at `target` is then still there.
+    pub fn run(
+        &self,
+        sources: &[PathBuf],
+        target: &Path,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<(EventStore, IngestReport), IngestError> {
+        let sources: Arc<[Source]> = find_sources(sources)?.into();
+        let schema = self.mapping.schema()?;
+        let parser = Parser::new(&self.mapping)?;
+        let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources, &parser.layout)?;
+        let (splitters, unmapped_columns) = self.look_ahead(&sources, &parser, &plan)?;
+
+        let mapping = serde_json::to_value(&self.mapping).unwrap_or_default();
+        let writer = StoreWriter::create(target, &schema, mapping)?;
+        let scatter = Scatter::new(splitters, SpillFile::create(writer.scratch())?, plan.buffer_bytes);
+        let rejects = writer.side_table("rejects", &table::rejects())?;
+        let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
+        if parsed.account.rows == 0 {
+            return Err(IngestError::NoRows { files: sources.len() });
+        }
+        parsed.account.check()?;
+
+        let written = self.write(&writer, &parser, &plan, scatter, &parsed.account, progress)?;
+        let report = IngestReport {
+            account: parsed.account,
+            files: sources.len(),
+            bytes: parsed.files.iter().map(|file| file.bytes).sum(),
+            unmapped_columns,
+        };
+        let store = writer.finish(CommitParts {
+            sources: parsed.files,
+            events: written.events,
+            session_dictionary: written.session_dictionary,
+            product_dictionary: written.product_dictionary,
+            rejects: parsed.rejects,
+        })?;
+        Ok((store, report))
+    }
+
+    /// Opens every file once: checks the headers before any work, and samples the keys where the rows will not fit in
+    /// memory.
+    fn look_ahead(
+        &self,
+        sources: &[Source],
+        parser: &Parser,
+        plan: &Plan,
+    ) -> Result<(Splitters, Vec<String>), IngestError> {
+        let wanted = self.mapping.source_columns();
+        let mut unmapped: Vec<String> = Vec::new();
+        let mut sample = KeySample::default();
+        for (index, source) in sources.iter().enumerate() {
+            let mut file = OpenFile::open(index, source, &self.mapping)?;
+            for name in &file.header().names {
+                if !wanted.contains(&name.as_str()) && !unmapped.contains(name) {
+                    unmapped.push(name.clone());
+                }
+            }
+            if plan.partitions > 1 {
+                plan.sample(&mut file, source, self.mapping.delimiter(), |chunk| {
+                    parser.parse(chunk, |row, _| sample.push(&row.key()));
+                })?;
+            }
+        }
+        Ok((Splitters::from_sample(sample, plan.partitions), unmapped))
+    }
+
+    fn parse(
+        &self,
+        sources: &Arc<[Source]>,
+        parser: &Parser,
+        plan: &Plan,
+        scatter: &Scatter,
+        rejects: SideTableWriter,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<Parsed, IngestError> {
+        let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
+        let locals: Mutex<Vec<LocalRows>> = Mutex::new(Vec::new());
+        let parse = |chunk: Result<Chunk, IngestError>| {
+            let mut chunk = chunk?;
+            let mut local = locals.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let parsed = parser.parse(&chunk, |row, bytes| scatter.push(&mut local, &row.key(), bytes));
+            scatter.flush(&mut local)?;
+            locals.lock().unwrap_or_else(PoisonError::into_inner).push(local);
+            chunk.data = Vec::new();
+            plan.check_dictionaries(parser)?;
+            Ok::<_, IngestError>((chunk, parsed))
+        };
+        let mut books = Books {
+            sources,
+            parser,
+            rejects,
+            max_rejects: self.max_rejects,
+            total_bytes: sources.iter().map(|source| source.bytes).sum(),
+            first_reject: None,
+            lines: 0,
+            account: Account::default(),
+            file: Account::default(),
+            files: Vec::new(),
+        };
+        std::thread::scope(|scope| {
+            for parsed in ordered_map(scope, self.threads, chunks, parse) {
+                let (chunk, parsed) = parsed?;
+                progress(books.enter(chunk, parsed)?);
+            }
+            Ok::<_, IngestError>(())
+        })?;
+        Ok(Parsed { account: books.account, files: books.files, rejects: books.rejects.finish()? })
+    }
+
+    fn write(
+        &self,
+        writer: &StoreWriter,
+        parser: &Parser,
+        plan: &Plan,
+        scatter: Scatter,
+        account: &Account,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<Written, IngestError> {
+        let schema = self.mapping.schema()?;
+        let mut events = writer.events()?;
+        let encoder = events.encoder();
+        let assembler = Assembler::new(schema.clone(), parser);
+        let mut products =
+            schema.id_type(column::PRODUCT_ID).map(|ids| IdDictionary::new(column::PRODUCT_ID, ids));
+        let users = schema.id_type(column::USER_ID);
+        let user_column = parser.columns.iter().position(|target| target.name == column::USER_ID).zip(users);
+        let dictionary: SharedWriter = Arc::new(Mutex::new(None));
+        let numbering = match parser.layout.session.map(|session| (session, &parser.columns[session].kind)) {
+            Some((session, ColumnKind::Session(ids))) => {
+                let schema = table::session_dictionary(*ids, users);
+                *dictionary.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(writer.side_table("session_dictionary", &schema)?);
+                let dictionary = Arc::clone(&dictionary);
+                Some(SessionNumbering::new(&parser.layout, session, user_column, schema, dictionary))
+            }
+            _ => None,
+        };
+
+        let (partitions, spill) = scatter.into_partitions();
+        let spill = &spill;
+        let refined = partitions.into_iter().flat_map(|partition| {
+            match partition.refine(&parser.layout, spill, plan.partition_bytes) {
+                Ok(parts) => parts.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        let sort = |partition: Result<Partition, IngestError>| {
+            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(spill)?))
+        };
+        let mut rows = 0;
+        std::thread::scope(|scope| {
+            let sorted = ordered_map(scope, self.threads, refined, sort);
+            let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
+            let encoded = ordered_map(scope, self.threads, groups, |group| {
+                let assembled = assembler.assemble(&group?)?;
+                Ok::<_, IngestError>((
+                    encoder.encode(&assembled.events)?,
+                    assembled.products,
+                    assembled.events.len(),
+                ))
+            });
+            for group in encoded {
+                let (group, group_products, group_rows) = group?;
+                events.append(group)?;
+                if let Some(products) = &mut products {
+                    group_products.for_each(|id| products.code(id).map(|_| ()))?;
+                    plan.check_products(products.len())?;
+                }
+                rows += group_rows as u64;
+                progress(IngestProgress {
+                    phase: IngestPhase::Write,
+                    done: rows,
+                    total: account.events,
+                    rows: account.rows,
+                    rejects: account.rejected(),
+                });
+            }
+            Ok::<_, IngestError>(())
+        })?;
+        let session_dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Written {
+            events: events.finish()?,
+            session_dictionary: session_dictionary.map(SideTableWriter::finish).transpose()?,
+            product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
+        })
+    }
+}
+
+struct Parsed {
+    account: Account,
+    files: Vec<SourceFile>,
+    rejects: DataFile,
+}
+
+struct Written {
+    events: WrittenEvents,
+    session_dictionary: Option<DataFile>,
+    product_dictionary: Option<DataFile>,
+}
+
+/// The account of rows, entered chunk by chunk in their order.
+struct Books<'a> {
+    sources: &'a [Source],
+    parser: &'a Parser,
+    rejects: SideTableWriter,
+    max_rejects: Option<u64>,
+    total_bytes: u64,
+    first_reject: Option<String>,
+    /// Lines of the current file before the next chunk, the header's included.
+    lines: u64,
+    account: Account,
+    file: Account,
+    files: Vec<SourceFile>,
+}
+
+impl Books<'_> {
+    fn enter(&mut self, chunk: Chunk, parsed: ParsedChunk) -> Result<IngestProgress, IngestError> {
+        let source = &self.sources[chunk.file];
+        if self.lines == 0 {
+            self.lines = chunk.header.lines;
+        }
+        self.file.rows += parsed.rows;
+        self.file.events += parsed.events;
+        let drops = self.parser.drop_rules().zip(&parsed.drops).chain([(BLANK_LINE, &parsed.blank_lines)]);
+        for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
+            *self.file.drops.entry(rule.to_owned()).or_default() += count;
+        }
+        for reject in &parsed.rejects {
+            *self.file.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
+            self.first_reject.get_or_insert_with(|| {
+                let line = self.lines + reject.line;
+                format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
+            });
+        }
+        if !parsed.rejects.is_empty() {
+            let batch =
+                reject::to_batch(&source.name, self.lines, &parsed.rejects).map_err(CoreError::from)?;
+            self.rejects.write(batch)?;
+        }
+        self.lines += parsed.lines;
+        let rejects = self.account.rejected() + self.file.rejected();
+        if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
+            let first = self.first_reject.take().unwrap_or_default();
+            return Err(IngestError::TooManyRejects { rejects, allowed, first });
+        }
+        let rows = self.account.rows + self.file.rows;
+        if let Some(finished) = chunk.finished {
+            let account = std::mem::take(&mut self.file);
+            account.check()?;
+            self.account.add(&account);
+            self.lines = 0;
+            let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
+            self.files.push(SourceFile { name, bytes, xxh3, account });
+        }
+        Ok(IngestProgress {
+            phase: IngestPhase::Parse,
+            done: chunk.bytes_read,
+            total: self.total_bytes,
+            rows,
+            rejects,
+        })
+    }
+}
+
+fn write_products(writer: &StoreWriter, mut products: IdDictionary) -> Result<DataFile, IngestError> {
+    products.sort();
+    let ids = products.to_array();
+    let id_type = if ids.data_type() == &IdType::Int64.data_type() { IdType::Int64 } else { IdType::Utf8 };
+    let schema = table::product_dictionary(id_type);
+    let mut table = writer.side_table("product_dictionary", &schema)?;
+    let codes = Arc::new(UInt32Array::from_iter_values(0..products.len() as u32));
+    table.write(RecordBatch::try_new(schema, vec![codes, ids]).map_err(CoreError::from)?)?;
+    Ok(table.finish()?)
+}

@@ -1,0 +1,40 @@
+//! What an ingest tells while it runs and when it is done.
+
+use cip_store::Account;
+
+/// How far an ingest is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngestProgress {
+    /// The phase.
+    pub phase: IngestPhase,
+    /// Parsing: bytes on disk read so far. Writing: rows written so far.
+    pub done: u64,
+    /// Parsing: bytes of all sources. Writing: rows to write.
+    pub total: u64,
+    /// Rows read so far.
+    pub rows: u64,
+    /// Rows rejected so far.
+    pub rejects: u64,
+}
+
+/// What an ingest is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IngestPhase {
+    /// Reading and parsing the sources.
+    Parse,
+    /// Sorting and writing the store.
+    Write,
+}
+
+/// Where every row went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestReport {
+    /// All files together; the law of rows holds.
+    pub account: Account,
+    /// Files read.
+    pub files: usize,
+    /// Bytes read, as they lie on disk.
+    pub bytes: u64,
+    /// Columns of the sources that the mapping leaves out.
+    pub unmapped_columns: Vec<String>,
+}

@@ -1,0 +1,275 @@
+//! An event as a row of bytes: what is scattered to partitions, spilled and sorted.
+//!
+//! ```text
+//! position u64 │ time i64 │ length u32, where there are texts │ null bits │ slots … │ texts …
+//! ```
+//!
+//! `position` is the source file (24 bits) and the byte where its record starts (40 bits), so that rows of one time
+//! keep the order of file and line.
+
+use std::cmp::Ordering;
+
+use cip_core::column;
+
+use crate::mapping::{ColumnKind, TargetColumn};
+use cip_core::table::SessionIdType;
+
+const TIME: usize = 8;
+const OFFSET_BITS: u32 = 40;
+
+/// Where each column of the store lies in a row.
+#[derive(Debug)]
+pub(crate) struct RowLayout {
+    slots: Vec<Slot>,
+    user: Option<(usize, SlotKind)>,
+    pub(crate) session: Option<usize>,
+    /// Where the row's length stands, in layouts with texts.
+    length_at: Option<usize>,
+    nulls_at: usize,
+    fixed: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    at: usize,
+    pub(crate) kind: SlotKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotKind {
+    /// The row's time, which stands at its start.
+    Time,
+    /// Int64, money, other times.
+    Int64,
+    Float64,
+    /// A code of a shared dictionary.
+    Code,
+    Uuid,
+    /// Start (from the row's) and length of a text behind the slots.
+    Text,
+}
+
+impl SlotKind {
+    fn width(self) -> usize {
+        match self {
+            Self::Time => 0,
+            Self::Code => 4,
+            Self::Uuid => 16,
+            Self::Int64 | Self::Float64 | Self::Text => 8,
+        }
+    }
+}
+
+impl RowLayout {
+    pub(crate) fn new(columns: &[TargetColumn]) -> Self {
+        let kinds: Vec<SlotKind> = columns
+            .iter()
+            .map(|target| match (&target.kind, target.name.as_str()) {
+                (ColumnKind::Timestamp(_), column::EVENT_TIME) => SlotKind::Time,
+                (ColumnKind::Int64 | ColumnKind::Timestamp(_) | ColumnKind::Money(_), _) => SlotKind::Int64,
+                (ColumnKind::Float64, _) => SlotKind::Float64,
+                (ColumnKind::Dictionary(_), _) => SlotKind::Code,
+                (ColumnKind::Session(SessionIdType::Uuid), _) => SlotKind::Uuid,
+                (ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8), _) => SlotKind::Text,
+            })
+            .collect();
+        let has_texts = kinds.contains(&SlotKind::Text);
+        let length_at = has_texts.then_some(16);
+        let nulls_at = if has_texts { 20 } else { 16 };
+        let mut at = nulls_at + columns.len().div_ceil(8);
+        let slots: Vec<Slot> = kinds
+            .into_iter()
+            .map(|kind| {
+                let start = if kind == SlotKind::Time { TIME } else { at };
+                at += kind.width();
+                Slot { at: start, kind }
+            })
+            .collect();
+        let index = |name| columns.iter().position(|target| target.name == name);
+        Self {
+            user: index(column::USER_ID).map(|user| (user, slots[user].kind)),
+            session: index(column::SOURCE_SESSION),
+            slots,
+            length_at,
+            nulls_at,
+            fixed: at,
+        }
+    }
+
+    pub(crate) fn slot(&self, column: usize) -> Slot {
+        self.slots[column]
+    }
+
+    /// Bytes of a row, not counting its texts.
+    pub(crate) fn fixed_bytes(&self) -> usize {
+        self.fixed
+    }
+
+    /// Returns where the rows in `data` start.
+    pub(crate) fn starts(&self, data: &[u8]) -> Vec<u32> {
+        let mut starts = Vec::with_capacity(data.len() / self.fixed);
+        let mut at = 0;
+        while at < data.len() {
+            starts.push(at as u32);
+            at += Row { layout: self, bytes: &data[at..] }.len();
+        }
+        starts
+    }
+
+    pub(crate) fn row<'a>(&'a self, data: &'a [u8], start: u32) -> Row<'a> {
+        Row { layout: self, bytes: &data[start as usize..] }
+    }
+}
+
+/// A row inside a buffer of rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    layout: &'a RowLayout,
+    bytes: &'a [u8],
+}
+
+/// What rows are ordered by: user, time, source file, line; rows without a user come last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowKey<'a> {
+    unknown: bool,
+    /// An integer id, or the start of a text, in an order-preserving form.
+    prefix: u64,
+    text: &'a [u8],
+    time: i64,
+    position: u64,
+}
+
+impl<'a> RowKey<'a> {
+    pub(crate) fn same_user(&self, other: &Self) -> bool {
+        (self.unknown, self.prefix, self.text) == (other.unknown, other.prefix, other.text)
+    }
+
+    pub(crate) fn with_text<'b>(self, text: &'b [u8]) -> RowKey<'b> {
+        RowKey { unknown: self.unknown, prefix: self.prefix, text, time: self.time, position: self.position }
+    }
+
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+}
+
+impl Ord for RowKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.unknown, self.prefix)
+            .cmp(&(other.unknown, other.prefix))
+            .then_with(|| self.text.cmp(other.text))
+            .then_with(|| (self.time, self.position).cmp(&(other.time, other.position)))
+    }
+}
+
+impl PartialOrd for RowKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<'a> Row<'a> {
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&self.bytes[at..at + N]);
+        bytes
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.array(at))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.layout.length_at.map_or(self.layout.fixed, |at| self.u32(at) as usize)
+    }
+
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        self.bytes[self.layout.nulls_at + column / 8] & (1 << (column % 8)) != 0
+    }
+
+    pub(crate) fn int64(&self, slot: Slot) -> i64 {
+        i64::from_le_bytes(self.array(slot.at))
+    }
+
+    pub(crate) fn float64(&self, slot: Slot) -> f64 {
+        f64::from_le_bytes(self.array(slot.at))
+    }
+
+    pub(crate) fn code(&self, slot: Slot) -> u32 {
+        self.u32(slot.at)
+    }
+
+    /// The bytes of a UUID or a text.
+    pub(crate) fn bytes(&self, slot: Slot) -> &'a [u8] {
+        match slot.kind {
+            SlotKind::Text => {
+                let start = self.u32(slot.at) as usize;
+                &self.bytes[start..start + self.u32(slot.at + 4) as usize]
+            }
+            _ => &self.bytes[slot.at..slot.at + slot.kind.width()],
+        }
+    }
+
+    pub(crate) fn key(&self) -> RowKey<'a> {
+        let time = i64::from_le_bytes(self.array(TIME));
+        let position = u64::from_le_bytes(self.array(0));
+        match self.layout.user {
+            Some((user, kind)) if !self.is_null(user) => {
+                let slot = self.layout.slots[user];
+                let (prefix, text) = if kind == SlotKind::Text {
+                    let text = self.bytes(slot);
+                    let mut start = [0; 8];
+                    let length = text.len().min(8);
+                    start[..length].copy_from_slice(&text[..length]);
+                    (u64::from_be_bytes(start), text)
+                } else {
+                    (self.int64(slot).cast_unsigned() ^ (1 << 63), &[][..])
+                };
+                RowKey { unknown: false, prefix, text, time, position }
+            }
+            _ => RowKey { unknown: true, prefix: 0, text: &[], time, position },
+        }
+    }
+}
+
+/// Writes one row after the other.
+#[derive(Debug)]
+pub(crate) struct RowBuilder {
+    bytes: Vec<u8>,
+}
+
+impl RowBuilder {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    pub(crate) fn start(&mut self, layout: &RowLayout, file: usize, offset: u64) {
+        self.bytes.clear();
+        self.bytes.resize(layout.fixed, 0);
+        let position = (file as u64) << OFFSET_BITS | (offset & ((1 << OFFSET_BITS) - 1));
+        self.bytes[..8].copy_from_slice(&position.to_le_bytes());
+    }
+
+    pub(crate) fn null(&mut self, layout: &RowLayout, column: usize) {
+        self.bytes[layout.nulls_at + column / 8] |= 1 << (column % 8);
+    }
+
+    pub(crate) fn put<const N: usize>(&mut self, slot: Slot, value: [u8; N]) {
+        self.bytes[slot.at..slot.at + N].copy_from_slice(&value);
+    }
+
+    pub(crate) fn put_text(&mut self, slot: Slot, text: &[u8]) {
+        let (start, length) = (self.bytes.len() as u32, text.len() as u32);
+        self.bytes[slot.at..slot.at + 4].copy_from_slice(&start.to_le_bytes());
+        self.bytes[slot.at + 4..slot.at + 8].copy_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(text);
+    }
+
+    pub(crate) fn finish<'a>(&'a mut self, layout: &'a RowLayout) -> (Row<'a>, &'a [u8]) {
+        if let Some(at) = layout.length_at {
+            let length = self.bytes.len() as u32;
+            self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        (Row { layout, bytes: &self.bytes }, &self.bytes)
+    }
+}

@@ -1,0 +1,381 @@
+//! Source files: which there are, what they are compressed with, and their bytes in chunks of whole records.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::read::MultiGzDecoder;
+use memchr::memchr;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::error::IngestError;
+use crate::mapping::SourceMapping;
+use crate::record::{MAX_RECORD_BYTES, RecordEnd, last_record_end, record_end};
+
+/// Bytes kept of a line that is rejected for its length.
+pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
+
+/// A file to ingest.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) compression: Compression,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".csv.zst"];
+
+/// Returns the files behind `paths` (files, and folders of files ending in .csv, .csv.gz or .csv.zst), by name.
+pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError> {
+    let io = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| IngestError::Io { action, path, source }
+    };
+    let mut files = Vec::new();
+    for path in paths {
+        if fs::metadata(path).map_err(io("read", path))?.is_dir() {
+            let before = files.len();
+            for entry in fs::read_dir(path).map_err(io("read", path))? {
+                let entry = entry.map_err(io("read", path))?;
+                let name = entry.file_name().to_string_lossy().to_lowercase();
+                if !name.starts_with('.') && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                    files.push(entry.path());
+                }
+            }
+            if files.len() == before {
+                return Err(IngestError::NoSources { path: path.clone() });
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    if files.is_empty() {
+        return Err(IngestError::NoSources { path: PathBuf::from("the list of sources") });
+    }
+    let mut sources = Vec::with_capacity(files.len());
+    for path in files {
+        let mut start = [0u8; 4];
+        let mut file = File::open(&path).map_err(io("read", &path))?;
+        let bytes = file.metadata().map_err(io("read", &path))?.len();
+        let read = read_full(&mut file, &mut start).map_err(io("read", &path))?;
+        let compression = match &start[..read] {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            _ => Compression::None,
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        sources.push(Source { path, name, bytes, compression });
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    match sources.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        Some(pair) => Err(IngestError::DuplicateSource { name: pair[0].name.clone() }),
+        None => Ok(sources),
+    }
+}
+
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Some whole records of a file.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// Index of the source.
+    pub(crate) file: usize,
+    /// The columns of the file, as its header has them.
+    pub(crate) header: Arc<Header>,
+    /// Where the data starts in the decompressed file.
+    pub(crate) offset: u64,
+    pub(crate) data: Vec<u8>,
+    /// A record that is too long: `data` is its start, and this its whole length with the line end.
+    pub(crate) oversized: Option<u64>,
+    /// Bytes on disk that were read so far, over all files.
+    pub(crate) bytes_read: u64,
+    /// The file's bytes and checksum, with its last chunk.
+    pub(crate) finished: Option<FinishedFile>,
+}
+
+/// What is known of a file once it was read to its end.
+#[derive(Debug)]
+pub(crate) struct FinishedFile {
+    pub(crate) bytes: u64,
+    pub(crate) xxh3: String,
+}
+
+/// The first line of a file, split and matched with the mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) names: Vec<String>,
+    /// Lines that the header takes (1, more where a name has a line end).
+    pub(crate) lines: u64,
+}
+
+impl Header {
+    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|candidate| candidate == name)
+    }
+}
+
+/// Reads files one after the other in chunks of whole records.
+pub(crate) struct ChunkReader {
+    sources: Arc<[Source]>,
+    mapping: Arc<SourceMapping>,
+    chunk_bytes: usize,
+    next: usize,
+    open: Option<OpenFile>,
+    bytes_before: u64,
+    failed: bool,
+}
+
+impl ChunkReader {
+    pub(crate) fn new(sources: Arc<[Source]>, mapping: Arc<SourceMapping>, chunk_bytes: usize) -> Self {
+        Self { sources, mapping, chunk_bytes, next: 0, open: None, bytes_before: 0, failed: false }
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>, IngestError> {
+        let file = match &mut self.open {
+            Some(file) => file,
+            none => {
+                let Some(source) = self.sources.get(self.next) else { return Ok(None) };
+                self.next += 1;
+                none.insert(OpenFile::open(self.next - 1, source, &self.mapping)?)
+            }
+        };
+        let mut chunk = file.next_chunk(self.chunk_bytes, self.mapping.delimiter())?;
+        chunk.bytes_read += self.bytes_before;
+        if chunk.finished.is_some() {
+            self.bytes_before = chunk.bytes_read;
+            self.open = None;
+        }
+        Ok(Some(chunk))
+    }
+}
+
+impl Iterator for ChunkReader {
+    type Item = Result<Chunk, IngestError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_chunk();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+/// A file that is being read, behind its header.
+pub(crate) struct OpenFile {
+    path: PathBuf,
+    index: usize,
+    reader: Box<dyn Read + Send>,
+    raw: Arc<Mutex<RawBytes>>,
+    compression: Compression,
+    header: Arc<Header>,
+    /// Decompressed bytes from a record's start on.
+    pending: Vec<u8>,
+    /// Where `pending` starts in the decompressed file.
+    offset: u64,
+    ended: bool,
+}
+
+impl OpenFile {
+    /// Opens a file and reads its header.
+    pub(crate) fn open(index: usize, source: &Source, mapping: &SourceMapping) -> Result<Self, IngestError> {
+        let path = source.path.clone();
+        let io = |source| IngestError::Io { action: "read", path: path.clone(), source };
+        let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(Xxh3::new()), bytes: 0 }));
+        let file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
+        let reader: Box<dyn Read + Send> = match source.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file))),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(io)?),
+        };
+        let mut open = Self {
+            path,
+            index,
+            reader,
+            raw,
+            compression: source.compression,
+            header: Arc::new(Header { names: Vec::new(), lines: 0 }),
+            pending: Vec::new(),
+            offset: 0,
+            ended: false,
+        };
+        open.read_header(mapping)?;
+        Ok(open)
+    }
+
+    pub(crate) fn header(&self) -> &Arc<Header> {
+        &self.header
+    }
+
+    fn read_header(&mut self, mapping: &SourceMapping) -> Result<(), IngestError> {
+        const STEP: usize = 64 << 10;
+        let delimiter = mapping.delimiter();
+        let end = loop {
+            self.fill(self.pending.len() + STEP)?;
+            if self.offset == 0 && self.pending.starts_with(b"\xef\xbb\xbf") {
+                self.consume(3);
+            }
+            match record_end(&self.pending, 0, delimiter, self.ended) {
+                RecordEnd::Whole(end) | RecordEnd::Unclosed(end) | RecordEnd::TooLong(end) => break end,
+                RecordEnd::Undecided if self.pending.len() <= MAX_RECORD_BYTES => {}
+                RecordEnd::Undecided => break self.pending.len(),
+            }
+        };
+        let header = crate::header::read_header(&self.path, &self.pending[..end], mapping)?;
+        self.header = Arc::new(header);
+        self.consume(end);
+        Ok(())
+    }
+
+    /// Returns the next records, about `chunk_bytes` of them.
+    pub(crate) fn next_chunk(&mut self, chunk_bytes: usize, delimiter: u8) -> Result<Chunk, IngestError> {
+        let mut wanted = chunk_bytes;
+        loop {
+            self.fill(wanted)?;
+            let end = if self.ended { self.pending.len() } else { last_record_end(&self.pending, delimiter) };
+            if end > 0 || self.ended {
+                let rest = self.pending.split_off(end);
+                let data = std::mem::replace(&mut self.pending, rest);
+                return Ok(self.chunk(data));
+            }
+            if self.pending.len() > MAX_RECORD_BYTES && memchr(b'\n', &self.pending).is_none() {
+                let mut data = self.pending.clone();
+                data.truncate(MAX_RAW_BYTES);
+                let length = self.skip_line()?;
+                let start = self.offset;
+                let mut chunk = self.chunk(data);
+                self.offset = start + length;
+                chunk.oversized = Some(length);
+                return Ok(chunk);
+            }
+            wanted = self.pending.len() + chunk_bytes.max(MAX_RECORD_BYTES / 8);
+        }
+    }
+
+    fn chunk(&mut self, data: Vec<u8>) -> Chunk {
+        let offset = self.offset;
+        self.offset += data.len() as u64;
+        let raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
+        let finished = (self.ended && self.pending.is_empty())
+            .then(|| FinishedFile { bytes: raw.bytes, xxh3: format!("{:032x}", raw.hash.digest128()) });
+        Chunk {
+            file: self.index,
+            header: Arc::clone(&self.header),
+            offset,
+            data,
+            oversized: None,
+            bytes_read: raw.bytes,
+            finished,
+        }
+    }
+
+    /// Returns some records behind `offset` of a plain file, for a sample; reading is left at another place.
+    pub(crate) fn probe(
+        &mut self,
+        offset: u64,
+        bytes: usize,
+        delimiter: u8,
+    ) -> Result<Option<Chunk>, IngestError> {
+        let io = |source| IngestError::Io { action: "read", path: self.path.clone(), source };
+        let mut file = File::open(&self.path).map_err(io)?;
+        file.seek(io::SeekFrom::Start(offset)).map_err(io)?;
+        let mut data = vec![0; bytes];
+        let read = read_full(&mut file, &mut data).map_err(io)?;
+        data.truncate(read);
+        // The first line is cut anywhere.
+        let Some(start) = memchr(b'\n', &data) else { return Ok(None) };
+        data.drain(..=start);
+        data.truncate(last_record_end(&data, delimiter));
+        Ok(Some(self.chunk(data)))
+    }
+
+    /// Skips the line that `pending` starts with, however long, and returns its length.
+    fn skip_line(&mut self) -> Result<u64, IngestError> {
+        let mut length = 0u64;
+        loop {
+            if let Some(end) = memchr(b'\n', &self.pending) {
+                self.pending.drain(..=end);
+                return Ok(length + end as u64 + 1);
+            }
+            length += self.pending.len() as u64;
+            self.pending.clear();
+            if self.ended {
+                return Ok(length);
+            }
+            self.fill(MAX_RECORD_BYTES)?;
+        }
+    }
+
+    /// Reads until `pending` holds `wanted` bytes or the file ends.
+    fn fill(&mut self, wanted: usize) -> Result<(), IngestError> {
+        let have = self.pending.len();
+        if self.ended || have >= wanted {
+            return Ok(());
+        }
+        self.pending.resize(wanted, 0);
+        let read = read_full(&mut self.reader, &mut self.pending[have..]);
+        let filled = read.as_ref().map_or(0, |read| *read);
+        self.pending.truncate(have + filled);
+        match read {
+            Ok(filled) => {
+                self.ended = have + filled < wanted;
+                Ok(())
+            }
+            Err(source) if self.compression == Compression::None => {
+                Err(IngestError::Io { action: "read", path: self.path.clone(), source })
+            }
+            Err(source) => Err(IngestError::Compression {
+                path: self.path.clone(),
+                offset: self.offset + self.pending.len() as u64,
+                source,
+            }),
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.pending.drain(..bytes);
+        self.offset += bytes as u64;
+    }
+}
+
+struct RawBytes {
+    hash: Box<Xxh3>,
+    bytes: u64,
+}
+
+/// Takes the checksum of a file's bytes as they lie on disk.
+struct HashingReader {
+    file: File,
+    raw: Arc<Mutex<RawBytes>>,
+}
+
+impl Read for HashingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
+        raw.hash.update(&buffer[..read]);
+        raw.bytes += read as u64;
+        Ok(read)
+    }
+}

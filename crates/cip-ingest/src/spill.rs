@@ -1,0 +1,260 @@
+//! Rows scattered to partitions by their key: in memory while they fit, in one temporary file beyond.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::IngestError;
+use crate::row::{RowKey, RowLayout};
+
+/// Key ranges: partition `i` holds the keys from the splitter before it (inclusive) to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Splitters {
+    keys: Vec<OwnedKey>,
+}
+
+#[derive(Debug)]
+struct OwnedKey {
+    key: RowKey<'static>,
+    text: Box<[u8]>,
+}
+
+impl OwnedKey {
+    fn new(key: &RowKey<'_>) -> Self {
+        Self { key: key.with_text(&[]), text: key.text().into() }
+    }
+
+    fn get(&self) -> RowKey<'_> {
+        self.key.with_text(&self.text)
+    }
+}
+
+impl Splitters {
+    /// Returns splitters that cut `sample` into `parts` of about the same size.
+    pub(crate) fn from_sample(mut sample: KeySample, parts: usize) -> Self {
+        sample.keys.sort_unstable_by(|a, b| a.get().cmp(&b.get()));
+        let mut keys: Vec<OwnedKey> = Vec::new();
+        let total = sample.keys.len();
+        for (index, key) in sample.keys.into_iter().enumerate() {
+            let due = (keys.len() + 1) * total / parts;
+            if index >= due && keys.len() + 1 < parts && keys.last().is_none_or(|last| last.get() < key.get())
+            {
+                keys.push(key);
+            }
+        }
+        Self { keys }
+    }
+
+    pub(crate) fn partitions(&self) -> usize {
+        self.keys.len() + 1
+    }
+
+    pub(crate) fn route(&self, key: &RowKey<'_>) -> usize {
+        self.keys.partition_point(|splitter| splitter.get() <= *key)
+    }
+}
+
+/// Some keys of the rows to come.
+#[derive(Debug, Default)]
+pub(crate) struct KeySample {
+    keys: Vec<OwnedKey>,
+}
+
+impl KeySample {
+    pub(crate) fn push(&mut self, key: &RowKey<'_>) {
+        self.keys.push(OwnedKey::new(key));
+    }
+}
+
+/// A temporary file of spilled rows, removed when it is dropped.
+pub(crate) struct SpillFile {
+    file: File,
+    path: PathBuf,
+    end: AtomicU64,
+}
+
+impl SpillFile {
+    pub(crate) fn create(folder: &Path) -> Result<Self, IngestError> {
+        let path = folder.join("spill.tmp");
+        let file = File::options()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|source| IngestError::Io { action: "create", path: path.clone(), source })?;
+        Ok(Self { file, path, end: AtomicU64::new(0) })
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<Extent, IngestError> {
+        let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.file.write_all_at(bytes, start).map_err(|source| IngestError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(Extent { start, length: bytes.len() })
+    }
+
+    fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), IngestError> {
+        let have = into.len();
+        into.resize(have + extent.length, 0);
+        self.file.read_exact_at(&mut into[have..], extent.start).map_err(|source| IngestError::Io {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct Extent {
+    start: u64,
+    length: usize,
+}
+
+/// Rows of one key range: whole rows in every extent and in the buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    buffer: Vec<u8>,
+    extents: Vec<Extent>,
+    bytes: usize,
+}
+
+impl Partition {
+    fn append(&mut self, rows: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+        self.bytes += rows.len();
+        self.buffer.extend_from_slice(rows);
+        if self.buffer.len() >= flush_bytes {
+            self.extents.push(file.write(&self.buffer)?);
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Returns all its rows, in no order.
+    pub(crate) fn load(self, file: &SpillFile) -> Result<Vec<u8>, IngestError> {
+        if self.extents.is_empty() {
+            return Ok(self.buffer);
+        }
+        let mut rows = Vec::with_capacity(self.bytes);
+        for extent in &self.extents {
+            file.read(extent, &mut rows)?;
+        }
+        rows.extend_from_slice(&self.buffer);
+        Ok(rows)
+    }
+
+    /// Returns partitions of at most about `limit` bytes in key order: the rows as they are, or spread again where a
+    /// few keys have more rows than the sample promised.
+    pub(crate) fn refine(
+        self,
+        layout: &RowLayout,
+        file: &SpillFile,
+        limit: usize,
+    ) -> Result<Vec<Partition>, IngestError> {
+        const SAMPLES_A_PART: usize = 32;
+        if self.bytes <= limit {
+            return Ok(vec![self]);
+        }
+        let parts = 2 * self.bytes.div_ceil(limit);
+        let step = (self.bytes / layout.fixed_bytes() / (parts * SAMPLES_A_PART)).max(1);
+        let mut sample = KeySample::default();
+        self.each_block(file, |rows| {
+            for &start in layout.starts(rows).iter().step_by(step) {
+                sample.push(&layout.row(rows, start).key());
+            }
+            Ok(())
+        })?;
+        let splitters = Splitters::from_sample(sample, parts);
+        if splitters.partitions() == 1 {
+            return Ok(vec![self]);
+        }
+        let mut refined: Vec<Partition> = Vec::new();
+        refined.resize_with(splitters.partitions(), Partition::default);
+        let flush_bytes = (limit / splitters.partitions()).max(1 << 12);
+        self.each_block(file, |rows| {
+            for start in layout.starts(rows) {
+                let row = layout.row(rows, start);
+                let bytes = &rows[start as usize..start as usize + row.len()];
+                refined[splitters.route(&row.key())].append(bytes, file, flush_bytes)?;
+            }
+            Ok(())
+        })?;
+        drop(self);
+        let mut all = Vec::new();
+        for partition in refined {
+            all.extend(partition.refine(layout, file, limit)?);
+        }
+        Ok(all)
+    }
+
+    fn each_block(
+        &self,
+        file: &SpillFile,
+        mut visit: impl FnMut(&[u8]) -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
+        let mut block = Vec::new();
+        for extent in &self.extents {
+            block.clear();
+            file.read(extent, &mut block)?;
+            visit(&block)?;
+        }
+        visit(&self.buffer)
+    }
+}
+
+/// All partitions, filled by all threads.
+pub(crate) struct Scatter {
+    splitters: Splitters,
+    partitions: Vec<Mutex<Partition>>,
+    file: SpillFile,
+    flush_bytes: usize,
+}
+
+/// What one thread has for each partition.
+#[derive(Debug, Default)]
+pub(crate) struct LocalRows {
+    rows: Vec<Vec<u8>>,
+}
+
+impl Scatter {
+    /// `buffer_bytes` bounds what all partitions hold in memory together.
+    pub(crate) fn new(splitters: Splitters, file: SpillFile, buffer_bytes: usize) -> Self {
+        let mut partitions = Vec::new();
+        partitions.resize_with(splitters.partitions(), Mutex::default);
+        let flush_bytes = (buffer_bytes / partitions.len()).max(1 << 12);
+        Self { splitters, partitions, file, flush_bytes }
+    }
+
+    pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
+        local.rows.resize_with(self.partitions.len(), Vec::new);
+        local.rows[self.splitters.route(key)].extend_from_slice(row);
+    }
+
+    /// Hands a thread's rows over.
+    pub(crate) fn flush(&self, local: &mut LocalRows) -> Result<(), IngestError> {
+        for (rows, partition) in local.rows.iter_mut().zip(&self.partitions) {
+            if !rows.is_empty() {
+                let mut partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
+                partition.append(rows, &self.file, self.flush_bytes)?;
+                rows.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the partitions in key order, and their file.
+    pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFile) {
+        let unlocked = |mutex: Mutex<Partition>| mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (self.partitions.into_iter().map(unlocked).collect(), self.file)
+    }
+}

@@ -1,0 +1,335 @@
+//! Writing a commit: event files, dictionaries and rejects, then the manifest that makes them count.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use cip_core::{EventBatch, EventSchema, IdRef};
+
+use crate::error::StoreError;
+use crate::manifest::{Account, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
+use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
+use crate::staged::{StagedFolder, sync};
+use crate::store::EventStore;
+use crate::table::RowGroups;
+
+/// Row groups of an event file: about four million rows, the part that is rewritten to erase a user.
+const FILE_ROW_GROUPS: usize = 32;
+
+/// Rows that a full row group of events holds.
+pub const EVENT_ROW_GROUP_ROWS: usize = crate::encoding::ROW_GROUP_ROWS;
+
+/// Writes a new store with one commit.
+///
+/// Everything is staged beside the target. [`StoreWriter::finish`] puts it in place; dropped before, it leaves
+/// whatever was there.
+#[derive(Debug)]
+pub struct StoreWriter {
+    staged: StagedFolder,
+    manifest: Manifest,
+    folder: PathBuf,
+    prefix: String,
+}
+
+impl StoreWriter {
+    /// Starts a store at `target`, which must be absent, empty, or a folder that cip wrote.
+    ///
+    /// `mapping` is kept in the manifest as it is given.
+    ///
+    /// # Errors
+    /// [`StoreError::NotOurs`], [`StoreError::Busy`], [`StoreError::Io`].
+    pub fn create(
+        target: &Path,
+        schema: &EventSchema,
+        mapping: serde_json::Value,
+    ) -> Result<Self, StoreError> {
+        let staged = StagedFolder::begin(target)?;
+        let manifest = Manifest::new(schema, mapping)?;
+        let prefix = "commits/000001".to_owned();
+        let folder = staged.path().join(&prefix);
+        fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
+        Ok(Self { staged, manifest, folder, prefix })
+    }
+
+    /// A folder on the same disk for temporary files; remove them before [`StoreWriter::finish`].
+    pub fn scratch(&self) -> &Path {
+        self.staged.path()
+    }
+
+    /// Starts the commit's events.
+    ///
+    /// # Errors
+    /// As the manifest's schema.
+    pub fn events(&self) -> Result<EventsWriter, StoreError> {
+        let schema = self.manifest.schema()?;
+        let encoder = RowGroupEncoder::new("events", schema.arrow(), &self.folder)?;
+        Ok(EventsWriter {
+            encoder: EventEncoder { encoder },
+            folder: self.folder.clone(),
+            prefix: self.prefix.clone(),
+            open: None,
+            files: Vec::new(),
+            users: UserCount::default(),
+        })
+    }
+
+    /// Starts one of the commit's side tables: `session_dictionary`, `product_dictionary` or `rejects`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn side_table(&self, table: &str, schema: &SchemaRef) -> Result<SideTableWriter, StoreError> {
+        let file = format!("{table}.parquet");
+        let rows = RowGroups::create(&self.folder.join(&file), table, schema)?;
+        Ok(SideTableWriter { rows, name: format!("{}/{file}", self.prefix) })
+    }
+
+    /// Checks the law of rows, writes the manifest and puts the store in place.
+    ///
+    /// # Errors
+    /// [`StoreError::Account`] where rows do not add up, [`StoreError::Io`]; what was there before then still is.
+    pub fn finish(mut self, parts: CommitParts) -> Result<EventStore, StoreError> {
+        let mut account = Account::default();
+        for source in &parts.sources {
+            source.account.check()?;
+            account.add(&source.account);
+        }
+        let WrittenEvents { files, users } = parts.events;
+        let events: u64 = files.iter().map(|file| file.file.rows).sum();
+        // The law again, by what lies on disk.
+        Account { events, ..account.clone() }.check()?;
+        if parts.rejects.rows != account.rejected() {
+            return Err(StoreError::Account {
+                rows: account.rows,
+                events,
+                rejects: parts.rejects.rows,
+                drops: account.dropped(),
+            });
+        }
+        let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
+        self.manifest.commits.push(Commit {
+            id: 1,
+            account,
+            sources: parts.sources,
+            time_span: spans.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]),
+            users: users.known,
+            events_without_user: users.unknown_events,
+            session_codes: parts.session_dictionary.as_ref().map_or(0, |table| table.rows),
+            events: files,
+            session_dictionary: parts.session_dictionary,
+            product_dictionary: parts.product_dictionary,
+            rejects: parts.rejects,
+        });
+        let path = self.staged.path().join(FILE_NAME);
+        let json = self
+            .manifest
+            .to_json()
+            .map_err(|error| StoreError::Manifest { path: path.clone(), reason: error.to_string() })?;
+        fs::write(&path, json).map_err(StoreError::io("write", &path))?;
+        for made in [&path, &self.folder, &self.staged.path().join("commits")] {
+            sync(made)?;
+        }
+        let target = self.staged.target().to_owned();
+        self.staged.publish()?;
+        EventStore::open(&target)
+    }
+}
+
+/// The parts of a commit, once they are written.
+#[derive(Debug)]
+pub struct CommitParts {
+    /// The files read, with their accounts.
+    pub sources: Vec<SourceFile>,
+    /// From [`EventsWriter::finish`].
+    pub events: WrittenEvents,
+    /// From [`SideTableWriter::finish`]; none where the source has no sessions.
+    pub session_dictionary: Option<DataFile>,
+    /// From [`SideTableWriter::finish`]; none where the source has no products.
+    pub product_dictionary: Option<DataFile>,
+    /// From [`SideTableWriter::finish`].
+    pub rejects: DataFile,
+}
+
+/// Encodes row groups of events; shared by all threads.
+#[derive(Clone)]
+pub struct EventEncoder {
+    encoder: RowGroupEncoder,
+}
+
+/// An encoded row group of events and what it covers.
+pub struct EncodedEvents {
+    group: EncodedRowGroup,
+    span: RowGroupSpan,
+    users: UserCount,
+}
+
+impl std::fmt::Debug for EventEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventEncoder").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EncodedEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncodedEvents").field("span", &self.span).finish_non_exhaustive()
+    }
+}
+
+impl EventEncoder {
+    /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
+    ///
+    /// # Errors
+    /// [`StoreError::Core`] where the batch has no times or is not sorted by user.
+    pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
+        let times = events.times()?.values();
+        let span = |times: &[i64]| {
+            times.iter().fold([i64::MAX, i64::MIN], |[first, last], &time| [first.min(time), last.max(time)])
+        };
+        let mut users = UserCount::default();
+        if events.schema().has(cip_core::column::USER_ID) {
+            let column = events.users()?;
+            let mut last: Option<(Option<IdRef<'_>>, usize)> = None;
+            for (user, rows) in column.runs() {
+                if last.is_some_and(|(_, row)| column.compare(row, rows.start).is_gt()) {
+                    return Err(cip_core::CoreError::NotSorted { row: rows.start as u64 }.into());
+                }
+                users.count(user, rows.len());
+                last = Some((user, rows.start));
+            }
+            users.first = column.get(0).map(IdRef::to_owned);
+            users.last = last.and_then(|(user, _)| user).map(IdRef::to_owned);
+        } else {
+            users.count(None, events.len());
+        }
+        let span = RowGroupSpan {
+            rows: events.len() as u64,
+            users: [users.first.clone(), users.last.clone()],
+            times: span(times),
+        };
+        Ok(EncodedEvents { group: self.encoder.encode(events.record_batch())?, span, users })
+    }
+}
+
+/// Appends row groups of events, in order, to files of a bounded size.
+pub struct EventsWriter {
+    encoder: EventEncoder,
+    folder: PathBuf,
+    prefix: String,
+    open: Option<(ParquetFile, Vec<RowGroupSpan>)>,
+    files: Vec<EventFile>,
+    users: UserCount,
+}
+
+impl std::fmt::Debug for EventsWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventsWriter").field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+/// The event files of a commit.
+#[derive(Debug)]
+pub struct WrittenEvents {
+    files: Vec<EventFile>,
+    users: UserCount,
+}
+
+impl EventsWriter {
+    /// The encoder of its row groups, for use on other threads.
+    pub fn encoder(&self) -> EventEncoder {
+        self.encoder.clone()
+    }
+
+    /// Appends the next row group.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the disk is full.
+    pub fn append(&mut self, events: EncodedEvents) -> Result<(), StoreError> {
+        let (file, spans) = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let path = self.folder.join(format!("events-{:05}.parquet", self.files.len()));
+                none.insert((ParquetFile::create(&path, &self.encoder.encoder)?, Vec::new()))
+            }
+        };
+        file.append(events.group)?;
+        spans.push(events.span);
+        self.users.append(events.users);
+        if spans.len() == FILE_ROW_GROUPS {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the last file.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn finish(mut self) -> Result<WrittenEvents, StoreError> {
+        self.close()?;
+        Ok(WrittenEvents { files: self.files, users: self.users })
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        if let Some((file, row_groups)) = self.open.take() {
+            let name = format!("{}/events-{:05}.parquet", self.prefix, self.files.len());
+            self.files.push(EventFile { file: file.finish(name)?, row_groups });
+        }
+        Ok(())
+    }
+}
+
+/// Writes a side table of a commit.
+pub struct SideTableWriter {
+    rows: RowGroups,
+    name: String,
+}
+
+impl std::fmt::Debug for SideTableWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SideTableWriter").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SideTableWriter {
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// As [`crate::TableWriter::write`].
+    pub fn write(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
+        self.rows.write(batch)
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn finish(self) -> Result<DataFile, StoreError> {
+        self.rows.finish(self.name)
+    }
+}
+
+/// Distinct users of a sorted sequence, counted piece by piece.
+#[derive(Debug, Clone, Default)]
+struct UserCount {
+    first: Option<cip_core::Id>,
+    last: Option<cip_core::Id>,
+    known: u64,
+    unknown_events: u64,
+}
+
+impl UserCount {
+    fn count(&mut self, user: Option<IdRef<'_>>, events: usize) {
+        match user {
+            Some(_) => self.known += 1,
+            None => self.unknown_events += events as u64,
+        }
+    }
+
+    /// Adds the piece that follows; a user who spans the border counts once.
+    fn append(&mut self, next: UserCount) {
+        let continued = self.last.is_some() && self.last == next.first;
+        self.known += next.known - u64::from(continued);
+        self.unknown_events += next.unknown_events;
+        self.last = next.last;
+    }
+}

@@ -1,0 +1,71 @@
+//! How each column is encoded: chosen a column by what its values look like in (user, time) order.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Schema};
+use cip_core::column;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+/// Rows of a row group: the unit that is encoded, pruned and read at once.
+pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
+
+enum Scheme {
+    /// Values that repeat.
+    Dictionary,
+    /// Sorted or slowly growing integers.
+    Delta,
+    /// Fixed-width values of which the high bytes are alike.
+    ByteStreamSplit,
+    /// Runs of equal values, which zstd finds by itself.
+    Plain,
+    /// Bytes that no codec makes smaller.
+    Incompressible,
+}
+
+fn scheme(name: &str, data_type: &DataType) -> Scheme {
+    match (name, data_type) {
+        (_, DataType::FixedSizeBinary(_)) => Scheme::Incompressible,
+        (column::USER_ID, DataType::Int64) => Scheme::Plain,
+        (column::SOURCE_SESSION | "product_code" | "byte_start" | "byte_end" | "line", _) => Scheme::Delta,
+        (_, DataType::Timestamp(..)) => Scheme::ByteStreamSplit,
+        ("session_key", _) => Scheme::Incompressible,
+        ("duration_seconds" | "revenue", _) => Scheme::Delta,
+        _ => Scheme::Dictionary,
+    }
+}
+
+/// Returns the writer properties of a table; `table` is written into the file's metadata.
+pub(crate) fn writer_properties(table: &str, schema: &Schema) -> Arc<WriterProperties> {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    let mut properties = WriterProperties::builder()
+        .set_created_by(format!("cip {}", env!("CARGO_PKG_VERSION")))
+        .set_key_value_metadata(Some(vec![KeyValue::new("cip.table".to_owned(), table.to_owned())]))
+        .set_compression(zstd)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_dictionary_page_size_limit(4 << 20);
+    for field in schema.fields() {
+        let path = ColumnPath::from(field.name().as_str());
+        let fixed = |builder: parquet::file::properties::WriterPropertiesBuilder, encoding| {
+            builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path.clone(), encoding)
+        };
+        properties = match scheme(field.name(), field.data_type()) {
+            Scheme::Dictionary => properties,
+            Scheme::Delta if field.data_type().is_integer() => {
+                fixed(properties, Encoding::DELTA_BINARY_PACKED)
+            }
+            Scheme::Delta => properties,
+            Scheme::ByteStreamSplit => fixed(properties, Encoding::BYTE_STREAM_SPLIT),
+            Scheme::Plain => fixed(properties, Encoding::PLAIN),
+            Scheme::Incompressible => fixed(properties, Encoding::PLAIN)
+                .set_column_compression(path.clone(), Compression::UNCOMPRESSED),
+        };
+    }
+    Arc::new(properties.build())
+}

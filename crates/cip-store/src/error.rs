@@ -1,0 +1,125 @@
+//! What can go wrong between a folder and a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a store or a table could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A folder without a store's manifest.
+    #[error("{} is not an event store: it has no {}; make one with `cip ingest SRC --mapping M --out STORE`", path.display(), crate::manifest::FILE_NAME)]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A manifest that cannot be understood.
+    #[error("{} cannot be read as the manifest of an event store: {reason}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A store that a later version wrote.
+    #[error("{} has store version {found}, this version of cip reads {supported}: update cip", path.display())]
+    Version {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// What this library reads.
+        supported: u32,
+    },
+    /// A target that cip did not write and will not replace.
+    #[error("{} exists and was not written by cip: choose another --out, or remove it yourself", path.display())]
+    NotOurs {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Another process writes the same target.
+    #[error("another run is writing {}: wait for it, or choose another --out", path.display())]
+    Busy {
+        /// The target.
+        path: PathBuf,
+    },
+    /// A file whose bytes are not those that were written.
+    #[error("{} is damaged: its checksum is {found}, the manifest says {expected}; restore it or ingest again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The checksum of what is there.
+        found: String,
+        /// The checksum that the manifest recorded.
+        expected: String,
+    },
+    /// Rows that were lost or made: an error in this library, never in the input.
+    #[error(
+        "rows do not add up: {rows} rows in, but {events} events + {rejects} rejects + {drops} declared drops; nothing was written, please report this"
+    )]
+    Account {
+        /// Rows read.
+        rows: u64,
+        /// Events written.
+        events: u64,
+        /// Rows rejected.
+        rejects: u64,
+        /// Rows dropped by a declared rule.
+        drops: u64,
+    },
+    /// A Parquet file could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Parquet's reason.
+        source: parquet::errors::ParquetError,
+    },
+    /// A batch was not what its table wants.
+    #[error(transparent)]
+    Core(#[from] cip_core::CoreError),
+    /// An Arrow kernel failed.
+    #[error("arrow: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+impl StoreError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Parquet wraps the system's errors; a full disk should still read as one.
+    pub(crate) fn parquet(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+        move |source| match source {
+            parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(source) => Self::Io { action: "write", path: path.to_owned(), source: *source },
+                Err(inner) => Self::Parquet {
+                    path: path.to_owned(),
+                    source: parquet::errors::ParquetError::External(inner),
+                },
+            },
+            source => Self::Parquet { path: path.to_owned(), source },
+        }
+    }
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; nothing was changed: free some space or choose another --out"
+        }
+        io::ErrorKind::NotFound => "; check the path",
+        io::ErrorKind::PermissionDenied => "; check the permissions",
+        _ => "",
+    }
+}

@@ -1,0 +1,315 @@
+//! The manifest: what a store holds, in one JSON file that is replaced in one step.
+//!
+//! Nothing in it depends on the clock or the machine, so the same input gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use cip_core::{EventSchema, Id};
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+/// The manifest's name inside a store.
+pub(crate) const FILE_NAME: &str = "manifest.json";
+const FORMAT: &str = "cip-event-store";
+const VERSION: u32 = 1;
+
+/// What a store holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    format: String,
+    version: u32,
+    /// The columns of its events, in their order.
+    pub columns: Vec<ColumnSpec>,
+    /// The source mapping by which it was filled, as its author wrote it.
+    pub mapping: serde_json::Value,
+    /// The commits, oldest first. Later ones add rows and never change earlier files.
+    pub commits: Vec<Commit>,
+}
+
+/// One set of files that was added in one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// 1, 2, 3, …; also the name of the folder.
+    pub id: u32,
+    /// Where every row went.
+    pub account: Account,
+    /// The files that were read, in the order in which their rows are ordered.
+    pub sources: Vec<SourceFile>,
+    /// The instants of the first and the last event, UTC microseconds; none without events.
+    pub time_span: Option<[i64; 2]>,
+    /// Distinct known users in this commit.
+    pub users: u64,
+    /// Events without a user.
+    pub events_without_user: u64,
+    /// Dense session codes given so far, over all commits.
+    pub session_codes: u64,
+    /// Files of events, ascending by user.
+    pub events: Vec<EventFile>,
+    /// `session_dictionary`, where the source has sessions.
+    pub session_dictionary: Option<DataFile>,
+    /// `product_dictionary`, where the source has products.
+    pub product_dictionary: Option<DataFile>,
+    /// `rejects`.
+    pub rejects: DataFile,
+}
+
+/// A Parquet file of the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Relative to the store, with `/`.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// XXH3-128 of the bytes, 32 hexadecimal digits.
+    pub xxh3: String,
+}
+
+/// A Parquet file of events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventFile {
+    /// The file itself.
+    #[serde(flatten)]
+    pub file: DataFile,
+    /// Its row groups, in order.
+    pub row_groups: Vec<RowGroupSpan>,
+}
+
+/// What a row group covers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowGroupSpan {
+    /// Rows.
+    pub rows: u64,
+    /// The users of the first and the last row; null is the unknown user, who comes last.
+    pub users: [Option<Id>; 2],
+    /// The earliest and the latest event, UTC microseconds.
+    pub times: [i64; 2],
+}
+
+/// A file that was ingested.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Its name, without folders.
+    pub name: String,
+    /// Bytes as they lie on disk.
+    pub bytes: u64,
+    /// XXH3-128 of these bytes.
+    pub xxh3: String,
+    /// Where its rows went.
+    pub account: Account,
+}
+
+/// Where rows went: `rows = events + rejects + drops`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Data rows read, headers not counted.
+    pub rows: u64,
+    /// Rows that became events.
+    pub events: u64,
+    /// Rows rejected, by reason.
+    pub rejects: BTreeMap<String, u64>,
+    /// Rows dropped by a rule that the mapping declares, by rule.
+    pub drops: BTreeMap<String, u64>,
+}
+
+impl Account {
+    /// All rejected rows.
+    pub fn rejected(&self) -> u64 {
+        self.rejects.values().sum()
+    }
+
+    /// All dropped rows.
+    pub fn dropped(&self) -> u64 {
+        self.drops.values().sum()
+    }
+
+    /// Adds another account.
+    pub fn add(&mut self, other: &Account) {
+        self.rows += other.rows;
+        self.events += other.events;
+        for (mine, theirs) in [(&mut self.rejects, &other.rejects), (&mut self.drops, &other.drops)] {
+            for (key, count) in theirs {
+                *mine.entry(key.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// Checks the law.
+    ///
+    /// # Errors
+    /// [`StoreError::Account`] where a row was lost or made.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let (rejects, drops) = (self.rejected(), self.dropped());
+        if self.rows == self.events + rejects + drops {
+            Ok(())
+        } else {
+            Err(StoreError::Account { rows: self.rows, events: self.events, rejects, drops })
+        }
+    }
+}
+
+/// A column of the events, as the manifest writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSpec {
+    name: String,
+    #[serde(rename = "type")]
+    data_type: TypeName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scale: Option<i8>,
+    nullable: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TypeName {
+    Int64,
+    Float64,
+    UInt32,
+    Utf8,
+    Dictionary,
+    Timestamp,
+    Money,
+}
+
+impl Manifest {
+    /// Returns the manifest of an empty store.
+    ///
+    /// # Errors
+    /// Where the store has no name for a column's type.
+    pub(crate) fn new(schema: &EventSchema, mapping: serde_json::Value) -> Result<Self, StoreError> {
+        let columns = schema
+            .arrow()
+            .fields()
+            .iter()
+            .map(|field| ColumnSpec::try_new(field))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { format: FORMAT.to_owned(), version: VERSION, columns, mapping, commits: Vec::new() })
+    }
+
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u32,
+        }
+        let refuse = |reason: String| StoreError::Manifest { path: path.to_owned(), reason };
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
+        if head.format != FORMAT {
+            return Err(refuse(format!("its format is `{}`, expected `{FORMAT}`", head.format)));
+        }
+        if head.version != VERSION {
+            return Err(StoreError::Version {
+                path: path.to_owned(),
+                found: head.version,
+                supported: VERSION,
+            });
+        }
+        serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The schema of the events.
+    ///
+    /// # Errors
+    /// Where a known column has a type that its contract does not allow.
+    pub fn schema(&self) -> Result<EventSchema, StoreError> {
+        let fields: Vec<Field> = self.columns.iter().map(ColumnSpec::field).collect();
+        Ok(EventSchema::try_new(Schema::new(fields).into())?)
+    }
+
+    /// Where every row of every commit went.
+    pub fn account(&self) -> Account {
+        let mut total = Account::default();
+        self.commits.iter().for_each(|commit| total.add(&commit.account));
+        total
+    }
+
+    /// The instants of the first and the last event; none without events.
+    pub fn time_span(&self) -> Option<[i64; 2]> {
+        self.commits
+            .iter()
+            .filter_map(|commit| commit.time_span)
+            .reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])])
+    }
+}
+
+impl ColumnSpec {
+    fn try_new(field: &Field) -> Result<Self, StoreError> {
+        let (data_type, scale) = match field.data_type() {
+            DataType::Int64 => (TypeName::Int64, None),
+            DataType::Float64 => (TypeName::Float64, None),
+            DataType::UInt32 => (TypeName::UInt32, None),
+            DataType::Utf8 => (TypeName::Utf8, None),
+            DataType::Dictionary(key, value)
+                if (key.as_ref(), value.as_ref()) == (&DataType::Int32, &DataType::Utf8) =>
+            {
+                (TypeName::Dictionary, None)
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC" => {
+                (TypeName::Timestamp, None)
+            }
+            DataType::Decimal128(18, scale) => (TypeName::Money, Some(*scale)),
+            found => {
+                return Err(cip_core::CoreError::ColumnType {
+                    column: field.name().clone(),
+                    found: found.clone(),
+                    expected: "Int64, Float64, UInt32, Utf8, Dictionary(Int32, Utf8), \
+                               Timestamp(µs, \"UTC\") or Decimal128(18, s)",
+                }
+                .into());
+            }
+        };
+        Ok(Self { name: field.name().clone(), data_type, scale, nullable: field.is_nullable() })
+    }
+
+    fn field(&self) -> Field {
+        let data_type = match self.data_type {
+            TypeName::Int64 => DataType::Int64,
+            TypeName::Float64 => DataType::Float64,
+            TypeName::UInt32 => DataType::UInt32,
+            TypeName::Utf8 => DataType::Utf8,
+            TypeName::Dictionary => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            TypeName::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            TypeName::Money => DataType::Decimal128(18, self.scale.unwrap_or(0)),
+        };
+        Field::new(&self.name, data_type, self.nullable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_law_of_rows_is_checked() {
+        let mut account = Account { rows: 3, events: 2, ..Account::default() };
+        assert!(matches!(
+            account.check(),
+            Err(StoreError::Account { rows: 3, events: 2, rejects: 0, drops: 0 })
+        ));
+        account.rejects.insert("scale".into(), 1);
+        account.check().unwrap();
+        let other = account.clone();
+        account.add(&other);
+        assert_eq!((account.rows, account.rejected()), (6, 2));
+        account.check().unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_says_so() {
+        let path = Path::new("store/manifest.json");
+        let read = |text: &str| Manifest::parse(path, text.as_bytes()).unwrap_err().to_string();
+        assert!(read("").contains("cannot be read as the manifest"));
+        assert!(read(r#"{"format":"iceberg","version":1}"#).contains("its format is `iceberg`"));
+        assert!(read(r#"{"format":"cip-event-store","version":9}"#).contains("update cip"));
+    }
+}

@@ -1,0 +1,176 @@
+//! Result tables: one Parquet file each, written atomically and in row groups of a fixed size.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use arrow_select::coalesce::BatchCoalescer;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::encoding::ROW_GROUP_ROWS;
+use crate::error::StoreError;
+use crate::manifest::DataFile;
+use crate::parquet_file::{ParquetFile, RowGroupEncoder};
+use crate::staged::StagedFile;
+
+/// Writes a result table. Its row groups hold 131,072 rows however the batches come, so the bytes do not depend on
+/// the number of threads or the size of chunks.
+///
+/// Dropped without [`TableWriter::finish`], it leaves the old file as it was.
+pub struct TableWriter {
+    rows: RowGroups,
+    staged: StagedFile,
+}
+
+impl std::fmt::Debug for TableWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableWriter").field("staged", &self.staged).finish_non_exhaustive()
+    }
+}
+
+impl TableWriter {
+    /// Starts `table` (its name goes into the file's metadata) with `schema` at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotOurs`] where `path` is a folder, [`StoreError::Busy`] where another run writes it,
+    /// [`StoreError::Io`].
+    pub fn create(path: &Path, table: &str, schema: &SchemaRef) -> Result<Self, StoreError> {
+        let staged = StagedFile::begin(path)?;
+        let rows = RowGroups::create(staged.path(), table, schema)?;
+        Ok(Self { rows, staged })
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Arrow`] where the batch has another schema, [`StoreError::Io`] where the disk is full.
+    pub fn write(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
+        self.rows.write(batch)
+    }
+
+    /// Puts the table in place and returns its number of rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old file is then still there.
+    pub fn finish(self) -> Result<u64, StoreError> {
+        let rows = self.rows.finish(String::new())?.rows;
+        self.staged.publish()?;
+        Ok(rows)
+    }
+}
+
+/// Cuts batches of any size into row groups of one size.
+pub(crate) struct RowGroups {
+    encoder: RowGroupEncoder,
+    file: ParquetFile,
+    pending: BatchCoalescer,
+}
+
+impl RowGroups {
+    pub(crate) fn create(path: &Path, table: &str, schema: &SchemaRef) -> Result<Self, StoreError> {
+        let encoder = RowGroupEncoder::new(table, schema, path)?;
+        let file = ParquetFile::create(path, &encoder)?;
+        Ok(Self { encoder, file, pending: BatchCoalescer::new(schema.clone(), ROW_GROUP_ROWS) })
+    }
+
+    pub(crate) fn write(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.pending.push_batch(batch)?;
+        self.drain()
+    }
+
+    pub(crate) fn finish(mut self, name: String) -> Result<DataFile, StoreError> {
+        self.pending.finish_buffered_batch()?;
+        self.drain()?;
+        self.file.finish(name)
+    }
+
+    fn drain(&mut self) -> Result<(), StoreError> {
+        while let Some(batch) = self.pending.next_completed_batch() {
+            self.file.append(self.encoder.encode(&batch)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a Parquet file a batch at a time.
+///
+/// # Errors
+/// [`StoreError::Io`] and [`StoreError::Parquet`], also from the iterator.
+pub fn read_table(path: &Path) -> Result<TableReader, StoreError> {
+    let file = File::open(path).map_err(StoreError::io("read", path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(StoreError::parquet(path))?
+        .with_batch_size(8_192)
+        .build()
+        .map_err(StoreError::parquet(path))?;
+    Ok(TableReader { path: path.to_owned(), reader })
+}
+
+/// The batches of a Parquet file, in order.
+#[derive(Debug)]
+pub struct TableReader {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+}
+
+impl TableReader {
+    /// The schema of its batches.
+    pub fn schema(&self) -> SchemaRef {
+        arrow_array::RecordBatchReader::schema(&self.reader)
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<RecordBatch, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.map_err(|error| StoreError::Parquet { path: self.path.clone(), source: error.into() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Int64Array};
+    use std::sync::Arc;
+
+    fn batch(values: std::ops::Range<i64>) -> RecordBatch {
+        RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(values)) as ArrayRef)])
+            .unwrap()
+    }
+
+    #[test]
+    fn the_bytes_do_not_depend_on_how_batches_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut written = Vec::new();
+        for step in [1_000, 77_777, 400_000] {
+            let path = folder.path().join(format!("{step}.parquet"));
+            let mut table = TableWriter::create(&path, "numbers", &batch(0..1).schema()).unwrap();
+            for start in (0..300_000).step_by(step) {
+                table.write(batch(start..300_000.min(start + step as i64))).unwrap();
+            }
+            assert_eq!(table.finish().unwrap(), 300_000);
+            written.push(std::fs::read(&path).unwrap());
+        }
+        assert!(written.windows(2).all(|pair| pair[0] == pair[1]));
+        let back: usize = read_table(&folder.path().join("1000.parquet"))
+            .unwrap()
+            .map(|batch| batch.unwrap().num_rows())
+            .sum();
+        assert_eq!(back, 300_000);
+    }
+
+    #[test]
+    fn a_file_that_is_not_parquet_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.parquet");
+        std::fs::write(&path, "not parquet").unwrap();
+        assert!(matches!(read_table(&path), Err(StoreError::Parquet { .. })));
+        assert!(matches!(read_table(&folder.path().join("none")), Err(StoreError::Io { .. })));
+    }
+}
