@@ -1,2 +1,24 @@
-//! The `cip` command.
-fn main() {}
+//! The `cip` command: a thin shell over the `cip` crate, one subcommand a stage.
+
+mod args;
+mod commands;
+mod error;
+mod number;
+mod output;
+mod progress;
+mod stage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match commands::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,1 +1,78 @@
-//! Stub.
+//! Which visits did a customer make, how long did each last, and what happened in it?
+//!
+//! A session is a run of one user's events in which no two neighbours lie further apart than a timeout. This
+//! crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a session.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::types::{Int32Type, Int64Type};
+//! use arrow_array::{ArrayRef, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray, cast::AsArray};
+//! use cip_core::EventBatch;
+//! use cip_sessionize::{SessionRule, sessionize};
+//!
+//! let minutes = |minutes: [i64; 4]| TimestampMicrosecondArray::from_iter_values(minutes.map(|m| m * 60_000_000));
+//! let types: DictionaryArray<Int32Type> = ["view", "cart", "view", "view"].into_iter().collect();
+//! let events = EventBatch::try_new(RecordBatch::try_from_iter([
+//!     ("user_id", Arc::new(Int64Array::from(vec![7, 7, 7, 9])) as ArrayRef),
+//!     ("event_time", Arc::new(minutes([0, 30, 61, 0]).with_timezone("UTC"))),
+//!     ("event_type", Arc::new(types)),
+//! ])?)?;
+//! let sessions = sessionize(SessionRule::default(), &[events])?;
+//! let column = |name| sessions.column_by_name(name).unwrap().as_primitive::<Int64Type>().values().to_vec();
+//! assert_eq!(column("user_id"), [7, 7, 9]);
+//! assert_eq!(column("session_seq"), [1, 2, 1]);
+//! assert_eq!(column("events"), [2, 1, 1]); // a gap of exactly 30 minutes does not end a session, 31 do
+//! assert_eq!(column("duration_seconds"), [1800, 0, 0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`sessionize`] takes all events at once. [`Sessionizer`] takes them batch by batch, as a store streams them,
+//! and holds one open session. Users are independent of each other: one `Sessionizer` for each disjoint range
+//! of users can run on its own thread, and the results, put together in the order of the ranges, are the same
+//! table.
+//!
+//! # Columns in
+//! [`COLUMNS`] are read and no others. Rows are sorted by user_id (nulls last), event_time.
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | user_id | Int64 or Utf8 | null: unknown, the event is counted and belongs to no session |
+//! | event_time | Timestamp(us, UTC) | not null |
+//! | event_type | Dictionary(Int32, Utf8) | not null; types beyond commerce's count as events only |
+//! | product_id | Int64 or Utf8 | may be absent or null: not a product |
+//! | price | Decimal128(18, s) | may be absent: revenue is unknown; null: nothing is added |
+//! | quantity | Int64 | may be absent or null: one piece |
+//!
+//! # Columns out
+//! [`cip_core::table::fact_sessions`], sorted by user_id, session_start.
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | session_key | UInt64 | [`session_key`] of user and start: the same in every run |
+//! | user_id | as it came | |
+//! | session_seq | Int64 | 1 for the user's first session, 2 for the second, … |
+//! | session_start, session_end | Timestamp(us, UTC) | of the first and the last event |
+//! | duration_seconds | Int64 | whole seconds between the two |
+//! | events, views, carts, removes, purchases | Int64 | events of all types and of each |
+//! | products | Int64 | distinct product ids |
+//! | revenue | Decimal128(38, s) | sum of price x quantity over purchases; null where there is no price column |
+//!
+//! # What it refuses
+//! Rows that go back in user or time, batches without a column that the first schema had or with another type
+//! for it, a timeout that is not a positive number of whole microseconds, and sums of money beyond 38 digits:
+//! see [`SessionizeError`].
+
+mod boundaries;
+mod error;
+mod input;
+mod key;
+mod products;
+mod rule;
+mod sessionizer;
+mod table;
+
+pub use error::SessionizeError;
+pub use input::COLUMNS;
+pub use key::session_key;
+pub use rule::SessionRule;
+pub use sessionizer::{Sessionizer, sessionize};

@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use cip::core::{MemoryBudget, Timestamp};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::number::parse_count;
+
+/// Customer intelligence from raw events: a store, sessions, segments.
+#[derive(Debug, Parser)]
+#[command(name = "cip", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Common {
+    /// Print exactly one JSON object on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Threads to work with [default: all]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Memory that may be used, such as 256MiB
+    #[arg(long, global = true, value_name = "SIZE", default_value = "512MiB")]
+    pub(crate) memory: MemoryBudget,
+}
+
+impl Common {
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a synthetic world as source files
+    Generate(GenerateArgs),
+    /// Read source files into an event store
+    Ingest(IngestArgs),
+    /// Describe a store: rows, time range, users, sessions, bytes by column, rejects
+    Info { store: PathBuf },
+    /// Show the rows that were refused, by reason
+    Rejects {
+        store: PathBuf,
+        /// Rows to show
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        limit: usize,
+    },
+    /// Write one row a session
+    Sessions(SessionsArgs),
+    /// Write recency, frequency, monetary value, scores and segments, one row a customer
+    Rfm(RfmArgs),
+    /// Do all of it: files in, a folder of results out
+    Run(RunArgs),
+    /// Generate a shop, run the line on it, and show what it says
+    Demo {
+        /// Events to generate
+        #[arg(long, default_value = "2e6", value_parser = parse_count, value_name = "N")]
+        events: u64,
+        /// Seed of the generator
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Where to put the files and the results
+        #[arg(long, default_value = "cip-demo", value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GenerateArgs {
+    /// Folder to write
+    pub(crate) out: PathBuf,
+    /// Rows in all
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub(crate) events: u64,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// What to simulate: shop, retail or streamflow
+    #[arg(long, default_value = "shop")]
+    pub(crate) world: cip::synth::World,
+    /// An experiment whose effect the shop shows (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// Files, and folders of .csv, .csv.gz and .csv.zst files
+    #[arg(required = true, value_name = "SRC")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// How its columns become events: rees46, online-retail, streamflow, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) mapping: String,
+    /// Stop, and write nothing, at more rejected rows than this
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub(crate) max_rejects: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Store to write
+    #[arg(long, value_name = "STORE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SessionsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A longer gap starts a new session
+    #[arg(long, default_value = "30m", value_parser = cip::core::parse_duration, value_name = "DURATION")]
+    pub(crate) timeout: std::time::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RfmArgs {
+    pub(crate) store: PathBuf,
+    /// Count what happened before this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Timestamp,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) scoring: ScoringArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScoringArgs {
+    /// R and M by quintiles and F by cuts; all by quintiles; or all by cuts of your own
+    #[arg(long, value_enum, default_value = "default")]
+    pub(crate) scoring: ScoringArg,
+    /// Days up to which recency scores 5, 4, 3, 2
+    #[arg(long, value_name = "D,D,D,D", value_delimiter = ',', num_args = 4)]
+    pub(crate) recency_cuts: Option<Vec<i32>>,
+    /// Orders from which frequency scores 2, 3, 4, 5
+    #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', num_args = 4)]
+    pub(crate) frequency_cuts: Option<Vec<i64>>,
+    /// Amounts from which monetary scores 2, 3, 4, 5
+    #[arg(long, value_name = "M,M,M,M", value_delimiter = ',', num_args = 4)]
+    pub(crate) monetary_cuts: Option<Vec<String>>,
+    /// Leave cancellations out, or take them off monetary
+    #[arg(long, value_enum, default_value = "exclude")]
+    pub(crate) returns: ReturnsArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScoringArg {
+    Default,
+    Ntile,
+    Cuts,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ReturnsArg {
+    Exclude,
+    Net,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Folder of results to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Day or instant of the segments [default: the day after the last event]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Timestamp>,
+}

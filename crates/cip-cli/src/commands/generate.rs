@@ -1,0 +1,67 @@
+//! `cip generate`: a synthetic world as source files.
+
+use std::fs;
+use std::path::Path;
+
+use cip::store::StagedFolder;
+use cip::synth::{Experiment, GenerateReport, Generator};
+use serde_json::json;
+
+use crate::args::{Common, GenerateArgs};
+use crate::error::CliError;
+use crate::number::{bytes, grouped};
+use crate::output::Answer;
+use crate::progress::Bar;
+
+pub(crate) fn run(args: &GenerateArgs, common: &Common) -> Result<Answer, CliError> {
+    let mut generator = Generator::new(args.world, args.events, args.seed).with_threads(common.threads());
+    if let Some(path) = &args.experiment {
+        let text = fs::read_to_string(path).map_err(|source| CliError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        generator = generator.with_experiment(Experiment::from_toml(&text)?);
+    }
+    let report = write(&generator, args.events, &args.out)?;
+    let files: Vec<_> = report
+        .files
+        .iter()
+        .map(|file| {
+            let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned());
+            json!({ "file": name, "rows": file.rows, "bytes": file.bytes })
+        })
+        .collect();
+    Ok(Answer {
+        text: format!(
+            "{} rows of world {} in {} file(s), {}: {}",
+            grouped(report.rows),
+            report.world,
+            report.files.len(),
+            bytes(report.bytes),
+            args.out.display()
+        ),
+        json: json!({
+            "world": report.world.to_string(), "seed": report.seed, "rows": report.rows, "bytes": report.bytes,
+            "files": files,
+        }),
+    })
+}
+
+/// Writes the world into a folder that appears whole or not at all.
+pub(crate) fn write(generator: &Generator, events: u64, out: &Path) -> Result<GenerateReport, CliError> {
+    let staged = StagedFolder::begin(out)?;
+    let bar = Bar::new("generating", "rows", events);
+    let report = generator.write_to(staged.path(), &mut |rows| bar.set(rows))?;
+    let marker = json!({
+        "format": "cip-generated", "world": report.world.to_string(), "seed": report.seed, "rows": report.rows,
+    });
+    let path = staged.path().join("generated.json");
+    fs::write(&path, format!("{marker}\n")).map_err(|source| CliError::Io {
+        action: "write",
+        path,
+        source,
+    })?;
+    staged.publish()?;
+    Ok(report)
+}

@@ -1,0 +1,70 @@
+//! `cip info`: what a store holds.
+
+use std::path::Path;
+
+use cip::core::Timestamp;
+use cip::store::EventStore;
+use serde_json::json;
+
+use crate::args::Common;
+use crate::commands::ingest::{account_json, account_text};
+use crate::error::CliError;
+use crate::number::{bytes, grouped, percent};
+use crate::output::{Answer, table};
+
+pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
+    let store = EventStore::open(store)?;
+    let statistics = store.statistics(common.memory)?;
+    let manifest = store.manifest();
+    let account = manifest.account();
+    let span = manifest.time_span().map(|span| span.map(|micros| Timestamp::from_micros(micros).to_string()));
+    let mapping = manifest.mapping.get("name").and_then(serde_json::Value::as_str).unwrap_or("-");
+    let sources: usize = manifest.commits.iter().map(|commit| commit.sources.len()).sum();
+
+    let mut text = format!("{}  (mapping {mapping}, {sources} source file(s))\n\n", store.path().display());
+    let (first, last) = span.as_ref().map_or(("-", "-"), |[first, last]| (first.as_str(), last.as_str()));
+    for (name, value) in [
+        ("first event", first.to_owned()),
+        ("last event", last.to_owned()),
+        ("events", grouped(statistics.events)),
+        ("users", grouped(statistics.users)),
+        ("events without a user", grouped(statistics.events_without_user)),
+        ("source sessions", grouped(statistics.source_sessions)),
+        ("session codes", grouped(statistics.session_codes)),
+        ("products", grouped(statistics.products)),
+        ("size", bytes(statistics.bytes)),
+    ] {
+        text.push_str(&format!("  {name:<22} {value}\n"));
+    }
+    text.push_str(&format!("\n{}\n\n", account_text(&account)));
+    let rows: Vec<_> = statistics
+        .columns
+        .iter()
+        .map(|column| {
+            let each = column.bytes as f64 / (statistics.events.max(1)) as f64;
+            vec![
+                column.column.clone(),
+                bytes(column.bytes),
+                percent(column.bytes as f64, statistics.bytes as f64),
+                format!("{each:.2}"),
+            ]
+        })
+        .collect();
+    text.push_str(&table(&["column", "size", "share", "bytes an event"], &rows));
+    let columns: Vec<_> = statistics
+        .columns
+        .iter()
+        .map(|column| json!({ "column": column.column, "bytes": column.bytes }))
+        .collect();
+    Ok(Answer {
+        text,
+        json: json!({
+            "store": store.path(), "mapping": mapping, "commits": manifest.commits.len(), "source_files": sources,
+            "first_event": span.as_ref().map(|span| &span[0]), "last_event": span.as_ref().map(|span| &span[1]),
+            "events": statistics.events, "users": statistics.users,
+            "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
+            "session_codes": statistics.session_codes, "products": statistics.products, "bytes": statistics.bytes,
+            "account": account_json(&account), "columns": columns,
+        }),
+    })
+}

@@ -1,0 +1,28 @@
+//! One file a subcommand.
+
+mod demo;
+mod generate;
+mod info;
+mod ingest;
+mod rejects;
+mod rfm;
+mod run;
+mod sessions;
+
+use crate::args::{Args, Command};
+use crate::error::CliError;
+
+pub(crate) fn run(args: Args) -> Result<(), CliError> {
+    let common = &args.common;
+    let answer = match args.command {
+        Command::Generate(args) => generate::run(&args, common)?,
+        Command::Ingest(args) => ingest::run(&args, common)?,
+        Command::Info { store } => info::run(&store, common)?,
+        Command::Rejects { store, limit } => rejects::run(&store, limit)?,
+        Command::Sessions(args) => sessions::run(&args, common)?,
+        Command::Rfm(args) => rfm::run(&args, common)?,
+        Command::Run(args) => run::run(&args, common)?,
+        Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
+    };
+    answer.print(common.json)
+}

@@ -1,0 +1,49 @@
+//! Why a command failed, and its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use cip::ingest::{IngestError, MappingError};
+use cip::line::LineError;
+use cip::store::StoreError;
+use cip::synth::SynthError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Mapping { path: PathBuf, source: MappingError },
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Line(#[from] LineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Synth(#[from] SynthError),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+impl CliError {
+    /// 1 where it failed, 2 where the command line was wrong.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
+}
+
+impl From<cip::core::CoreError> for CliError {
+    fn from(error: cip::core::CoreError) -> Self {
+        Self::Line(error.into())
+    }
+}
+
+impl From<cip::rfm::RfmError> for CliError {
+    fn from(error: cip::rfm::RfmError) -> Self {
+        Self::Line(error.into())
+    }
+}

@@ -1,0 +1,74 @@
+//! Numbers as people read them.
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(value: impl std::fmt::Display) -> String {
+    let text = value.to_string();
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, fraction) =
+        rest.split_once('.').map_or((rest, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut grouped = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        grouped.push('.');
+        grouped.push_str(fraction);
+    }
+    grouped
+}
+
+/// Bytes in decimal units, as disks are sold and `ls -h --si` prints them.
+pub(crate) fn bytes(value: u64) -> String {
+    const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    let value_f = value as f64;
+    UNITS
+        .iter()
+        .find(|(_, size)| value_f >= *size)
+        .map_or_else(|| format!("{value} B"), |(unit, size)| format!("{:.1} {unit}", value_f / size))
+}
+
+/// `part` of `whole` as a percentage with one decimal, `-` of nothing.
+pub(crate) fn percent(part: f64, whole: f64) -> String {
+    if whole > 0.0 { format!("{:.1}%", 100.0 * part / whole) } else { "-".to_owned() }
+}
+
+/// Reads a whole number that may be written as `2e6` or `2_000_000`.
+pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
+    let plain = text.replace('_', "");
+    if let Ok(count) = plain.parse::<u64>() {
+        return Ok(count);
+    }
+    match plain.parse::<f64>() {
+        Ok(count) if (0.0..=9e15).contains(&count) && count.fract() == 0.0 => Ok(count as u64),
+        _ => Err("write a whole number, such as 2000000 or 2e6".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(-123), "-123");
+        assert_eq!(grouped("-1234.50"), "-1,234.50");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(14_700_000_000), "14.7 GB");
+        assert_eq!(percent(1.0, 3.0), "33.3%");
+        assert_eq!(percent(0.0, 0.0), "-");
+    }
+
+    #[test]
+    fn counts_as_people_write_them() {
+        assert_eq!(parse_count("2e6"), Ok(2_000_000));
+        assert_eq!(parse_count("1_000"), Ok(1_000));
+        assert_eq!(parse_count("1.5e3"), Ok(1_500));
+        for text in ["", "-1", "1.5", "NaN", "inf", "1e99", "many"] {
+            assert!(parse_count(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The columns that RFM is made from, and their types.
+
+use arrow_array::{Array, Decimal128Array, Int64Array};
+use arrow_schema::DataType;
+use cip_core::{CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, IdType, MoneyScale, column};
+
+use crate::error::RfmError;
+
+/// The event columns that RFM is made from, in the store's order: what a reader should project.
+///
+/// `quantity` and `order_id` may be absent.
+pub const COLUMNS: &[&str] = &[
+    column::USER_ID,
+    column::EVENT_TIME,
+    column::EVENT_TYPE,
+    column::PRICE,
+    column::QUANTITY,
+    column::ORDER_ID,
+];
+
+/// The types that every batch must have.
+#[derive(Debug, Clone)]
+pub(crate) struct InputSchema {
+    /// The schema's part of [`COLUMNS`].
+    schema: EventSchema,
+    pub(crate) users: IdType,
+    pub(crate) orders: Option<IdType>,
+    pub(crate) money: MoneyScale,
+}
+
+impl InputSchema {
+    pub(crate) fn try_new(schema: &EventSchema) -> Result<Self, RfmError> {
+        for column in [column::EVENT_TIME, column::EVENT_TYPE] {
+            if !schema.has(column) {
+                return Err(CoreError::MissingColumn { column }.into());
+            }
+        }
+        Ok(Self {
+            users: schema.user_type()?,
+            orders: schema.id_type(column::ORDER_ID),
+            money: schema.money_scale().ok_or(RfmError::NoMoney)?,
+            schema: schema.project(COLUMNS),
+        })
+    }
+
+    /// Returns the columns of a batch.
+    pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Input<'a>, CoreError> {
+        for &name in COLUMNS {
+            self.check(events, name)?;
+        }
+        Ok(Input {
+            users: events.users()?,
+            times: events.times()?.values(),
+            kinds: events.kinds()?,
+            prices: events.prices().ok_or(CoreError::MissingColumn { column: column::PRICE })?,
+            quantities: events.quantities().filter(|_| self.schema.has(column::QUANTITY)),
+            orders: events.orders().filter(|_| self.orders.is_some()),
+        })
+    }
+
+    /// Checks that a column which the schema has is there with the same type.
+    fn check(&self, events: &EventBatch, name: &'static str) -> Result<(), CoreError> {
+        let Ok(expected) = self.schema.arrow().field_with_name(name) else { return Ok(()) };
+        let Ok(found) = events.schema().arrow().field_with_name(name) else {
+            return Err(CoreError::MissingColumn { column: name });
+        };
+        if found.data_type() == expected.data_type() {
+            return Ok(());
+        }
+        Err(CoreError::ColumnType {
+            column: name.to_owned(),
+            found: found.data_type().clone(),
+            expected: match expected.data_type() {
+                DataType::Int64 => "Int64 as in the schema given first",
+                DataType::Utf8 => "Utf8 as in the schema given first",
+                _ => "the type in the schema given first",
+            },
+        })
+    }
+}
+
+/// The columns of one batch.
+#[derive(Debug)]
+pub(crate) struct Input<'a> {
+    pub(crate) users: &'a IdColumn,
+    pub(crate) times: &'a [i64],
+    pub(crate) kinds: Vec<EventKind>,
+    pub(crate) orders: Option<&'a IdColumn>,
+    prices: &'a Decimal128Array,
+    quantities: Option<&'a Int64Array>,
+}
+
+impl Input<'_> {
+    /// Price and quantity of a row.
+    pub(crate) fn price_and_pieces(&self, row: usize) -> (i128, i128) {
+        let pieces = match self.quantities {
+            Some(quantities) if quantities.is_valid(row) => quantities.value(row),
+            _ => 1,
+        };
+        let price = if self.prices.is_valid(row) { self.prices.value(row) } else { 0 };
+        (price, i128::from(pieces))
+    }
+
+    /// Returns how many rows have a user, given that they come first and ascend from `previous`; the error is
+    /// the first row that does not.
+    pub(crate) fn known_users(&self, previous: Option<IdRef<'_>>) -> Result<usize, usize> {
+        let nulls = match self.users {
+            IdColumn::Int64(array) => array.nulls(),
+            IdColumn::Utf8(array) => array.nulls(),
+        };
+        let (known, misplaced) = match nulls {
+            None => (self.users.len(), None),
+            Some(nulls) => {
+                let known = (0..nulls.len()).find(|&row| nulls.is_null(row)).unwrap_or(nulls.len());
+                (known, (known..nulls.len()).find(|&row| nulls.is_valid(row)))
+            }
+        };
+        if let (Some(previous), true) = (previous, known > 0)
+            && self.users.get(0) < Some(previous)
+        {
+            return Err(0);
+        }
+        let back = match self.users {
+            IdColumn::Int64(array) => first_back(&array.values()[..known]),
+            IdColumn::Utf8(array) => (1..known).find(|&row| array.value(row) < array.value(row - 1)),
+        };
+        back.or(misplaced).map_or(Ok(known), Err)
+    }
+}
+
+/// The first value below the one before it.
+fn first_back(values: &[i64]) -> Option<usize> {
+    // One pass without a branch a row tells whether a search is worth it: it seldom is.
+    let back = |pair: &[i64]| pair[1] < pair[0];
+    let any = values.windows(2).fold(false, |any, pair| any | back(pair));
+    if any { values.windows(2).position(back).map(|row| row + 1) } else { None }
+}

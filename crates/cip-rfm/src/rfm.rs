@@ -1,0 +1,139 @@
+//! What is asked: the date, the treatment of returns, and the scoring.
+
+use cip_core::{EventBatch, EventSchema, Timestamp};
+
+use crate::activity::CustomerBuilder;
+use crate::customers::CustomerTable;
+use crate::error::RfmError;
+use crate::input::InputSchema;
+use crate::scored::RfmTable;
+use crate::scoring::Scoring;
+
+/// What cancellations do to a customer's monetary value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Returns {
+    /// Nothing: monetary is what was bought.
+    #[default]
+    Exclude,
+    /// Each takes |quantity| x price from monetary, so that it is what was kept. It may fall below zero, where
+    /// the purchase that is taken back lies before the data. Recency and frequency stay those of purchases, and
+    /// cancellations alone make no customer.
+    Net,
+}
+
+/// What decides a customer's facts: two tables can be combined where it is the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) as_of: Timestamp,
+    pub(crate) returns: Returns,
+    pub(crate) input: InputSchema,
+}
+
+impl Facts {
+    pub(crate) fn check_same(&self, other: &Self) -> Result<(), RfmError> {
+        let key = |facts: &Self| (facts.as_of, facts.returns, facts.input.users, facts.input.money);
+        if key(self) == key(other) { Ok(()) } else { Err(RfmError::PartsDiffer) }
+    }
+}
+
+/// An RFM analysis: what it was as of a date.
+///
+/// The date has no default, because the scores of the past must not change with the day on which they are
+/// computed.
+///
+/// # Examples
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+/// # use cip_core::EventBatch;
+/// # fn purchases(users: Vec<i64>) -> EventBatch {
+/// #     let rows = users.len();
+/// #     let types: DictionaryArray<arrow_array::types::Int32Type> = (0..rows).map(|_| "purchase").collect();
+/// #     let times = TimestampMicrosecondArray::from_value(0, rows).with_timezone("UTC");
+/// #     let prices = Decimal128Array::from_value(100, rows).with_precision_and_scale(18, 2).unwrap();
+/// #     let columns: [(&str, ArrayRef); 4] = [
+/// #         ("user_id", Arc::new(Int64Array::from(users))), ("event_time", Arc::new(times)),
+/// #         ("event_type", Arc::new(types)), ("price", Arc::new(prices)),
+/// #     ];
+/// #     EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap()
+/// # }
+/// use cip_rfm::{Cuts, Returns, Rfm, Scoring};
+/// # let (low, high) = (purchases(vec![1, 2]), purchases(vec![3]));
+/// let cuts = Cuts::new([7, 30, 90, 180], [2, 3, 4, 6], [10_00, 50_00, 100_00, 500_00])?;
+/// let rfm = Rfm::new("1970-01-09".parse()?, low.schema())?
+///     .with_returns(Returns::Net)
+///     .with_scoring(Scoring::Cuts(cuts));
+/// // The parts may be counted on different threads.
+/// let (mut first, mut second) = (rfm.customers(), rfm.customers());
+/// first.push(&low)?;
+/// second.push(&high)?;
+/// let mut customers = first.finish()?;
+/// customers.append(second.finish()?)?;
+/// assert_eq!(rfm.score(customers)?.r(), [4, 4, 4]); // eight days
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rfm {
+    facts: Facts,
+    scoring: Scoring,
+}
+
+impl Rfm {
+    /// Returns the analysis of events of `schema` before `as_of`.
+    ///
+    /// The schema's part of [`COLUMNS`](crate::COLUMNS) decides which of them every batch must have, and their
+    /// types. Only events **before** `as_of` count; with `as_of` 2019-11-01 a purchase of 31 October has a
+    /// recency of one day.
+    ///
+    /// # Errors
+    /// [`RfmError::NoMoney`] without `price`, [`CoreError::MissingColumn`](cip_core::CoreError::MissingColumn)
+    /// without `user_id`, `event_time` or `event_type`.
+    pub fn new(as_of: Timestamp, schema: &EventSchema) -> Result<Self, RfmError> {
+        let facts = Facts { as_of, returns: Returns::default(), input: InputSchema::try_new(schema)? };
+        Ok(Self { facts, scoring: Scoring::default() })
+    }
+
+    /// Sets what cancellations do; without it they are excluded.
+    #[must_use]
+    pub fn with_returns(mut self, returns: Returns) -> Self {
+        self.facts.returns = returns;
+        self
+    }
+
+    /// Sets how values become scores; without it [`Scoring::Default`].
+    #[must_use]
+    pub fn with_scoring(mut self, scoring: Scoring) -> Self {
+        self.scoring = scoring;
+        self
+    }
+
+    /// Returns a builder that counts customers from a stream of sorted batches.
+    pub fn customers(&self) -> CustomerBuilder {
+        CustomerBuilder::new(self.facts.clone())
+    }
+
+    /// Returns the scores of all customers.
+    ///
+    /// # Complexity
+    /// Linear in the customers on average; besides the table and its scores, 4 bytes a customer.
+    ///
+    /// # Errors
+    /// [`RfmError::PartsDiffer`] where they were counted with another date, treatment of returns, type of
+    /// user_id or scale.
+    pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
+        self.facts.check_same(customers.facts())?;
+        RfmTable::try_new(customers, self.scoring)
+    }
+
+    /// Returns the scores of the customers in `batches`, which together are sorted by user_id, nulls last.
+    ///
+    /// # Errors
+    /// As [`CustomerBuilder::push`], [`CustomerBuilder::finish`] and [`Rfm::score`].
+    pub fn segment(&self, batches: &[EventBatch]) -> Result<RfmTable, RfmError> {
+        let mut customers = self.customers();
+        for batch in batches {
+            customers.push(batch)?;
+        }
+        self.score(customers.finish()?)
+    }
+}

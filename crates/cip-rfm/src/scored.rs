@@ -1,0 +1,148 @@
+//! Scored customers: the table `rfm_segments`.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt8Array,
+};
+use arrow_schema::ArrowError;
+use cip_core::{CoreError, MoneyScale, SUM_PRECISION, table};
+
+use crate::customers::CustomerTable;
+use crate::error::RfmError;
+use crate::scoring::{Scores, Scoring};
+use crate::segment::Segment;
+use crate::summary::{SegmentSummary, summarize};
+
+/// Every customer with scores and a segment, sorted by user_id; made by [`Rfm::score`](crate::Rfm::score).
+///
+/// [`RfmTable::record_batch`] has all columns, the ids among them; the other accessors are its columns as
+/// slices, row by row alike.
+#[derive(Debug, Clone)]
+pub struct RfmTable {
+    batch: RecordBatch,
+    money: MoneyScale,
+    recency_days: Int32Array,
+    frequency: Int64Array,
+    monetary: Decimal128Array,
+    r: UInt8Array,
+    f: UInt8Array,
+    m: UInt8Array,
+    skipped_events: u64,
+}
+
+impl RfmTable {
+    pub(crate) fn try_new(customers: CustomerTable, scoring: Scoring) -> Result<Self, RfmError> {
+        let scores = scoring.score(&customers);
+        Ok(Self::assemble(customers, scores).map_err(CoreError::from)?)
+    }
+
+    fn assemble(mut customers: CustomerTable, scores: Scores) -> Result<Self, ArrowError> {
+        let users = customers.take_users()?;
+        let (user_type, money) = (customers.facts().input.users, customers.facts().input.money);
+        let scale = money.decimals().cast_signed();
+        let segments: Int32Array = scores
+            .r
+            .iter()
+            .zip(&scores.f)
+            .map(|(&r, &f)| Segment::of(r, f).index() as i32)
+            .collect::<Vec<_>>()
+            .into();
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values(Segment::ALL.map(Segment::name)));
+        let segments = DictionaryArray::<Int32Type>::try_new(segments, names)?;
+        let mut table = Self {
+            batch: RecordBatch::new_empty(table::rfm_segments(user_type, money)),
+            money,
+            recency_days: customers.recency_days.into(),
+            frequency: customers.frequency.into(),
+            monetary: Decimal128Array::from(customers.monetary)
+                .with_precision_and_scale(SUM_PRECISION, scale)?,
+            r: scores.r.into(),
+            f: scores.f.into(),
+            m: scores.m.into(),
+            skipped_events: customers.skipped_events,
+        };
+        let columns: Vec<ArrayRef> = vec![
+            users,
+            Arc::new(table.recency_days.clone()),
+            Arc::new(table.frequency.clone()),
+            Arc::new(table.monetary.clone()),
+            Arc::new(table.r.clone()),
+            Arc::new(table.f.clone()),
+            Arc::new(table.m.clone()),
+            Arc::new(segments),
+        ];
+        table.batch = RecordBatch::try_new(table.batch.schema(), columns)?;
+        Ok(table)
+    }
+
+    /// The table as [`cip_core::table::rfm_segments`] describes it. The dictionary of `segment` is always
+    /// [`Segment::ALL`].
+    pub fn record_batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// Customers.
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many events had no user.
+    pub fn skipped_events(&self) -> u64 {
+        self.skipped_events
+    }
+
+    /// Calendar days since the last purchase.
+    pub fn recency_days(&self) -> &[i32] {
+        self.recency_days.values()
+    }
+
+    /// Orders.
+    pub fn frequency(&self) -> &[i64] {
+        self.frequency.values()
+    }
+
+    /// Money, in units of [`RfmTable::money_scale`].
+    pub fn monetary(&self) -> &[i128] {
+        self.monetary.values()
+    }
+
+    /// The decimals of money.
+    pub fn money_scale(&self) -> MoneyScale {
+        self.money
+    }
+
+    /// Scores of recency.
+    pub fn r(&self) -> &[u8] {
+        self.r.values()
+    }
+
+    /// Scores of frequency.
+    pub fn f(&self) -> &[u8] {
+        self.f.values()
+    }
+
+    /// Scores of monetary.
+    pub fn m(&self) -> &[u8] {
+        self.m.values()
+    }
+
+    /// Segments.
+    pub fn segments(&self) -> impl Iterator<Item = Segment> {
+        self.r().iter().zip(self.f()).map(|(&r, &f)| Segment::of(r, f))
+    }
+
+    /// Returns what each segment holds, in the order of [`Segment::ALL`], empty ones too.
+    ///
+    /// # Errors
+    /// [`CoreError::MoneyOverflow`] where the sum of all customers' money exceeds 38 digits.
+    pub fn summary(&self) -> Result<Vec<SegmentSummary>, RfmError> {
+        summarize(self)
+    }
+}

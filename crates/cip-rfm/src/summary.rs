@@ -1,0 +1,77 @@
+//! What each segment holds: customers, revenue and averages.
+
+use cip_core::{CoreError, MoneyScale};
+
+use crate::activity::MAX_SUM;
+use crate::error::RfmError;
+use crate::scored::RfmTable;
+use crate::segment::Segment;
+
+/// One segment of a scored table; made by [`RfmTable::summary`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SegmentSummary {
+    /// The segment.
+    pub segment: Segment,
+    /// Its customers.
+    pub customers: u64,
+    /// Their share of all customers, 0 to 1; none where there are no customers at all.
+    pub share: Option<f64>,
+    /// The sum of their monetary, in units of `money`.
+    pub revenue: i128,
+    /// The decimals of `revenue`.
+    pub money: MoneyScale,
+    /// Its share of all revenue; none where that is not above zero. Where cancellations are netted, a segment's
+    /// revenue may be below zero, and so its share.
+    pub revenue_share: Option<f64>,
+    /// The mean of recency in days; none without customers.
+    pub average_recency_days: Option<f64>,
+    /// The mean of frequency; none without customers.
+    pub average_frequency: Option<f64>,
+    /// The mean of monetary in whole currency units, not in units of `money`; none without customers.
+    pub average_monetary: Option<f64>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    customers: u64,
+    recency_days: i128,
+    frequency: i128,
+    monetary: i128,
+}
+
+pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmError> {
+    let overflow = || CoreError::MoneyOverflow { column: "monetary" };
+    let mut sums = [Sums::default(); Segment::ALL.len()];
+    let facts = table.recency_days().iter().zip(table.frequency()).zip(table.monetary());
+    for (segment, ((&recency_days, &frequency), &monetary)) in table.segments().zip(facts) {
+        let sum = &mut sums[segment.index()];
+        sum.customers += 1;
+        sum.recency_days += i128::from(recency_days);
+        sum.frequency += i128::from(frequency);
+        sum.monetary = sum.monetary.checked_add(monetary).ok_or_else(overflow)?;
+    }
+    let customers = table.len() as f64;
+    let revenue = sums
+        .iter()
+        .try_fold(0i128, |total, sum| total.checked_add(sum.monetary))
+        .filter(|total| total.unsigned_abs() <= MAX_SUM)
+        .ok_or_else(overflow)?;
+    let money = table.money_scale();
+    let unit = 10f64.powi(i32::from(money.decimals()));
+    let summary = |(segment, sum): (Segment, Sums)| {
+        let average = |total: i128| (sum.customers > 0).then(|| total as f64 / sum.customers as f64);
+        SegmentSummary {
+            segment,
+            customers: sum.customers,
+            share: (customers > 0.0).then(|| sum.customers as f64 / customers),
+            revenue: sum.monetary,
+            money,
+            revenue_share: (revenue > 0).then(|| sum.monetary as f64 / revenue as f64),
+            average_recency_days: average(sum.recency_days),
+            average_frequency: average(sum.frequency),
+            average_monetary: average(sum.monetary).map(|units| units / unit),
+        }
+    };
+    Ok(Segment::ALL.into_iter().zip(sums).map(summary).collect())
+}

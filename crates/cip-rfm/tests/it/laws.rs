@@ -1,0 +1,188 @@
+//! What holds for all events.
+
+use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp, table};
+use cip_rfm::{Cuts, Returns, Rfm, RfmTable, Scoring, Segment};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::events::{Event, Shape, TYPES, split};
+use crate::oracle::{Bounds, How, oracle, rows};
+
+const AS_OF: i64 = 5 * MICROS_PER_DAY;
+
+fn event() -> impl Strategy<Value = Event> {
+    // Around midnights, and around the date of the analysis.
+    let time = (-8i64..8, -1i64..2).prop_map(|(day, off)| day * MICROS_PER_DAY + off);
+    (
+        option::weighted(0.9, -12i64..12),
+        time,
+        1..TYPES.len() as i32,
+        option::weighted(0.9, -200i64..900),
+        option::weighted(0.8, -3i64..9),
+        option::weighted(0.7, 0i64..5),
+    )
+        .prop_map(|(user, time, kind, price, quantity, order)| Event {
+            user,
+            time,
+            kind,
+            price,
+            quantity,
+            order,
+        })
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    proptest::collection::vec(event(), 0..120)
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (any::<bool>(), any::<bool>(), any::<Option<bool>>()).prop_map(|(text_users, quantities, orders)| Shape {
+        text_users,
+        quantities,
+        orders,
+    })
+}
+
+fn how() -> impl Strategy<Value = How> {
+    let four = |low: i64, step: i64| {
+        (low..low + step, proptest::array::uniform3(1..step))
+            .prop_map(|(first, [a, b, c])| [first, first + a, first + a + b, first + a + b + c])
+    };
+    let bounds = (four(0, 4), four(0, 3), four(-500, 600)).prop_map(|(days, orders, money)| -> Bounds {
+        (days.map(|day| day as i32), orders, money.map(i128::from))
+    });
+    prop_oneof![Just(How::Default), Just(How::Ntile), bounds.prop_map(How::Cuts)]
+}
+
+fn returns() -> impl Strategy<Value = Returns> {
+    prop_oneof![Just(Returns::Exclude), Just(Returns::Net)]
+}
+
+fn rfm(events: &EventBatch, returns: Returns, how: How) -> Rfm {
+    let scoring = match how {
+        How::Default => Scoring::Default,
+        How::Ntile => Scoring::Ntile,
+        How::Cuts((days, orders, money)) => Scoring::Cuts(Cuts::new(days, orders, money).unwrap()),
+    };
+    let rfm = Rfm::new(Timestamp::from_micros(AS_OF), events.schema()).unwrap();
+    rfm.with_returns(returns).with_scoring(scoring)
+}
+
+fn run(shape: Shape, events: &[Event], returns: Returns, how: How) -> RfmTable {
+    let sorted = shape.sorted(events);
+    rfm(&sorted, returns, how).segment(&[sorted]).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn the_table_equals_the_oracle(
+        events in events(),
+        shape in shape(),
+        how in how(),
+        returns in returns(),
+    ) {
+        let scored = run(shape, &events, returns, how);
+        let schema = shape.batch(&[]).schema().clone();
+        prop_assert_eq!(
+            scored.record_batch().schema(),
+            table::rfm_segments(schema.user_type().unwrap(), schema.money_scale().unwrap())
+        );
+        let expected = oracle(AS_OF, returns, how, shape, &events);
+        prop_assert_eq!(&rows(scored.record_batch()), &expected);
+        prop_assert_eq!(scored.skipped_events(), events.iter().filter(|event| event.user.is_none()).count() as u64);
+        let names: Vec<_> = scored.segments().map(Segment::name).collect();
+        prop_assert_eq!(names, expected.iter().map(|row| row.segment.as_str()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_split_into_batches_gives_the_same_table(
+        events in events(),
+        shape in shape(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let sorted = shape.sorted(&events);
+        let batches = split(&sorted, &cuts);
+        let rfm = rfm(&sorted, Returns::Net, How::Default);
+        let whole = rfm.segment(&[sorted]).unwrap();
+        let parts = rfm.segment(&batches).unwrap();
+        prop_assert_eq!(parts.record_batch(), whole.record_batch());
+    }
+
+    #[test]
+    fn parts_by_user_append_to_the_same_table(
+        events in events(),
+        shape in shape(),
+        borders in proptest::collection::vec(-12i64..12, 0..4),
+    ) {
+        let sorted = shape.sorted(&events);
+        let rfm = rfm(&sorted, Returns::Exclude, How::Ntile);
+        let mut borders: Vec<_> = borders.into_iter().map(|user| shape.user(user)).collect();
+        borders.sort();
+        let part_of = |event: &Event| event.user.map(|user| {
+            borders.iter().filter(|border| **border <= shape.user(user)).count()
+        });
+        let mut customers = rfm.customers().finish().unwrap();
+        // Unknown users belong to no part: give them to the last.
+        for part in 0..=borders.len() {
+            let events: Vec<_> =
+                events.iter().filter(|event| part_of(event).unwrap_or(borders.len()) == part).cloned().collect();
+            let mut later = rfm.customers();
+            later.push(&shape.sorted(&events)).unwrap();
+            customers.append(later.finish().unwrap()).unwrap();
+        }
+        prop_assert_eq!(customers.skipped_events(), events.iter().filter(|event| event.user.is_none()).count() as u64);
+        let whole = rfm.segment(&[sorted]).unwrap();
+        let parts = rfm.score(customers).unwrap();
+        prop_assert_eq!(parts.record_batch(), whole.record_batch());
+    }
+
+    #[test]
+    fn the_order_of_a_users_events_does_not_matter(
+        events in events().prop_shuffle(),
+        shape in shape(),
+        how in how(),
+    ) {
+        let mut by_user = events.clone();
+        by_user.sort_by_key(|event| (event.user.is_none(), event.user.map(|user| shape.user(user))));
+        let batch = shape.batch(&by_user);
+        let scored = rfm(&batch, Returns::Net, how).segment(&[batch]).unwrap();
+        let in_order = run(shape, &events, Returns::Net, how);
+        prop_assert_eq!(scored.record_batch(), in_order.record_batch());
+    }
+
+    #[test]
+    fn relabelling_that_keeps_the_order_of_users_keeps_the_rest(events in events(), how in how()) {
+        let relabelled: Vec<_> =
+            events.iter().map(|event| Event { user: event.user.map(|user| 1_000 + 7 * user), ..*event }).collect();
+        let (one, other) =
+            (run(Shape::FULL, &events, Returns::Net, how), run(Shape::FULL, &relabelled, Returns::Net, how));
+        let columns: Vec<usize> = (1..8).collect();
+        prop_assert_eq!(
+            one.record_batch().project(&columns).unwrap(),
+            other.record_batch().project(&columns).unwrap()
+        );
+    }
+
+    #[test]
+    fn summaries_add_up_to_the_table(events in events(), shape in shape(), returns in returns()) {
+        let scored = run(shape, &events, returns, How::Default);
+        let rows = rows(scored.record_batch());
+        let summary = scored.summary().unwrap();
+        prop_assert_eq!(summary.iter().map(|of| of.segment).collect::<Vec<_>>(), Segment::ALL);
+        let revenue: i128 = rows.iter().map(|row| row.monetary).sum();
+        for of in &summary {
+            let members: Vec<_> = rows.iter().filter(|row| row.segment == of.segment.name()).collect();
+            let count = members.len() as f64;
+            let money: i128 = members.iter().map(|row| row.monetary).sum();
+            let days: i32 = members.iter().map(|row| row.recency_days).sum();
+            let orders: i64 = members.iter().map(|row| row.frequency).sum();
+            let mean = |total: f64| (!members.is_empty()).then(|| total / count);
+            prop_assert_eq!((of.customers, of.revenue), (members.len() as u64, money));
+            prop_assert_eq!(of.share, (!rows.is_empty()).then(|| count / rows.len() as f64));
+            prop_assert_eq!(of.revenue_share, (revenue > 0).then(|| money as f64 / revenue as f64));
+            prop_assert_eq!(of.average_recency_days, mean(f64::from(days)));
+            prop_assert_eq!(of.average_frequency, mean(orders as f64));
+            prop_assert_eq!(of.average_monetary, mean(money as f64).map(|cents| cents / 100.0));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Customers and scores against a plain oracle, and what is refused.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod edges;
+mod events;
+mod laws;
+mod oracle;

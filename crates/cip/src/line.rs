@@ -1,0 +1,183 @@
+//! The stages in line over an event store: partitions of whole users in parallel, results in order.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::RecordBatch;
+use cip_core::pipeline::ordered_map;
+use cip_core::{CoreError, MoneyScale, table};
+use cip_rfm::{CustomerTable, Rfm, RfmError, RfmTable};
+use cip_sessionize::{SessionRule, SessionizeError, Sessionizer};
+use cip_store::{EventPartition, EventStore, StoreError, TableWriter};
+
+/// Why a stage over a store failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// Reading the store or writing a table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store lacks what a stage needs.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// Sessionizing.
+    #[error(transparent)]
+    Sessionize(#[from] SessionizeError),
+    /// Scoring.
+    #[error(transparent)]
+    Rfm(#[from] RfmError),
+}
+
+/// A store and the threads to work on it with.
+///
+/// Each stage reads only its own columns, takes one partition of whole users a thread, and writes what it makes in the
+/// order of the partitions. What is written does not depend on the number of threads.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    store: &'a EventStore,
+    threads: NonZeroUsize,
+}
+
+/// Totals of a table of sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionTotals {
+    /// Sessions.
+    pub sessions: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Events without a user, which belong to no session.
+    pub skipped_events: u64,
+    /// Sessions with a purchase.
+    pub purchasing_sessions: u64,
+    /// Purchase events.
+    pub purchases: u64,
+    /// The sum of all durations, in seconds.
+    pub duration_seconds: i128,
+    /// The sum of all revenue, in units of `money`.
+    pub revenue: i128,
+    /// The decimals of `revenue`; none where the source has no prices.
+    pub money: Option<MoneyScale>,
+}
+
+impl<'a> Line<'a> {
+    /// Returns the line over `store`, on as many threads as the machine runs at once.
+    pub fn new(store: &'a EventStore) -> Self {
+        Self { store, threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+    }
+
+    /// Sets the number of threads.
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Writes `fact_sessions`, sorted by user_id and session_start, to `path`.
+    ///
+    /// # Errors
+    /// [`LineError`]; the old file at `path` is then still there.
+    pub fn write_sessions(&self, rule: SessionRule, path: &Path) -> Result<SessionTotals, LineError> {
+        let schema = self.store.schema();
+        let mut totals = SessionTotals { money: schema.money_scale(), ..SessionTotals::default() };
+        let mut writer = TableWriter::create(
+            path,
+            "fact_sessions",
+            &table::fact_sessions(schema.user_type()?, totals.money),
+        )?;
+        let sessionize = |partition: EventPartition| {
+            let mut sessionizer = Sessionizer::new(rule, schema)?;
+            let mut batches = Vec::new();
+            for events in partition.batches()? {
+                batches.push(sessionizer.push(&events?)?);
+            }
+            let skipped = sessionizer.skipped_events();
+            batches.push(sessionizer.finish()?);
+            Ok::<_, LineError>((batches, skipped))
+        };
+        let partitions = self.store.scan(cip_sessionize::COLUMNS).partitions();
+        std::thread::scope(|scope| {
+            for result in ordered_map(scope, self.threads, partitions.into_iter(), sessionize) {
+                let (batches, skipped) = result?;
+                totals.skipped_events += skipped;
+                for batch in batches {
+                    totals.add(&batch)?;
+                    writer.write(batch)?;
+                }
+            }
+            Ok::<_, LineError>(())
+        })?;
+        writer.finish()?;
+        Ok(totals)
+    }
+
+    /// Returns every customer's score and segment.
+    ///
+    /// # Errors
+    /// [`LineError`], where the store has no users or no prices as well.
+    pub fn rfm(&self, rfm: &Rfm) -> Result<RfmTable, LineError> {
+        let collect = |partition: EventPartition| {
+            let mut customers = rfm.customers();
+            for events in partition.batches()? {
+                customers.push(&events?)?;
+            }
+            Ok::<_, LineError>(customers.finish()?)
+        };
+        let partitions = self.store.scan(cip_rfm::COLUMNS).partitions();
+        let mut customers: CustomerTable = rfm.customers().finish()?;
+        std::thread::scope(|scope| {
+            for part in ordered_map(scope, self.threads, partitions.into_iter(), collect) {
+                customers.append(part?)?;
+            }
+            Ok::<_, LineError>(())
+        })?;
+        Ok(rfm.score(customers)?)
+    }
+
+    /// Writes `rfm_segments`, sorted by user_id, to `path` and returns it.
+    ///
+    /// # Errors
+    /// As [`Line::rfm`]; the old file at `path` is then still there.
+    pub fn write_rfm(&self, rfm: &Rfm, path: &Path) -> Result<RfmTable, LineError> {
+        let scored = self.rfm(rfm)?;
+        let batch = scored.record_batch();
+        let mut writer = TableWriter::create(path, "rfm_segments", &batch.schema())?;
+        writer.write(batch.clone())?;
+        writer.finish()?;
+        Ok(scored)
+    }
+
+    /// Writes the rejected rows, in the order of their files and lines, to `path` and returns how many there are.
+    ///
+    /// # Errors
+    /// [`LineError`]; the old file at `path` is then still there.
+    pub fn write_rejects(&self, path: &Path) -> Result<u64, LineError> {
+        let mut writer = TableWriter::create(path, "rejects", &table::rejects())?;
+        for batch in self.store.rejects()?.into_iter().flatten() {
+            writer.write(batch?)?;
+        }
+        Ok(writer.finish()?)
+    }
+}
+
+impl SessionTotals {
+    fn add(&mut self, sessions: &RecordBatch) -> Result<(), LineError> {
+        let count = |column: &'static str| {
+            let array = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
+            Ok::<_, CoreError>(array.as_primitive::<Int64Type>().values())
+        };
+        self.sessions += sessions.num_rows() as u64;
+        self.events += count("events")?.iter().sum::<i64>().cast_unsigned();
+        self.purchases += count("purchases")?.iter().sum::<i64>().cast_unsigned();
+        self.purchasing_sessions +=
+            count("purchases")?.iter().filter(|&&purchases| purchases > 0).count() as u64;
+        self.duration_seconds +=
+            count("duration_seconds")?.iter().map(|&seconds| i128::from(seconds)).sum::<i128>();
+        let column = "revenue";
+        let revenue = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
+        for amount in revenue.as_primitive::<Decimal128Type>().iter().flatten() {
+            self.revenue = self.revenue.checked_add(amount).ok_or(CoreError::MoneyOverflow { column })?;
+        }
+        Ok(())
+    }
+}
