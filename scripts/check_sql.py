@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Holds `cip run` to SQL: DuckDB reads the same source files and recomputes every table.
+
+    pip install duckdb
+    python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail
+
+Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
+fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE. Exit code 0 where all agree.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+REES46 = """
+    SELECT CAST(replace(event_time, ' UTC', '') AS TIMESTAMP) AS event_time, event_type, product_id, category_id,
+           category_code, brand, price, user_id, user_session, NULL::BIGINT AS quantity, NULL::VARCHAR AS order_id
+    FROM read_csv({files}, header = true, ignore_errors = true, columns = {{
+        'event_time': 'VARCHAR', 'event_type': 'VARCHAR', 'product_id': 'BIGINT', 'category_id': 'BIGINT',
+        'category_code': 'VARCHAR', 'brand': 'VARCHAR', 'price': 'DECIMAL(18, 2)', 'user_id': 'BIGINT',
+        'user_session': 'UUID'}})
+"""
+
+ONLINE_RETAIL = """
+    SELECT CAST(InvoiceDate AS TIMESTAMP) AS event_time,
+           CASE WHEN InvoiceNo LIKE 'C%' THEN 'cancellation' WHEN InvoiceNo LIKE 'A%' THEN 'adjustment'
+                ELSE 'purchase' END AS event_type,
+           StockCode AS product_id, UnitPrice AS price, CAST(CAST(CustomerID AS DOUBLE) AS BIGINT) AS user_id,
+           Quantity AS quantity, InvoiceNo AS order_id
+    FROM read_csv({files}, header = true, columns = {{
+        'InvoiceNo': 'VARCHAR', 'StockCode': 'VARCHAR', 'Description': 'VARCHAR', 'Quantity': 'BIGINT',
+        'InvoiceDate': 'VARCHAR', 'UnitPrice': 'DECIMAL(18, 3)', 'CustomerID': 'VARCHAR', 'Country': 'VARCHAR'}})
+"""
+
+SESSIONS = """
+    WITH gaps AS (
+        SELECT *, CASE WHEN event_time - lag(event_time) OVER w <= INTERVAL 30 MINUTE THEN 0 ELSE 1 END AS starts
+        FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time)),
+    numbered AS (
+        SELECT *, sum(starts) OVER (PARTITION BY user_id ORDER BY event_time
+                                    RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS session_seq
+        FROM gaps)
+    SELECT user_id, session_seq::BIGINT AS session_seq, min(event_time) AS session_start, max(event_time) AS session_end,
+           epoch(max(event_time) - min(event_time))::BIGINT AS duration_seconds, count(*) AS events,
+           count(*) FILTER (event_type = 'view') AS views, count(*) FILTER (event_type = 'cart') AS carts,
+           count(*) FILTER (event_type = 'remove_from_cart') AS removes,
+           count(*) FILTER (event_type = 'purchase') AS purchases, count(DISTINCT product_id) AS products,
+           coalesce(sum(price * coalesce(quantity, 1)) FILTER (event_type = 'purchase'), 0) AS revenue
+    FROM numbered GROUP BY user_id, session_seq
+"""
+
+RFM = """
+    WITH customers AS (
+        SELECT user_id, date_diff('day', max(event_time)::DATE, DATE '{as_of}')::INTEGER AS recency_days,
+               {frequency} AS frequency, sum(price * coalesce(quantity, 1)) AS monetary
+        FROM source WHERE event_type = 'purchase' AND user_id IS NOT NULL AND event_time < TIMESTAMP '{as_of}'
+        GROUP BY user_id),
+    scored AS (
+        SELECT *, ntile(5) OVER (ORDER BY recency_days DESC, user_id) AS r,
+               CASE WHEN frequency >= 6 THEN 5 WHEN frequency >= 4 THEN 4 ELSE frequency END AS f,
+               ntile(5) OVER (ORDER BY monetary, user_id) AS m
+        FROM customers)
+    SELECT *, CASE WHEN r >= 4 AND f >= 4 THEN 'Champions' WHEN r >= 3 AND f >= 3 THEN 'Loyal Customers'
+                   WHEN r >= 4 AND f = 1 THEN 'New Customers' WHEN r >= 3 AND f = 1 THEN 'Promising'
+                   WHEN r = 2 AND f >= 2 THEN 'Need Attention' WHEN r = 1 AND f >= 4 THEN 'Can''t Lose Them'
+                   WHEN r = 1 AND f <= 2 THEN 'Hibernating' ELSE 'At Risk' END AS segment
+    FROM scored
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cip", type=Path)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--mapping", required=True, choices=["rees46", "online-retail"])
+    args = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "results"
+        command = [args.cip, "run", args.source, "--mapping", args.mapping, "--out", out, "--json"]
+        summary = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        files = sorted(str(path) for path in args.source.glob("*.csv*")) if args.source.is_dir() else [str(args.source)]
+        db = duckdb.connect()
+        db.execute("SET TimeZone = 'UTC'")
+        source = REES46 if args.mapping == "rees46" else ONLINE_RETAIL
+        db.execute(f"CREATE TABLE source AS {source.format(files=files)}")
+        frequency = "count(DISTINCT order_id)" if args.mapping == "online-retail" else "count(*)"
+        as_of = summary["rfm"]["as_of"]
+
+        plain = ["event_time", "event_type", "product_id", "price", "user_id"]
+        plain += ["category_id", "category_code", "brand"] if args.mapping == "rees46" else ["quantity", "order_id"]
+        columns = ", ".join(plain).replace("event_time", "event_time::TIMESTAMP AS event_time")
+        events = f"'{out}/store/commits/*/events-*.parquet'"
+        if args.mapping == "rees46":
+            columns += ", user_session"
+            dictionary = f"'{out}/store/commits/*/session_dictionary.parquet'"
+            events = (f"(SELECT e.*, d.user_session FROM {events} e LEFT JOIN "
+                      f"(SELECT source_session, user_session FROM {dictionary}) d USING (source_session))")
+            plain.append("user_session")
+        checks = [
+            ("events", f"SELECT {columns} FROM {events}", f"SELECT {', '.join(plain)} FROM source"),
+            ("fact_sessions",
+             f"SELECT * EXCLUDE (session_key) REPLACE (session_start::TIMESTAMP AS session_start, "
+             f"session_end::TIMESTAMP AS session_end) FROM '{out}/fact_sessions.parquet'", SESSIONS),
+            ("rfm_segments", f"SELECT * FROM '{out}/rfm_segments.parquet'", RFM.format(as_of=as_of, frequency=frequency)),
+        ]
+        failed = 0
+        for name, ours, theirs in checks:
+            rows = db.execute(f"SELECT count(*) FROM ({ours})").fetchone()[0]
+            wrong = sum(
+                db.execute(f"SELECT count(*) FROM (({a}) EXCEPT ALL ({b}))").fetchone()[0]
+                for a, b in [(ours, theirs), (theirs, ours)]
+            )
+            print(f"{name:14} {rows:>12,} rows  {'agree' if wrong == 0 else f'{wrong:,} DIFFER'}")
+            failed += wrong
+        keys = db.execute(f"SELECT count(*) - count(DISTINCT session_key) FROM '{out}/fact_sessions.parquet'").fetchone()[0]
+        print(f"{'session_key':14} {'unique' if keys == 0 else f'{keys:,} DUPLICATES'}")
+        return 1 if failed or keys else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
