@@ -1,1 +1,67 @@
-//! Stub.
+//! What the benchmarks share: a shop on disk and in memory, the same at every run.
+//!
+//! - `cargo bench -p cip-benches`: each stage by itself, with criterion.
+//! - `python3 benches/peers.py`: whole processes side by side with DuckDB and Polars.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use cip::core::EventBatch;
+use cip::ingest::{Ingest, SourceMapping};
+use cip::store::EventStore;
+use cip::synth::{Generator, World};
+
+/// A shop's files and the store made of them, in a folder that goes with it.
+#[derive(Debug)]
+pub struct Shop {
+    folder: tempfile::TempDir,
+    /// The store.
+    pub store: EventStore,
+}
+
+impl Shop {
+    /// Returns a shop of `events` events.
+    ///
+    /// # Errors
+    /// Where the disk is full.
+    pub fn new(events: u64) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("files"))?;
+        Generator::new(World::Shop, events, 42).write_to(&folder.path().join("files"), &mut |_| ())?;
+        let store = ingest(folder.path().join("files"), folder.path().join("store"))?;
+        Ok(Self { folder, store })
+    }
+
+    /// The folder of its CSV files.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    /// A place for results.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Returns its events with the given columns, in memory.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn batches(&self, columns: &[&str]) -> Result<Vec<EventBatch>, Box<dyn Error>> {
+        let mut batches = Vec::new();
+        for partition in self.store.scan(columns).partitions() {
+            for events in partition.batches()? {
+                batches.push(events?);
+            }
+        }
+        Ok(batches)
+    }
+}
+
+/// Ingests a folder of the clickstream's files.
+///
+/// # Errors
+/// As the ingest.
+pub fn ingest(files: PathBuf, store: PathBuf) -> Result<EventStore, Box<dyn Error>> {
+    let mapping = SourceMapping::built_in("rees46").ok_or("no such mapping")?;
+    Ok(Ingest::new(mapping).run(&[files], &store, &mut |_| ())?.0)
+}

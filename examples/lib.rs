@@ -1,1 +1,5 @@
-//! Stub.
+//! Small programs worth copying. Run one with `cargo run --release -p cip-examples --example NAME`.
+//!
+//! - `line`: from a synthetic shop to sessions and segments, end to end.
+//! - `rfm_service`: segments over a service's own record batches, without files.
+//! - `own_mapping`: a source with other columns, names and decimals.

@@ -132,10 +132,17 @@ pub(crate) struct Partition {
 impl Partition {
     fn append(&mut self, rows: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
         self.bytes += rows.len();
-        self.buffer.extend_from_slice(rows);
-        if self.buffer.len() >= flush_bytes {
+        // The buffer never grows past what it was given: growing by doubling would take twice the plan.
+        if self.buffer.len() + rows.len() > flush_bytes && !self.buffer.is_empty() {
             self.extents.push(file.write(&self.buffer)?);
             self.buffer.clear();
+        }
+        if rows.len() > flush_bytes {
+            self.extents.push(file.write(rows)?);
+        } else {
+            let wanted = (2 * self.buffer.capacity()).clamp(self.buffer.len() + rows.len(), flush_bytes);
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+            self.buffer.extend_from_slice(rows);
         }
         Ok(())
     }

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Runs cip, Polars and DuckDB side by side on the same files, and prints a table in Markdown.
+
+    pip install duckdb polars
+    cargo build --release
+    python3 benches/peers.py target/release/cip [--events 20208019] [--runs 3]
+
+Every job is a process of its own under GNU time; the jobs take turns, and the median of the runs is shown: CPU (user +
+system seconds), wall seconds, peak resident memory, bytes written. Needs /usr/bin/time and disk for the CSV and the stores.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+POLARS_INGEST = """
+import polars as pl
+pl.scan_csv('{csv}/*.csv').sink_parquet('{out}', compression='zstd')
+"""
+DUCKDB_INGEST = """
+import duckdb
+duckdb.sql("SET threads = {threads}")
+duckdb.sql("COPY (FROM read_csv('{csv}/*.csv')) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
+"""
+DUCKDB_SESSIONS = """
+import duckdb
+duckdb.sql("SET threads = {threads}")
+duckdb.sql('''COPY (
+  WITH gaps AS (
+    SELECT *, CASE WHEN event_time - lag(event_time) OVER (PARTITION BY user_id ORDER BY event_time)
+                        <= INTERVAL 30 MINUTE THEN 0 ELSE 1 END AS starts FROM '{parquet}'),
+  numbered AS (SELECT *, sum(starts) OVER (PARTITION BY user_id ORDER BY event_time) AS session_seq FROM gaps)
+  SELECT user_id, session_seq, min(event_time) AS session_start, max(event_time) AS session_end, count(*) AS events,
+         count(*) FILTER (event_type = 'view') AS views, count(*) FILTER (event_type = 'cart') AS carts,
+         count(*) FILTER (event_type = 'purchase') AS purchases, count(DISTINCT product_id) AS products,
+         sum(price) FILTER (event_type = 'purchase') AS revenue
+  FROM numbered GROUP BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
+"""
+
+
+def size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def measure(command: list[str], out: Path) -> dict:
+    if out.is_dir():
+        shutil.rmtree(out)
+    out.unlink(missing_ok=True)
+    environment = dict(os.environ, POLARS_MAX_THREADS=str(os.cpu_count()))
+    done = subprocess.run(["/usr/bin/time", "-v", *command], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{command} failed:\n{done.stderr}")
+    find = lambda label: re.search(label + r".*: ([\d:.]+)", done.stderr).group(1)
+    wall = 0.0
+    for part in find("Elapsed").split(":"):
+        wall = wall * 60 + float(part)
+    cpu = float(find("User time")) + float(find("System time"))
+    return {"cpu": cpu, "wall": wall, "peak": int(find("Maximum resident")) * 1024, "bytes": size(out)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cip", type=Path)
+    parser.add_argument("--events", type=int, default=20_208_019)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--memory", default="512MiB")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    args = parser.parse_args()
+    import duckdb
+    import polars
+
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        folder = Path(name)
+        csv, store, parquet = folder / "csv", folder / "store", folder / "duckdb.parquet"
+        subprocess.run([args.cip, "generate", csv, "--events", str(args.events), "--seed", "42"], check=True,
+                       capture_output=True)
+        threads = os.cpu_count()
+        python = lambda text, out: [sys.executable, "-c", text.format(csv=csv, out=out, parquet=parquet, threads=threads)]
+        cip = [str(args.cip), "--memory", args.memory]
+        jobs = [
+            ("ingest", "cip", [*cip, "ingest", str(csv), "--mapping", "rees46", "--out", str(store)], store),
+            ("ingest", f"Polars {polars.__version__}", python(POLARS_INGEST, folder / "polars.parquet"),
+             folder / "polars.parquet"),
+            ("ingest", f"DuckDB {duckdb.__version__}", python(DUCKDB_INGEST, parquet), parquet),
+            ("sessions", "cip", [*cip, "sessions", str(store), "--out", str(folder / "s.parquet")], folder / "s.parquet"),
+            ("sessions", f"DuckDB {duckdb.__version__}", python(DUCKDB_SESSIONS, folder / "d.parquet"), folder / "d.parquet"),
+        ]
+        results = [[] for _ in jobs]
+        for _ in range(args.runs):
+            for (_, _, command, out), runs in zip(jobs, results):
+                runs.append(measure(command, out))
+        median = [{key: statistics.median(run[key] for run in runs) for key in runs[0]} for runs in results]
+        base = {job: figures for (job, who, _, _), figures in zip(jobs, median) if who == "cip"}
+        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+        print(f"{args.events:,} events, {size(csv) / 1e9:.2f} GB of CSV; {threads} threads of {cpu}, {platform.system()}; "
+              f"median of {args.runs}\n")
+        print("| job | who | CPU s | wall s | peak MB | output MB | CPU of cip | wall of cip |\n|---|---|---|---|---|---|---|---|")
+        for (job, who, _, _), got in zip(jobs, median):
+            ratios = [f"{base[job][key] / got[key]:.2f}" for key in ("cpu", "wall")]
+            print(f"| {job} | {who} | {got['cpu']:.1f} | {got['wall']:.1f} | {got['peak'] / 1e6:.0f} | "
+                  f"{got['bytes'] / 1e6:.0f} | {ratios[0]} | {ratios[1]} |")
+
+
+if __name__ == "__main__":
+    main()
