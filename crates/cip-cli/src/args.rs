@@ -143,13 +143,13 @@ pub(crate) struct ScoringArgs {
     #[arg(long, value_enum, default_value = "default")]
     pub(crate) scoring: ScoringArg,
     /// Days up to which recency scores 5, 4, 3, 2
-    #[arg(long, value_name = "D,D,D,D", value_delimiter = ',', num_args = 4)]
+    #[arg(long, value_name = "D,D,D,D", value_delimiter = ',')]
     pub(crate) recency_cuts: Option<Vec<i32>>,
     /// Orders from which frequency scores 2, 3, 4, 5
-    #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', num_args = 4)]
+    #[arg(long, value_name = "N,N,N,N", value_delimiter = ',')]
     pub(crate) frequency_cuts: Option<Vec<i64>>,
     /// Amounts from which monetary scores 2, 3, 4, 5
-    #[arg(long, value_name = "M,M,M,M", value_delimiter = ',', num_args = 4)]
+    #[arg(long, value_name = "M,M,M,M", value_delimiter = ',')]
     pub(crate) monetary_cuts: Option<Vec<String>>,
     /// Leave cancellations out, or take them off monetary
     #[arg(long, value_enum, default_value = "exclude")]

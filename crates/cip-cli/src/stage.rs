@@ -1,6 +1,7 @@
 //! What a stage cost: wall time and peak memory.
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -26,15 +27,24 @@ impl Stages {
         name: &'static str,
         stage: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        reset_peak();
+        let before = high_water_bytes();
+        let ended = AtomicBool::new(false);
         let start = Instant::now();
-        let result = stage()?;
-        self.stages.push(StageCost {
-            name,
-            seconds: start.elapsed().as_secs_f64(),
-            peak_bytes: peak_bytes(),
+        let (result, sampled) = std::thread::scope(|scope| {
+            let sampler = scope.spawn(|| sample_peak(&ended));
+            let result = {
+                let _end = End(&ended);
+                stage()
+            };
+            sampler.thread().unpark();
+            (result, sampler.join().ok().flatten())
         });
-        Ok(result)
+        let seconds = start.elapsed().as_secs_f64();
+        // Where the process never held more, the kernel's mark is exact; else the samples tell.
+        let after = high_water_bytes();
+        let peak_bytes = if after > before { after } else { sampled };
+        self.stages.push(StageCost { name, seconds, peak_bytes });
+        result
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -57,15 +67,36 @@ impl Stages {
     }
 }
 
-/// Starts the kernel's high-water mark of resident memory anew, where it can (Linux).
-fn reset_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+/// Ends the sampling, also where the stage panics: the scope waits for it.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
-/// The most resident memory since then; none where the system does not tell.
-fn peak_bytes() -> Option<u64> {
+/// The most memory that the process has held so far; none where the system does not tell (it does on Linux).
+fn high_water_bytes() -> Option<u64> {
+    status_bytes("VmHWM:")
+}
+
+/// An amount of memory in the kernel's status of this process.
+fn status_bytes(label: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(label))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1_024)
+}
+
+/// The most memory that the process holds until `ended`, looked at two hundred times a second.
+fn sample_peak(ended: &AtomicBool) -> Option<u64> {
+    let mut peak = None;
+    loop {
+        peak = peak.max(status_bytes("VmRSS:"));
+        if ended.load(Ordering::Relaxed) {
+            return peak;
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }

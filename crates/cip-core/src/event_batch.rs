@@ -187,23 +187,45 @@ impl EventBatch {
         self.batch.column_by_name(column::SOURCE_SESSION).map(|array| array.as_primitive::<UInt32Type>())
     }
 
-    /// price x quantity of a row in units of the price's scale; 0 where the price is null or absent, one piece
-    /// where the quantity is.
-    pub fn amount(&self, row: usize) -> i128 {
-        let Some(prices) = self.prices() else { return 0 };
-        if prices.is_null(row) {
-            return 0;
-        }
-        let pieces = match self.quantities() {
-            Some(quantities) if quantities.is_valid(row) => quantities.value(row),
-            _ => 1,
-        };
-        // 18 digits times 19 digits stay below 38.
-        prices.value(row).saturating_mul(i128::from(pieces))
+    /// What each event is worth, or none where the source has no prices.
+    pub fn amounts(&self) -> Option<Amounts<'_>> {
+        Some(Amounts { prices: self.prices()?, quantities: self.quantities() })
     }
 
     fn array(&self, column: &'static str) -> Result<&ArrayRef, CoreError> {
         self.batch.column_by_name(column).ok_or(CoreError::MissingColumn { column })
+    }
+}
+
+/// Prices and quantities of a batch, row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct Amounts<'a> {
+    prices: &'a Decimal128Array,
+    quantities: Option<&'a Int64Array>,
+}
+
+impl<'a> Amounts<'a> {
+    /// Returns the amounts of one piece each.
+    pub fn without_quantities(self) -> Amounts<'a> {
+        Amounts { prices: self.prices, quantities: None }
+    }
+
+    /// The price of one piece in units of the price's scale; 0 where it is null.
+    pub fn price(&self, row: usize) -> i128 {
+        if self.prices.is_valid(row) { self.prices.value(row) } else { 0 }
+    }
+
+    /// The pieces; 1 where the quantity is null or the source has none.
+    pub fn pieces(&self, row: usize) -> i128 {
+        match self.quantities {
+            Some(quantities) if quantities.is_valid(row) => i128::from(quantities.value(row)),
+            _ => 1,
+        }
+    }
+
+    /// price x quantity; none beyond 128 bits, which prices of 18 digits cannot reach.
+    pub fn amount(&self, row: usize) -> Option<i128> {
+        self.price(row).checked_mul(self.pieces(row))
     }
 }
 
@@ -266,6 +288,7 @@ mod tests {
             ("quantity", Arc::new(Int64Array::from(vec![Some(-6), Some(3)]))),
         ];
         let events = EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
-        assert_eq!((events.amount(0), events.amount(1)), (-1530, 0));
+        let amounts = events.amounts().unwrap();
+        assert_eq!((amounts.amount(0), amounts.amount(1)), (Some(-1530), Some(0)));
     }
 }

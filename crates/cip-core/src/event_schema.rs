@@ -67,6 +67,32 @@ impl EventSchema {
         money_scale(self.schema.field_with_name(column::PRICE).ok()?.data_type())
     }
 
+    /// Checks that a batch has every column of this schema with the same type: that it goes on where earlier batches of
+    /// a stream left off. Other columns are not looked at.
+    ///
+    /// # Errors
+    /// [`CoreError::MissingColumn`], [`CoreError::ColumnType`].
+    pub fn require(&self, found: &EventSchema) -> Result<(), CoreError> {
+        for expected in self.schema.fields() {
+            let Ok(field) = found.schema.field_with_name(expected.name()) else {
+                let known = column::EVENT_COLUMNS.into_iter().find(|name| name == expected.name());
+                return Err(CoreError::MissingColumn { column: known.unwrap_or("of the first batch") });
+            };
+            if field.data_type() != expected.data_type() {
+                return Err(CoreError::ColumnType {
+                    column: expected.name().clone(),
+                    found: field.data_type().clone(),
+                    expected: match expected.data_type() {
+                        DataType::Int64 => "Int64 as in the schema given first",
+                        DataType::Utf8 => "Utf8 as in the schema given first",
+                        _ => "the type in the schema given first",
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the schema with only those of `columns` that are there, in this schema's order.
     pub fn project(&self, columns: &[&str]) -> Self {
         let fields: Vec<_> = self

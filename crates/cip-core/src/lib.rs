@@ -41,10 +41,10 @@ mod uuid;
 
 pub use dictionary::IdDictionary;
 pub use error::{CoreError, MoneyFault};
-pub use event_batch::{EventBatch, EventKind};
+pub use event_batch::{Amounts, EventBatch, EventKind};
 pub use event_schema::EventSchema;
 pub use id::{Id, IdBuilder, IdColumn, IdRef, IdType};
 pub use memory::MemoryBudget;
-pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION};
+pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION, check_sum};
 pub use time::{MICROS_PER_DAY, TimeRange, Timestamp, parse_duration};
 pub use uuid::Uuid;

@@ -11,7 +11,17 @@ pub const AMOUNT_PRECISION: u8 = 18;
 /// Digits of a sum of amounts: `Decimal128(38, s)`.
 pub const SUM_PRECISION: u8 = 38;
 
+/// The largest sum: 38 nines.
+const MAX_SUM: u128 = 10u128.pow(SUM_PRECISION as u32) - 1;
 const MAX_AMOUNT: u64 = 999_999_999_999_999_999;
+
+/// Returns a sum of amounts as it came, where it fits 38 digits.
+///
+/// # Errors
+/// [`CoreError::MoneyOverflow`], which names `column`, where it does not, or where adding it up left 128 bits (none).
+pub fn check_sum(column: &'static str, sum: Option<i128>) -> Result<i128, CoreError> {
+    sum.filter(|sum| sum.unsigned_abs() <= MAX_SUM).ok_or(CoreError::MoneyOverflow { column })
+}
 
 /// How many decimals a money column keeps (0..=9).
 ///

@@ -1,15 +1,12 @@
 //! From events to customers: the streaming pass.
 
-use cip_core::{CoreError, EventBatch, EventKind, Id, SUM_PRECISION, Timestamp, column};
+use cip_core::{CoreError, EventBatch, EventKind, Id, Timestamp, check_sum, column};
 
 use crate::customers::{Customer, CustomerTable};
 use crate::error::RfmError;
 use crate::input::Input;
 use crate::orders::DistinctOrders;
 use crate::rfm::{Facts, Returns};
-
-/// The largest number of 38 digits.
-pub(crate) const MAX_SUM: u128 = 10u128.pow(SUM_PRECISION as u32) - 1;
 
 /// Counts customers from a stream of batches sorted by user_id, nulls last; made by
 /// [`Rfm::customers`](crate::Rfm::customers).
@@ -130,9 +127,7 @@ impl CustomerBuilder {
     fn close(&mut self) -> Result<(), RfmError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         if let Some(last_purchase) = open.last_purchase {
-            if open.monetary.unsigned_abs() > MAX_SUM {
-                return Err(CoreError::MoneyOverflow { column: column::PRICE }.into());
-            }
+            check_sum(column::PRICE, Some(open.monetary))?;
             let last_day = Timestamp::from_micros(last_purchase).day();
             self.done.push(Customer {
                 user: open.user,

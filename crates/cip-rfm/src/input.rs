@@ -1,8 +1,9 @@
 //! The columns that RFM is made from, and their types.
 
-use arrow_array::{Array, Decimal128Array, Int64Array};
-use arrow_schema::DataType;
-use cip_core::{CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, IdType, MoneyScale, column};
+use arrow_array::Array;
+use cip_core::{
+    Amounts, CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, IdType, MoneyScale, column,
+};
 
 use crate::error::RfmError;
 
@@ -45,36 +46,16 @@ impl InputSchema {
 
     /// Returns the columns of a batch.
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Input<'a>, CoreError> {
-        for &name in COLUMNS {
-            self.check(events, name)?;
-        }
+        self.schema.require(events.schema())?;
         Ok(Input {
             users: events.users()?,
             times: events.times()?.values(),
             kinds: events.kinds()?,
-            prices: events.prices().ok_or(CoreError::MissingColumn { column: column::PRICE })?,
-            quantities: events.quantities().filter(|_| self.schema.has(column::QUANTITY)),
-            orders: events.orders().filter(|_| self.orders.is_some()),
-        })
-    }
-
-    /// Checks that a column which the schema has is there with the same type.
-    fn check(&self, events: &EventBatch, name: &'static str) -> Result<(), CoreError> {
-        let Ok(expected) = self.schema.arrow().field_with_name(name) else { return Ok(()) };
-        let Ok(found) = events.schema().arrow().field_with_name(name) else {
-            return Err(CoreError::MissingColumn { column: name });
-        };
-        if found.data_type() == expected.data_type() {
-            return Ok(());
-        }
-        Err(CoreError::ColumnType {
-            column: name.to_owned(),
-            found: found.data_type().clone(),
-            expected: match expected.data_type() {
-                DataType::Int64 => "Int64 as in the schema given first",
-                DataType::Utf8 => "Utf8 as in the schema given first",
-                _ => "the type in the schema given first",
+            amounts: match events.amounts().ok_or(CoreError::MissingColumn { column: column::PRICE })? {
+                amounts if self.schema.has(column::QUANTITY) => amounts,
+                amounts => amounts.without_quantities(),
             },
+            orders: events.orders().filter(|_| self.orders.is_some()),
         })
     }
 }
@@ -86,19 +67,13 @@ pub(crate) struct Input<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Vec<EventKind>,
     pub(crate) orders: Option<&'a IdColumn>,
-    prices: &'a Decimal128Array,
-    quantities: Option<&'a Int64Array>,
+    amounts: Amounts<'a>,
 }
 
 impl Input<'_> {
     /// Price and quantity of a row.
     pub(crate) fn price_and_pieces(&self, row: usize) -> (i128, i128) {
-        let pieces = match self.quantities {
-            Some(quantities) if quantities.is_valid(row) => quantities.value(row),
-            _ => 1,
-        };
-        let price = if self.prices.is_valid(row) { self.prices.value(row) } else { 0 };
-        (price, i128::from(pieces))
+        (self.amounts.price(row), self.amounts.pieces(row))
     }
 
     /// Returns how many rows have a user, given that they come first and ascend from `previous`; the error is

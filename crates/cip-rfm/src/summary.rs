@@ -1,8 +1,7 @@
 //! What each segment holds: customers, revenue and averages.
 
-use cip_core::{CoreError, MoneyScale};
+use cip_core::{CoreError, MoneyScale, check_sum};
 
-use crate::activity::MAX_SUM;
 use crate::error::RfmError;
 use crate::scored::RfmTable;
 use crate::segment::Segment;
@@ -52,11 +51,8 @@ pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmErro
         sum.monetary = sum.monetary.checked_add(monetary).ok_or_else(overflow)?;
     }
     let customers = table.len() as f64;
-    let revenue = sums
-        .iter()
-        .try_fold(0i128, |total, sum| total.checked_add(sum.monetary))
-        .filter(|total| total.unsigned_abs() <= MAX_SUM)
-        .ok_or_else(overflow)?;
+    let revenue =
+        check_sum("monetary", sums.iter().try_fold(0i128, |total, sum| total.checked_add(sum.monetary)))?;
     let money = table.money_scale();
     let unit = 10f64.powi(i32::from(money.decimals()));
     let summary = |(segment, sum): (Segment, Sums)| {

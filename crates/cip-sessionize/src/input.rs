@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, Decimal128Array, Int64Array};
-use arrow_schema::DataType;
-use cip_core::{CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdType, MoneyScale, column};
+use cip_core::{
+    Amounts, CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdType, MoneyScale, column,
+};
 
 /// The event columns that sessions are made from, in the store's order: what a reader should project.
 ///
@@ -45,37 +45,17 @@ impl InputSchema {
 
     /// Returns the columns of a batch.
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Input<'a>, CoreError> {
-        for &name in COLUMNS {
-            self.check(events, name)?;
-        }
+        self.schema.require(events.schema())?;
         let has = |name| self.schema.has(name);
         Ok(Input {
             users: events.users()?,
             times: events.times()?.values(),
             kinds: events.kinds()?,
             products: if has(column::PRODUCT_ID) { Some(events.products()?) } else { None },
-            prices: events.prices().filter(|_| has(column::PRICE)),
-            quantities: events.quantities().filter(|_| has(column::QUANTITY)),
-        })
-    }
-
-    /// Checks that a column which the schema has is there with the same type.
-    fn check(&self, events: &EventBatch, name: &'static str) -> Result<(), CoreError> {
-        let Ok(expected) = self.schema.arrow().field_with_name(name) else { return Ok(()) };
-        let Ok(found) = events.schema().arrow().field_with_name(name) else {
-            return Err(CoreError::MissingColumn { column: name });
-        };
-        if found.data_type() == expected.data_type() {
-            return Ok(());
-        }
-        Err(CoreError::ColumnType {
-            column: name.to_owned(),
-            found: found.data_type().clone(),
-            expected: match expected.data_type() {
-                DataType::Int64 => "Int64 as in the schema given first",
-                DataType::Utf8 => "Utf8 as in the schema given first",
-                _ => "the type in the schema given first",
-            },
+            amounts: events
+                .amounts()
+                .filter(|_| has(column::PRICE))
+                .map(|amounts| if has(column::QUANTITY) { amounts } else { amounts.without_quantities() }),
         })
     }
 }
@@ -87,21 +67,16 @@ pub(crate) struct Input<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Vec<EventKind>,
     pub(crate) products: Option<&'a IdColumn>,
-    prices: Option<&'a Decimal128Array>,
-    quantities: Option<&'a Int64Array>,
+    amounts: Option<Amounts<'a>>,
 }
 
 impl Input<'_> {
     /// Returns `sum` plus price x quantity of the purchases in `rows`, or none beyond the range of an i128.
     pub(crate) fn add_revenue(&self, mut sum: i128, rows: Range<usize>) -> Option<i128> {
-        let Some(prices) = self.prices else { return Some(sum) };
+        let Some(amounts) = &self.amounts else { return Some(sum) };
         for row in rows {
-            if self.kinds[row] == EventKind::Purchase && prices.is_valid(row) {
-                let pieces = match self.quantities {
-                    Some(quantities) if quantities.is_valid(row) => quantities.value(row),
-                    _ => 1,
-                };
-                sum = sum.checked_add(prices.value(row).checked_mul(i128::from(pieces))?)?;
+            if self.kinds[row] == EventKind::Purchase {
+                sum = sum.checked_add(amounts.amount(row)?)?;
             }
         }
         Some(sum)

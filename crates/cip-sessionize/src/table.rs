@@ -7,14 +7,12 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_schema::{ArrowError, SchemaRef};
-use cip_core::{CoreError, Id, IdBuilder, IdRef, IdType, MoneyScale, SUM_PRECISION, column, table};
+use cip_core::{Id, IdBuilder, IdRef, IdType, MoneyScale, SUM_PRECISION, check_sum, column, table};
 
 use crate::error::SessionizeError;
 
 /// Bytes that a text column can address.
 const MAX_TEXT: usize = i32::MAX as usize;
-/// The largest number of 38 digits.
-const MAX_SUM: u128 = 10u128.pow(SUM_PRECISION as u32) - 1;
 
 /// One session.
 #[derive(Debug)]
@@ -113,9 +111,7 @@ impl SessionTable {
                 return Err(SessionizeError::TooMuchText { limit: MAX_TEXT });
             }
         }
-        if session.revenue.unsigned_abs() > MAX_SUM {
-            return Err(CoreError::MoneyOverflow { column: column::PRICE }.into());
-        }
+        check_sum(column::PRICE, Some(session.revenue))?;
         self.users.append(Some(session.user.as_ref()))?;
         self.keys.push(key);
         self.seqs.push(session.seq);

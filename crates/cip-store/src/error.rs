@@ -98,6 +98,12 @@ impl StoreError {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// A whole Parquet file that is not the one of which the manifest speaks.
+    pub(crate) fn not_as_recorded(path: &Path) -> Self {
+        let reason = "its columns or rows are not those in the manifest; restore it or ingest again";
+        Self::parquet(path)(parquet::errors::ParquetError::General(reason.to_owned()))
+    }
+
     /// Parquet wraps the system's errors; a full disk should still read as one.
     pub(crate) fn parquet(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
         move |source| match source {

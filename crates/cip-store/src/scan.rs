@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{
 
 use crate::error::StoreError;
 use crate::manifest::RowGroupSpan;
-use crate::store::EventStore;
+use crate::store::{EventStore, same_columns};
 
 /// Rows of a batch: small enough that a stage's columns stay in the processor's cache.
 const BATCH_ROWS: usize = 16_384;
@@ -39,6 +39,7 @@ const BATCH_ROWS: usize = 16_384;
 #[derive(Debug, Clone)]
 pub struct EventScan {
     files: Arc<[ScanFile]>,
+    stored: EventSchema,
     schema: EventSchema,
     columns: Arc<[String]>,
     time: TimeRange,
@@ -53,6 +54,20 @@ struct ScanFile {
     metadata: OnceLock<ArrowReaderMetadata>,
 }
 
+impl ScanFile {
+    /// Checks that the file is the one of which the manifest speaks.
+    fn check(&self, metadata: &ArrowReaderMetadata, stored: &EventSchema) -> Result<(), StoreError> {
+        let groups = metadata.metadata().row_groups();
+        let rows = groups.iter().map(|group| group.num_rows());
+        let same_rows = rows.eq(self.row_groups.iter().map(|span| span.rows.cast_signed()));
+        if same_rows && same_columns(metadata.schema(), stored.arrow()) {
+            Ok(())
+        } else {
+            Err(StoreError::not_as_recorded(&self.path))
+        }
+    }
+}
+
 impl EventScan {
     pub(crate) fn new(store: &EventStore, columns: &[&str]) -> Self {
         let files =
@@ -63,6 +78,7 @@ impl EventScan {
             });
         Self {
             files: files.collect(),
+            stored: store.schema().clone(),
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             time: TimeRange::ALL,
@@ -131,6 +147,7 @@ impl EventScan {
             None => {
                 let loaded = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
                     .map_err(StoreError::parquet(path))?;
+                scan_file.check(&loaded, &self.stored)?;
                 scan_file.metadata.get_or_init(|| loaded).clone()
             }
         };

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cip_core::EventSchema;
+use arrow_schema::Schema;
+use cip_core::{EventSchema, table};
 
 use crate::error::StoreError;
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
@@ -86,7 +87,13 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`].
     pub fn rejects(&self) -> Result<Option<TableReader>, StoreError> {
-        self.side_table(|commit| Some(&commit.rejects))
+        let rejects = self.side_table(|commit| Some(&commit.rejects))?;
+        match &rejects {
+            Some(table) if !same_columns(&table.schema(), &table::rejects()) => {
+                Err(StoreError::not_as_recorded(table.path()))
+            }
+            _ => Ok(rejects),
+        }
     }
 
     /// Reads every file and compares its checksum with the manifest's.
@@ -122,6 +129,19 @@ impl EventStore {
         pick: impl Fn(&Commit) -> Option<&DataFile>,
     ) -> Result<Option<TableReader>, StoreError> {
         let file = self.manifest.commits.iter().find_map(pick);
-        file.map(|file| read_table(&self.path.join(&file.path))).transpose()
+        file.map(|file| {
+            let path = self.path.join(&file.path);
+            let table = read_table(&path)?;
+            if table.rows() == file.rows { Ok(table) } else { Err(StoreError::not_as_recorded(&path)) }
+        })
+        .transpose()
     }
+}
+
+/// Whether two schemas have the same names and types in the same order.
+pub(crate) fn same_columns(a: &Schema, b: &Schema) -> bool {
+    let columns = |schema: &Schema| -> Vec<_> {
+        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    };
+    columns(a) == columns(b)
 }

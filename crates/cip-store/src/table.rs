@@ -102,18 +102,17 @@ impl RowGroups {
 /// [`StoreError::Io`] and [`StoreError::Parquet`], also from the iterator.
 pub fn read_table(path: &Path) -> Result<TableReader, StoreError> {
     let file = File::open(path).map_err(StoreError::io("read", path))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(StoreError::parquet(path))?
-        .with_batch_size(8_192)
-        .build()
-        .map_err(StoreError::parquet(path))?;
-    Ok(TableReader { path: path.to_owned(), reader })
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(StoreError::parquet(path))?;
+    let rows = builder.metadata().file_metadata().num_rows().max(0).cast_unsigned();
+    let reader = builder.with_batch_size(8_192).build().map_err(StoreError::parquet(path))?;
+    Ok(TableReader { path: path.to_owned(), rows, reader })
 }
 
 /// The batches of a Parquet file, in order.
 #[derive(Debug)]
 pub struct TableReader {
     path: PathBuf,
+    rows: u64,
     reader: ParquetRecordBatchReader,
 }
 
@@ -121,6 +120,15 @@ impl TableReader {
     /// The schema of its batches.
     pub fn schema(&self) -> SchemaRef {
         arrow_array::RecordBatchReader::schema(&self.reader)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Rows of the whole file.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 }
 

@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::RecordBatch;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, MoneyScale, table};
 use cip_rfm::{CustomerTable, Rfm, RfmError, RfmTable};

@@ -59,7 +59,7 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     Ok(Answer {
         text,
         json: json!({
-            "store": store.path(), "mapping": mapping, "commits": manifest.commits.len(), "source_files": sources,
+            "store": store.path().display().to_string(), "mapping": mapping, "commits": manifest.commits.len(), "source_files": sources,
             "first_event": span.as_ref().map(|span| &span[0]), "last_event": span.as_ref().map(|span| &span[1]),
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,

@@ -43,7 +43,7 @@ pub(crate) fn run(store: &Path, limit: usize) -> Result<Answer, CliError> {
             shorten(&get("raw"))
         ));
     }
-    let hidden = account.rejected() - shown.len() as u64;
+    let hidden = account.rejected().saturating_sub(shown.len() as u64);
     if hidden > 0 {
         text.push_str(&format!("\n… and {} more (--limit shows more)\n", grouped(hidden)));
     }

@@ -53,7 +53,7 @@ pub(crate) fn to_json(totals: &SessionTotals) -> serde_json::Value {
     json!({
         "sessions": totals.sessions, "events": totals.events, "skipped_events": totals.skipped_events,
         "purchasing_sessions": totals.purchasing_sessions, "purchases": totals.purchases,
-        "duration_seconds": totals.duration_seconds as f64,
+        "duration_seconds": i64::try_from(totals.duration_seconds).ok(),
         "revenue": totals.money.map(|money| money.display(totals.revenue).to_string()),
     })
 }

@@ -130,7 +130,7 @@ proptest! {
         let kinds = sorted.kinds().unwrap();
         let spent: i128 = (0..sorted.len())
             .filter(|&row| kinds[row] == cip_core::EventKind::Purchase && sorted.users().unwrap().get(row).is_some())
-            .map(|row| sorted.amount(row))
+            .map(|row| sorted.amounts().map_or(0, |amounts| amounts.amount(row).unwrap()))
             .sum();
         prop_assert_eq!(sessions.iter().filter_map(|session| session.revenue).sum::<i128>(), spent);
     }

@@ -1,0 +1,264 @@
+//! `cip run`: what it writes, that the bytes depend on the input alone, and what it replaces.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cip::store::read_table;
+
+use crate::{args, bytes_of, cip, clicks, folder_of_clicks, folder_of_store, names_in};
+
+const WITHOUT_PRICE: &str = r#"
+name = "plain"
+[columns]
+event_time = { from = "event_time", type = "timestamp" }
+event_type = { from = "event_type", type = "dictionary" }
+product_id = { from = "product_id", type = "int64" }
+user_id = { from = "user_id", type = "utf8" }
+"#;
+
+const WITHOUT_USERS: &str = r#"
+name = "till"
+[columns]
+event_time = { from = "event_time", type = "timestamp" }
+event_type = { from = "event_type", type = "dictionary" }
+product_id = { from = "product_id", type = "int64" }
+price = { from = "price", type = "money", scale = 2 }
+"#;
+
+fn summary(out: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
+}
+
+fn rows(table: &Path) -> u64 {
+    read_table(table).unwrap().map(|batch| batch.unwrap().num_rows() as u64).sum()
+}
+
+fn run_with(mapping: &str) -> (tempfile::TempDir, PathBuf, serde_json::Value) {
+    let (folder, file) = folder_of_clicks(300);
+    let (toml, out) = (folder.path().join("m.toml"), folder.path().join("out"));
+    fs::write(&toml, mapping).unwrap();
+    let said = cip(args!["run", file, "--mapping", toml, "--out", out, "--json"]).ok().json();
+    let kept = summary(&out);
+    for (key, value) in kept.as_object().unwrap() {
+        assert_eq!(&said[key], value, "standard output and summary.json agree");
+    }
+    (folder, out, kept)
+}
+
+#[test]
+fn a_run_writes_the_store_the_tables_and_the_summary() {
+    let (folder, file) = folder_of_clicks(2_000);
+    let out = folder.path().join("out");
+    let said = cip(args!["run", file, "--mapping", "rees46", "--out", out]).ok();
+    assert!(said.stdout.contains("2,000 rows = 2,000 events + 0 rejected + 0 dropped"), "{}", said.stdout);
+    assert!(!said.stderr.contains("error"), "{}", said.stderr);
+    assert_eq!(
+        names_in(&out),
+        ["fact_sessions.parquet", "rejects.parquet", "rfm_segments.parquet", "store", "summary.json"]
+    );
+    let summary = summary(&out);
+    assert_eq!(summary["format"], "cip-run");
+    assert_eq!(summary["absent"], serde_json::json!({}));
+    for table in ["fact_sessions.parquet", "rejects.parquet", "rfm_segments.parquet"] {
+        assert_eq!(summary["tables"][table], rows(&out.join(table)), "{table}");
+    }
+    assert_eq!(summary["rfm"]["as_of"], "2019-10-15", "the day after the last event");
+    cip(args!["info", out.join("store")]).ok();
+}
+
+/// Each stage by itself writes what the run writes.
+#[test]
+fn the_stages_one_by_one_give_the_same_bytes() {
+    let (folder, file) = folder_of_clicks(2_000);
+    let at = |name: &str| folder.path().join(name);
+    let out = at("out");
+    cip(args!["run", file, "--mapping", "rees46", "--out", out]).ok();
+    cip(args!["ingest", file, "--mapping", "rees46", "--out", at("store")]).ok();
+    cip(args!["sessions", at("store"), "--out", at("s.parquet"), "--timeout", "30m"]).ok();
+    cip(args!["rfm", at("store"), "--as-of", "2019-10-15", "--out", at("r.parquet")]).ok();
+    assert!(bytes_of(&at("store")) == bytes_of(&out.join("store")));
+    let same = |a: &str, b: &str| assert!(fs::read(at(a)).unwrap() == fs::read(out.join(b)).unwrap(), "{a}");
+    same("s.parquet", "fact_sessions.parquet");
+    same("r.parquet", "rfm_segments.parquet");
+}
+
+#[test]
+fn without_prices_there_are_no_segments_and_the_summary_says_why() {
+    let (_folder, out, summary) = run_with(WITHOUT_PRICE);
+    assert_eq!(names_in(&out), ["fact_sessions.parquet", "rejects.parquet", "store", "summary.json"]);
+    let absent = summary["absent"].as_object().unwrap();
+    assert_eq!(absent.keys().collect::<Vec<_>>(), ["rfm_segments.parquet"]);
+    assert!(absent["rfm_segments.parquet"].as_str().unwrap().contains("price"), "{summary}");
+    assert_eq!(summary["sessions"]["revenue"], serde_json::Value::Null);
+    assert!(summary.get("rfm").is_none());
+}
+
+#[test]
+fn without_users_there_are_neither_sessions_nor_segments() {
+    let (folder, out, summary) = run_with(WITHOUT_USERS);
+    assert_eq!(names_in(&out), ["rejects.parquet", "store", "summary.json"]);
+    let absent = summary["absent"].as_object().unwrap();
+    assert_eq!(absent.keys().collect::<Vec<_>>(), ["fact_sessions.parquet", "rfm_segments.parquet"]);
+    for reason in absent.values() {
+        assert!(reason.as_str().unwrap().contains("user"), "{reason}");
+    }
+    assert_eq!((&summary["users"], &summary["account"]["events"]), (&0.into(), &300.into()));
+    let table = folder.path().join("t.parquet");
+    cip(args!["sessions", out.join("store"), "--out", table]).fails(1, "user_id");
+    cip(args!["rfm", out.join("store"), "--as-of", "2019-11-01", "--out", table]).fails(1, "user_id");
+    assert!(!table.exists());
+}
+
+#[test]
+fn where_every_row_is_bad_the_run_says_so_and_keeps_the_rejects() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("events.csv"), folder.path().join("out"));
+    fs::write(&file, format!("{}\nx\ny\n", crate::HEADER)).unwrap();
+    let outcome = cip(args!["run", file, "--mapping", "rees46", "--out", out]).ok();
+    assert!(outcome.stderr.contains("every row was rejected or dropped"), "{}", outcome.stderr);
+    assert_eq!(rows(&out.join("rejects.parquet")), 2);
+    assert!(summary(&out)["absent"]["rfm_segments.parquet"].is_string());
+    cip(args!["info", out.join("store")]).ok();
+    cip(args!["rejects", out.join("store")]).ok();
+}
+
+#[test]
+fn the_bytes_depend_on_neither_threads_nor_memory() {
+    // Three row groups, so that several threads have work.
+    let (folder, file) = folder_of_clicks(280_000);
+    let made: Vec<BTreeMap<PathBuf, Vec<u8>>> =
+        [("1", "1GiB"), ("2", "1GiB"), ("2", "128MiB"), ("1", "128MiB")]
+            .iter()
+            .map(|(threads, memory)| {
+                let out = folder.path().join(format!("out-{threads}-{memory}"));
+                let flags = ["--threads", threads, "--memory", memory];
+                cip(args![
+                    "run",
+                    file,
+                    "--mapping",
+                    "rees46",
+                    "--out",
+                    out,
+                    flags[0],
+                    flags[1],
+                    flags[2],
+                    flags[3]
+                ])
+                .ok();
+                bytes_of(&out)
+            })
+            .collect();
+    assert_eq!(made[0].len(), 9, "{:?}", made[0].keys());
+    for other in &made[1..] {
+        assert!(made[0].keys().eq(other.keys()));
+        for (path, bytes) in &made[0] {
+            assert!(bytes == &other[path], "{} differs", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_second_run_replaces_the_first_as_a_whole() {
+    let (folder, file) = folder_of_clicks(500);
+    let (out, toml) = (folder.path().join("out"), folder.path().join("m.toml"));
+    cip(args!["run", file, "--mapping", "rees46", "--out", out]).ok();
+    let first = bytes_of(&out);
+    cip(args!["run", file, "--mapping", "rees46", "--out", out]).ok();
+    assert!(bytes_of(&out) == first, "the same input gives the same folder");
+
+    fs::write(&toml, WITHOUT_USERS).unwrap();
+    cip(args!["run", file, "--mapping", toml, "--out", out]).ok();
+    assert!(!out.join("fact_sessions.parquet").exists(), "nothing of the first is left");
+    assert_eq!(names_in(folder.path()), ["events.csv", "m.toml", "out"]);
+
+    // A run that fails leaves it.
+    let kept = bytes_of(&out);
+    fs::write(&file, "").unwrap();
+    cip(args!["run", file, "--mapping", "rees46", "--out", out]).fails(1, "is empty");
+    assert!(bytes_of(&out) == kept);
+    assert_eq!(names_in(folder.path()), ["events.csv", "m.toml", "out"]);
+}
+
+#[test]
+fn what_cip_did_not_write_is_refused_and_left_alone() {
+    let (folder, store) = folder_of_store(100);
+    let (file, photos) = (folder.path().join("events.csv"), folder.path().join("photos"));
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("a.jpg"), "a").unwrap();
+    // A summary or a manifest of somebody else is no marker.
+    fs::write(photos.join("summary.json"), r#"{"format":"album"}"#).unwrap();
+    fs::write(photos.join("manifest.json"), "{}").unwrap();
+    let before = (bytes_of(&photos), names_in(folder.path()));
+    for stage in ["run", "ingest"] {
+        cip(args![stage, file, "--mapping", "rees46", "--out", photos])
+            .fails(1, "exists and was not written by cip: choose another --out, or remove it yourself");
+        cip(args![stage, file, "--mapping", "rees46", "--out", file]).fails(1, "was not written by cip");
+    }
+    cip(args!["generate", photos, "--events", "100"]).fails(1, "was not written by cip");
+    cip(args!["sessions", store, "--out", photos]).fails(1, "was not written by cip");
+    cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", store]).fails(1, "was not written by cip");
+    assert!((bytes_of(&photos), names_in(folder.path())) == before);
+
+    // An empty folder is nobody's.
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    cip(args!["run", file, "--mapping", "rees46", "--out", empty]).ok();
+}
+
+#[test]
+fn a_table_is_replaced_in_one_step() {
+    let (folder, store) = folder_of_store(400);
+    let sessions = folder.path().join("sessions.parquet");
+    let segments = folder.path().join("segments.parquet");
+    let before = names_in(folder.path()).len();
+    for (stage, out) in [("sessions", &sessions), ("rfm", &segments)] {
+        let write = |out: &Path| {
+            let mut list = args!["--threads", "2", stage, store, "--out", out].to_vec();
+            if stage == "rfm" {
+                list.extend(args!["--as-of", "2019-11-01"]);
+            }
+            cip(list)
+        };
+        fs::write(out, "old").unwrap();
+        let old = fs::File::open(out).unwrap();
+        write(out).ok();
+        assert!(rows(out) > 0);
+        // A new file took the name: whoever read the old one still reads it whole.
+        assert_eq!(std::io::read_to_string(old).unwrap(), "old");
+        let kept = fs::read(out).unwrap();
+        write(out).ok();
+        assert!(fs::read(out).unwrap() == kept);
+    }
+    let count = names_in(folder.path()).len();
+    assert_eq!(count, before + 2, "nothing is left beside the tables: {:?}", names_in(folder.path()));
+
+    // What fails leaves the old table.
+    let kept = fs::read(&sessions).unwrap();
+    cip(args!["sessions", folder.path().join("gone"), "--out", sessions]).fails(1, "gone");
+    assert!(fs::read(&sessions).unwrap() == kept);
+}
+
+#[test]
+fn before_the_first_event_there_are_no_customers() {
+    let (folder, store) = folder_of_store(100);
+    let table = folder.path().join("t.parquet");
+    let said = cip(args!["rfm", store, "--as-of", "1999-01-01", "--out", table, "--json"]).ok().json();
+    assert_eq!((&said["customers"], rows(&table)), (&0.into(), 0));
+}
+
+#[test]
+fn several_files_and_folders_are_one_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let days = folder.path().join("days");
+    fs::create_dir(&days).unwrap();
+    for day in 0..3 {
+        fs::write(days.join(format!("{day}.csv")), clicks(50, day)).unwrap();
+    }
+    fs::write(days.join("notes.txt"), "not a source").unwrap();
+    let more = folder.path().join("more.csv");
+    fs::write(&more, clicks(7, 9)).unwrap();
+    let store = folder.path().join("store");
+    let said = cip(args!["ingest", days, more, "--mapping", "rees46", "--out", store, "--json"]).ok().json();
+    assert_eq!((&said["files"], &said["account"]["rows"]), (&4.into(), &157.into()));
+}
