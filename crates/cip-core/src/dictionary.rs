@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::UInt32Builder;
 use arrow_array::{ArrayRef, Int64Array, StringArray, UInt32Array};
+use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use crate::error::CoreError;
@@ -29,16 +30,16 @@ pub struct IdDictionary {
 
 #[derive(Debug, Clone)]
 enum Values {
-    Int64(IndexSet<i64>),
-    Utf8(IndexSet<Box<str>>),
+    Int64(IndexSet<i64, RandomState>),
+    Utf8(IndexSet<Box<str>, RandomState>),
 }
 
 impl IdDictionary {
     /// Returns an empty dictionary of ids of `id_type`; `column` is named in errors.
     pub fn new(column: &'static str, id_type: IdType) -> Self {
         let values = match id_type {
-            IdType::Int64 => Values::Int64(IndexSet::new()),
-            IdType::Utf8 => Values::Utf8(IndexSet::new()),
+            IdType::Int64 => Values::Int64(IndexSet::default()),
+            IdType::Utf8 => Values::Utf8(IndexSet::default()),
         };
         Self { column, values }
     }

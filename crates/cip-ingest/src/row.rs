@@ -105,6 +105,15 @@ impl RowLayout {
         self.fixed
     }
 
+    /// The length of every row, or none where texts make them differ.
+    pub(crate) fn row_bytes(&self) -> Option<usize> {
+        self.length_at.is_none().then_some(self.fixed)
+    }
+
+    pub(crate) fn users_are_text(&self) -> bool {
+        matches!(self.user, Some((_, SlotKind::Text)))
+    }
+
     /// Returns where the rows in `data` start.
     pub(crate) fn starts(&self, data: &[u8]) -> Vec<u32> {
         let mut starts = Vec::with_capacity(data.len() / self.fixed);
@@ -143,6 +152,11 @@ impl<'a> RowKey<'a> {
     pub(crate) fn same_user(&self, other: &Self) -> bool {
         (self.unknown, self.prefix) == (other.unknown, other.prefix)
             && compare_texts(self.text, other.text).is_eq()
+    }
+
+    /// Whether the user is unknown, the prefix, the time and the position.
+    pub(crate) fn without_text(&self) -> (bool, u64, i64, u64) {
+        (self.unknown, self.prefix, self.time, self.position)
     }
 
     pub(crate) fn with_text<'b>(self, text: &'b [u8]) -> RowKey<'b> {
@@ -196,6 +210,10 @@ impl<'a> Row<'a> {
 
     pub(crate) fn len(&self) -> usize {
         self.layout.length_at.map_or(self.layout.fixed, |at| self.u32(at) as usize)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        &self.bytes[..self.len()]
     }
 
     pub(crate) fn is_null(&self, column: usize) -> bool {

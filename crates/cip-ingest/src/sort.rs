@@ -4,15 +4,14 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::row::{RowKey, RowLayout};
+use crate::row::{Row, RowKey, RowLayout};
 
-/// Rows sorted by user, time, source file and line.
+/// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
 pub(crate) struct SortedRows {
     data: Vec<u8>,
-    /// Where each row starts, in order.
-    order: Vec<u32>,
-    /// For each row in order, which of `sessions` it belongs to.
+    starts: Starts,
+    /// For each row, which of `sessions` it belongs to.
     row_sessions: Vec<u32>,
     /// Distinct (user, session id), in order: the first row of each.
     sessions: Vec<u32>,
@@ -24,18 +23,65 @@ pub(crate) struct SortedRows {
 /// Stands for "no session".
 const NO_SESSION: u32 = u32::MAX;
 
+/// Where rows start.
+#[derive(Debug)]
+enum Starts {
+    /// All rows have one length.
+    Every {
+        bytes: usize,
+        rows: usize,
+    },
+    At(Vec<u32>),
+}
+
+/// A row's key without its text, which is looked up where the prefixes tie.
+#[derive(Clone, Copy)]
+struct SortEntry {
+    prefix: u64,
+    time: i64,
+    position: u64,
+    start: u32,
+    unknown: bool,
+}
+
 impl SortedRows {
     /// Sorts rows.
     pub(crate) fn new(layout: &RowLayout, data: Vec<u8>) -> Self {
-        let starts = layout.starts(&data);
-        let mut keyed: Vec<(RowKey<'_>, u32)> =
-            starts.into_iter().map(|start| (layout.row(&data, start).key(), start)).collect();
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let order: Vec<u32> = keyed.iter().map(|(_, start)| *start).collect();
-        drop(keyed);
+        let mut entries: Vec<SortEntry> = layout
+            .starts(&data)
+            .into_iter()
+            .map(|start| {
+                let (unknown, prefix, time, position) = layout.row(&data, start).key().without_text();
+                SortEntry { prefix, time, position, start, unknown }
+            })
+            .collect();
+        let head = |entry: &SortEntry| (entry.unknown, entry.prefix);
+        let tail = |entry: &SortEntry| (entry.time, entry.position);
+        if layout.users_are_text() {
+            let text = |entry: &SortEntry| layout.row(&data, entry.start).key().text();
+            entries.sort_unstable_by(|a, b| {
+                head(a).cmp(&head(b)).then_with(|| text(a).cmp(text(b))).then_with(|| tail(a).cmp(&tail(b)))
+            });
+        } else {
+            entries.sort_unstable_by(|a, b| head(a).cmp(&head(b)).then_with(|| tail(a).cmp(&tail(b))));
+        }
+        // One random access a row here makes every later pass over a column a sequential one.
+        let mut sorted = Vec::with_capacity(data.len());
+        let mut starts = Vec::new();
+        for entry in &entries {
+            let row = layout.row(&data, entry.start);
+            if layout.row_bytes().is_none() {
+                starts.push(sorted.len() as u32);
+            }
+            sorted.extend_from_slice(row.as_bytes());
+        }
+        let starts = match layout.row_bytes() {
+            Some(bytes) => Starts::Every { bytes, rows: entries.len() },
+            None => Starts::At(starts),
+        };
         let mut sorted = Self {
-            data,
-            order,
+            data: sorted,
+            starts,
             row_sessions: Vec::new(),
             sessions: Vec::new(),
             first_user_sessions: 0,
@@ -51,15 +97,15 @@ impl SortedRows {
         /// Up to here a user's sessions are searched one by one, the latest first.
         const FEW: usize = 16;
         let slot = layout.slot(column);
-        let mut row_sessions = Vec::with_capacity(self.order.len());
+        let mut row_sessions = Vec::with_capacity(self.len());
         let mut sessions: Vec<u32> = Vec::new();
-        let id = |first_row: u32| layout.row(&self.data, self.order[first_row as usize]).bytes(slot);
+        let id = |first_row: u32| self.row(layout, first_row as usize).bytes(slot);
         let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut user_start = 0;
         let mut first_user_sessions = None;
         let mut user: Option<RowKey<'_>> = None;
-        for (index, &start) in self.order.iter().enumerate() {
-            let row = layout.row(&self.data, start);
+        for index in 0..self.len() {
+            let row = self.row(layout, index);
             let key = row.key();
             if let Some(before) = &user
                 && !before.same_user(&key)
@@ -99,11 +145,18 @@ impl SortedRows {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        match &self.starts {
+            Starts::Every { rows, .. } => *rows,
+            Starts::At(starts) => starts.len(),
+        }
     }
 
-    pub(crate) fn row<'a>(&'a self, layout: &'a RowLayout, index: usize) -> crate::row::Row<'a> {
-        layout.row(&self.data, self.order[index])
+    pub(crate) fn row<'a>(&'a self, layout: &'a RowLayout, index: usize) -> Row<'a> {
+        let start = match &self.starts {
+            Starts::Every { bytes, .. } => index * bytes,
+            Starts::At(starts) => starts[index] as usize,
+        };
+        layout.row(&self.data, start as u32)
     }
 
     /// Which of the partition's sessions a row belongs to.

@@ -191,8 +191,7 @@ impl Partition {
         self.each_block(file, |rows| {
             for start in layout.starts(rows) {
                 let row = layout.row(rows, start);
-                let bytes = &rows[start as usize..start as usize + row.len()];
-                refined[splitters.route(&row.key())].append(bytes, file, flush_bytes)?;
+                refined[splitters.route(&row.key())].append(row.as_bytes(), file, flush_bytes)?;
             }
             Ok(())
         })?;

@@ -179,7 +179,8 @@ impl EventEncoder {
     /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
     ///
     /// # Errors
-    /// [`StoreError::Core`] where the batch has no times or is not sorted by user.
+    /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
+    /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
         let times = events.times()?.values();
         let span = |times: &[i64]| {

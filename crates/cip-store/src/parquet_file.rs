@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::file::properties::WriterProperties;
@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::encoding::writer_properties;
 use crate::error::StoreError;
 use crate::manifest::DataFile;
+use crate::store::same_columns;
 
 /// Encodes and compresses row groups of one table; shared by all threads.
 #[derive(Clone)]
@@ -43,8 +44,18 @@ impl RowGroupEncoder {
         Ok(Self { schema: Arc::clone(schema), properties, factory, path: path.to_owned() })
     }
 
+    /// Checks that the batch has the columns of the table.
+    pub(crate) fn check(&self, batch: &RecordBatch) -> Result<(), StoreError> {
+        if same_columns(batch.schema_ref(), &self.schema) {
+            return Ok(());
+        }
+        let reason = format!("a batch has [{}], its table wants [{}]", batch.schema_ref(), self.schema);
+        Err(ArrowError::SchemaError(reason).into())
+    }
+
     /// Encodes one row group.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<EncodedRowGroup, StoreError> {
+        self.check(batch)?;
         let encode = || -> parquet::errors::Result<Vec<ArrowColumnChunk>> {
             let mut chunks = Vec::with_capacity(self.schema.fields().len());
             let writers = self.factory.create_column_writers(0)?;

@@ -140,8 +140,7 @@ impl EventStore {
 
 /// Whether two schemas have the same names and types in the same order.
 pub(crate) fn same_columns(a: &Schema, b: &Schema) -> bool {
-    let columns = |schema: &Schema| -> Vec<_> {
-        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
-    };
-    columns(a) == columns(b)
+    a.fields().len() == b.fields().len()
+        && (a.fields().iter().zip(b.fields()))
+            .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type())
 }

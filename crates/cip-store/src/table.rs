@@ -78,6 +78,7 @@ impl RowGroups {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.encoder.check(&batch)?;
         self.pending.push_batch(batch)?;
         self.drain()
     }

@@ -55,7 +55,7 @@ impl Event {
 
 /// User ids as text keep the order of their numbers.
 pub(crate) fn text_id(user: i64) -> String {
-    format!("ü{user:06}")
+    format!("ü{:06}", user + 1_000)
 }
 
 pub(crate) fn schema(users: IdType) -> EventSchema {
@@ -169,7 +169,7 @@ fn events_of(batch: &EventBatch) -> Vec<Event> {
             let kind = names.value(kinds.keys().value(row) as usize);
             let user = batch.users().unwrap().get(row).map(|id| match id {
                 cip_core::IdRef::Int64(id) => id,
-                cip_core::IdRef::Utf8(id) => id.trim_start_matches('ü').parse().unwrap(),
+                cip_core::IdRef::Utf8(id) => id.trim_start_matches('ü').parse::<i64>().unwrap() - 1_000,
             });
             let event = Event {
                 unknown: user.is_none(),
