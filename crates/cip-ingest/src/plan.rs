@@ -45,10 +45,10 @@ impl Plan {
         let threads = threads.get() as u64;
         // Twice as many row groups as threads are in flight, and one is being appended.
         let fixed = BASE_BYTES + WRITE_BYTES * threads;
-        let smallest = MemoryBudget::from_bytes((fixed + (32 << 20)) * 4 / 3);
+        let smallest = MemoryBudget::from_bytes((fixed + (32 << 20)) * 3 / 2);
         budget.require("ingest", smallest)?;
-        // What is freed does not all go back at once: a quarter is the allocator's.
-        let free = budget.part(3, 4).bytes() - fixed;
+        // What is freed does not all go back at once: a third is the allocator's.
+        let free = budget.part(2, 3).bytes() - fixed;
         // In flight: the chunks, the rows made of them, and what the reader holds.
         let chunk_bytes = chunk_bytes.map_or_else(
             || (free / 4 / (3 * threads + 1)).clamp(256 << 10, 4 << 20) as usize,

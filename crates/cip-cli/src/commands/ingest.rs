@@ -14,6 +14,7 @@ use crate::output::{Answer, note};
 use crate::progress::IngestBars;
 
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
+    spare_the_sources(&args.source, &args.out)?;
     let (_, report) = ingest(&args.source, &args.out, common)?;
     Ok(Answer {
         text: format!(
@@ -51,6 +52,19 @@ pub(crate) fn ingest(
         note("warning: every row was rejected or dropped; `cip rejects` shows why");
     }
     Ok((store, report))
+}
+
+/// Refuses a target folder that holds a source: putting the result in place would remove it.
+pub(crate) fn spare_the_sources(args: &SourceArgs, target: &Path) -> Result<(), CliError> {
+    let Some(real) = target.canonicalize().ok().filter(|path| path.is_dir()) else { return Ok(()) };
+    match args.sources.iter().find(|source| source.canonicalize().is_ok_and(|path| path.starts_with(&real))) {
+        None => Ok(()),
+        Some(source) => Err(CliError::Usage(format!(
+            "{} would replace its own source {}: choose another --out",
+            target.display(),
+            source.display()
+        ))),
+    }
 }
 
 /// A mapping by its name, or from a TOML file.

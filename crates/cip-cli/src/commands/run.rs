@@ -11,7 +11,7 @@ use cip::store::{EventStore, StagedFolder};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, RunArgs, SourceArgs};
-use crate::commands::ingest::{account_json, account_text, ingest};
+use crate::commands::ingest::{account_json, account_text, ingest, spare_the_sources};
 use crate::commands::{rfm, sessions};
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
@@ -19,6 +19,7 @@ use crate::output::Answer;
 use crate::stage::Stages;
 
 pub(crate) fn run(args: &RunArgs, common: &Common) -> Result<Answer, CliError> {
+    spare_the_sources(&args.source, &args.out)?;
     let mut stages = Stages::default();
     let results = line(&args.source, &args.out, args.as_of, common, &mut stages)?;
     Ok(answer(results, &args.out, &stages))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Noise, args, bytes_of, cip, clicks, command, folder_of_store, names_in};
+use crate::{Noise, args, bytes_of, cip, clicks, command, folder_of_store, names_in, smallest_memory};
 
 #[test]
 fn a_killed_run_leaves_the_old_result_or_the_new() {
@@ -192,10 +192,21 @@ fn a_full_disk_is_named_and_nothing_is_left_on_it() {
     let csv = folder.path().join("events.csv");
     fs::write(&csv, incompressible(60_000)).unwrap();
     for stage in ["ingest", "run"] {
-        for memory in ["512MiB", "128MiB"] {
+        for memory in ["512MiB", &smallest_memory(&csv)] {
             let out = disk.path().join("out");
-            let outcome = cip(args![stage, csv, "--mapping", "rees46", "--out", out, "--memory", memory])
-                .fails(1, "No space left on device");
+            let outcome = cip(args![
+                stage,
+                csv,
+                "--mapping",
+                "rees46",
+                "--out",
+                out,
+                "--threads",
+                "2",
+                "--memory",
+                memory
+            ])
+            .fails(1, "No space left on device");
             assert!(outcome.stderr.contains("out"), "{}", outcome.stderr);
             assert_eq!(names_in(disk.path()), [""; 0], "{stage} in {memory}");
         }

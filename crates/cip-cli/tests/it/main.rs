@@ -1,6 +1,7 @@
 //! The command from outside: what it writes, what it says, and what it leaves behind when it is stopped.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 mod faults;
 mod hostile;
@@ -132,6 +133,16 @@ pub(crate) fn folder_of_store(rows: u64) -> (tempfile::TempDir, PathBuf) {
     let store = folder.path().join("store");
     cip(args!["ingest", file, "--mapping", "rees46", "--out", store]).ok();
     (folder, store)
+}
+
+/// The smallest memory in which two threads ingest `file`, as the command itself tells.
+pub(crate) fn smallest_memory(file: &Path) -> String {
+    let out = file.with_extension("store");
+    let refused =
+        cip(args!["ingest", file, "--mapping", "rees46", "--out", out, "--threads", "2", "--memory", "1MiB"])
+            .fails(1, "give it ");
+    let (_, smallest) = refused.stderr.rsplit_once("give it ").unwrap();
+    smallest.split_once(" or more").unwrap().0.to_owned()
 }
 
 /// Every file below `root`, by path.

@@ -1,12 +1,13 @@
 //! `cip run`: what it writes, that the bytes depend on the input alone, and what it replaces.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cip::store::read_table;
 
-use crate::{args, bytes_of, cip, clicks, folder_of_clicks, folder_of_store, names_in};
+use crate::{args, bytes_of, cip, clicks, folder_of_clicks, folder_of_store, names_in, smallest_memory};
 
 const WITHOUT_PRICE: &str = r#"
 name = "plain"
@@ -127,28 +128,19 @@ fn where_every_row_is_bad_the_run_says_so_and_keeps_the_rejects() {
 fn the_bytes_depend_on_neither_threads_nor_memory() {
     // Three row groups, so that several threads have work.
     let (folder, file) = folder_of_clicks(280_000);
-    let made: Vec<BTreeMap<PathBuf, Vec<u8>>> =
-        [("1", "1GiB"), ("2", "1GiB"), ("2", "128MiB"), ("1", "128MiB")]
-            .iter()
-            .map(|(threads, memory)| {
-                let out = folder.path().join(format!("out-{threads}-{memory}"));
-                let flags = ["--threads", threads, "--memory", memory];
-                cip(args![
-                    "run",
-                    file,
-                    "--mapping",
-                    "rees46",
-                    "--out",
-                    out,
-                    flags[0],
-                    flags[1],
-                    flags[2],
-                    flags[3]
-                ])
-                .ok();
-                bytes_of(&out)
-            })
-            .collect();
+    let tight = smallest_memory(&file);
+    let made: Vec<BTreeMap<PathBuf, Vec<u8>>> = [("1", "1GiB"), ("2", "1GiB"), ("2", &tight), ("1", &tight)]
+        .iter()
+        .map(|(threads, memory)| {
+            let out = folder.path().join(format!("out-{threads}-{memory}"));
+            let flags = ["--threads", threads, "--memory", memory];
+            cip(args!["run", file, "--mapping", "rees46", "--out", out]
+                .iter()
+                .chain(&flags.map(OsString::from)))
+            .ok();
+            bytes_of(&out)
+        })
+        .collect();
     assert_eq!(made[0].len(), 9, "{:?}", made[0].keys());
     for other in &made[1..] {
         assert!(made[0].keys().eq(other.keys()));
@@ -204,6 +196,25 @@ fn what_cip_did_not_write_is_refused_and_left_alone() {
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
     cip(args!["run", file, "--mapping", "rees46", "--out", empty]).ok();
+}
+
+/// A generated world is a folder that cip wrote, but not one to replace with what is made of it.
+#[test]
+fn a_source_is_not_replaced_by_its_own_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = folder.path().join("world");
+    cip(args!["generate", world, "--events", "500"]).ok();
+    let before = bytes_of(&world);
+    let file = names_in(&world).into_iter().find(|name| name.ends_with(".csv")).unwrap();
+    for stage in ["ingest", "run"] {
+        for source in [world.clone(), world.join(&file), world.join("../world")] {
+            cip(args![stage, source, "--mapping", "rees46", "--out", world])
+                .fails(2, "would replace its own source");
+        }
+    }
+    assert!(bytes_of(&world) == before);
+    // Beside the files is a place of its own.
+    cip(args!["ingest", world, "--mapping", "rees46", "--out", folder.path().join("store")]).ok();
 }
 
 #[test]

@@ -46,7 +46,7 @@ proptest! {
             "other",
             Ingest::new(rees46())
                 .with_threads(threads(workers))
-                .with_memory(MemoryBudget::from_mib(200))
+                .with_memory(MemoryBudget::from_mib(224))
                 .with_chunk_bytes(NonZeroUsize::new(chunk).unwrap()),
         );
         match (plain, other) {
@@ -121,7 +121,7 @@ fn spilling_and_row_groups_do_not_change_the_bytes() {
         store
     };
     let roomy = run("roomy", 4_096, 1);
-    let tight = run("tight", 136, 2);
+    let tight = run("tight", 152, 2);
     assert!(bytes_of(roomy.path()) == bytes_of(tight.path()), "the stores differ");
     let groups: Vec<u64> = tight.manifest().commits[0]
         .events
@@ -206,6 +206,6 @@ fn a_budget_too_small_is_refused_with_the_smallest_that_would_do() {
     let error = ingest.run(&[file], &folder.path().join("store"), &mut |_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "ingest needs at least 128MiB of memory, but the budget is 8MiB: give it 128MiB or more"
+        "ingest needs at least 144MiB of memory, but the budget is 8MiB: give it 144MiB or more"
     );
 }
