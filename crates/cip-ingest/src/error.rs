@@ -35,6 +35,12 @@ pub enum IngestError {
         /// The folder, or the empty list's stand-in.
         path: PathBuf,
     },
+    /// A pipe or a device: a source is read more than once.
+    #[error("{} is not a regular file: write its bytes to one first, a source is opened more than once", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// Two sources of one name: their order would be undefined.
     #[error("two sources are called `{name}`: rename one, the order of equal events follows the names")]
     DuplicateSource {
@@ -87,7 +93,7 @@ pub enum IngestError {
     },
     /// A dictionary column with too many values for the budget.
     #[error(
-        "column `{column}` has too many distinct values for a dictionary in {budget} of memory: map it as `utf8`, or give more memory"
+        "column `{column}` has too many distinct values for a dictionary in {budget} of memory: give more memory, or map it as `utf8` where it is a column of your own"
     )]
     TooManyValues {
         /// The column of the store.
@@ -131,10 +137,16 @@ pub enum MappingError {
         reason: &'static str,
     },
     /// A column of the contract with another type.
-    #[error("{reason}")]
+    #[error(
+        "column `{column}` is mapped as {found}, but the store keeps it as {expected}: change its `type`"
+    )]
     Contract {
-        /// The column, its type and what is expected.
-        reason: String,
+        /// The column.
+        column: String,
+        /// Its type by the mapping.
+        found: arrow_schema::DataType,
+        /// The type that every store has.
+        expected: &'static str,
     },
     /// A delimiter that cannot be told from the text.
     #[error(

@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, Field, Schema};
 use cip_core::table::SessionIdType;
-use cip_core::{EventSchema, MoneyScale, column};
+use cip_core::{CoreError, EventSchema, MoneyScale, column};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -331,8 +331,8 @@ impl SourceMapping {
     /// # Errors
     /// [`MappingError::Toml`] with the place, or what is wrong with a column.
     pub fn from_toml(text: &str) -> Result<Self, MappingError> {
-        let rules: SourceMappingBuilder =
-            toml::from_str(text).map_err(|error| MappingError::Toml { reason: error.to_string() })?;
+        let rules: SourceMappingBuilder = toml::from_str(text)
+            .map_err(|error| MappingError::Toml { reason: error.to_string().trim_end().to_owned() })?;
         rules.build()
     }
 
@@ -362,8 +362,12 @@ impl SourceMapping {
     /// The schema of the events that it makes: the contract's columns in their order, then the others as mapped.
     pub fn schema(&self) -> Result<EventSchema, MappingError> {
         let fields: Vec<Field> = self.targets()?.iter().map(TargetColumn::field).collect();
-        EventSchema::try_new(Schema::new(fields).into())
-            .map_err(|error| MappingError::Contract { reason: error.to_string() })
+        EventSchema::try_new(Schema::new(fields).into()).map_err(|error| match error {
+            CoreError::ColumnType { column, found, expected } => {
+                MappingError::Contract { column, found, expected }
+            }
+            error => MappingError::Toml { reason: error.to_string() },
+        })
     }
 
     /// The columns of the source that it reads, each once.
@@ -536,8 +540,14 @@ mod tests {
             ("name = 'x'", "missing field `columns`"),
             (base, "`event_type` is not mapped"),
             (&format!("{with_type}price = {{ from = 'p', type = 'money' }}"), "needs a `scale`"),
-            (&format!("{with_type}price = {{ from = 'p', type = 'float64' }}"), "expected Decimal128"),
-            (&format!("{with_type}user_id = {{ from = 'p', type = 'float64' }}"), "expected Int64 or Utf8"),
+            (
+                &format!("{with_type}price = {{ from = 'p', type = 'float64' }}"),
+                "the store keeps it as Decimal128",
+            ),
+            (
+                &format!("{with_type}user_id = {{ from = 'p', type = 'float64' }}"),
+                "the store keeps it as Int64 or Utf8",
+            ),
             (&format!("{with_type}a = {{ from = 'p', type = 'uuid' }}"), "map it as `utf8`"),
             (&format!("{with_type}a = {{ type = 'int64' }}"), "one of `from` and `constant`"),
             (

@@ -113,8 +113,9 @@ impl Plan {
 
     /// Refuses more products than their dictionary has room for.
     pub(crate) fn check_products(&self, products: usize) -> Result<(), IngestError> {
-        const BYTES_A_PRODUCT: u64 = 64;
-        let needed = MemoryBudget::from_bytes(products as u64 * BYTES_A_PRODUCT * 8);
+        /// A code, an id and its place in the hash table; they may take a quarter of the budget.
+        const BYTES_A_PRODUCT: u64 = 48;
+        let needed = MemoryBudget::from_bytes(products as u64 * BYTES_A_PRODUCT * 4);
         Ok(self.budget.require("the dictionary of products", needed)?)
     }
 }

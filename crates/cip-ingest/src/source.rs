@@ -47,7 +47,8 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
             for entry in fs::read_dir(path).map_err(io("read", path))? {
                 let entry = entry.map_err(io("read", path))?;
                 let name = entry.file_name().to_string_lossy().to_lowercase();
-                if !name.starts_with('.') && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                let is_source = !name.starts_with('.') && ENDINGS.iter().any(|ending| name.ends_with(ending));
+                if is_source && entry.path().is_file() {
                     files.push(entry.path());
                 }
             }
@@ -64,6 +65,10 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
     let mut sources = Vec::with_capacity(files.len());
     for path in files {
         let mut start = [0u8; 4];
+        // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
+        if !fs::metadata(&path).map_err(io("read", &path))?.is_file() {
+            return Err(IngestError::NotAFile { path });
+        }
         let mut file = File::open(&path).map_err(io("read", &path))?;
         let bytes = file.metadata().map_err(io("read", &path))?.len();
         let read = read_full(&mut file, &mut start).map_err(io("read", &path))?;

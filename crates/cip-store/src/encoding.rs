@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use cip_core::column;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -45,6 +45,16 @@ fn is_fixed_length_bytes(data_type: &DataType) -> bool {
     matches!(data_type, DataType::FixedSizeBinary(_) | DataType::Decimal128(19.., _))
 }
 
+/// The order of a store's events, for engines that make use of it.
+fn sorting_columns(table: &str, schema: &Schema) -> Option<Vec<SortingColumn>> {
+    let ascending = |name| {
+        let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
+        Some(SortingColumn { column_idx, descending: false, nulls_first: false })
+    };
+    (table == "events")
+        .then(|| [column::USER_ID, column::EVENT_TIME].into_iter().filter_map(ascending).collect())
+}
+
 /// Returns the writer properties of a table; `table` is written into the file's metadata.
 pub(crate) fn writer_properties(table: &str, schema: &Schema) -> Arc<WriterProperties> {
     let zstd = Compression::ZSTD(ZstdLevel::default());
@@ -55,7 +65,8 @@ pub(crate) fn writer_properties(table: &str, schema: &Schema) -> Arc<WriterPrope
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_dictionary_page_size_limit(4 << 20);
+        .set_dictionary_page_size_limit(4 << 20)
+        .set_sorting_columns(sorting_columns(table, schema));
     for field in schema.fields() {
         let path = ColumnPath::from(field.name().as_str());
         if is_fixed_length_bytes(field.data_type()) {

@@ -30,6 +30,7 @@ mod scan;
 mod staged;
 mod statistics;
 mod store;
+mod stored_file;
 mod table;
 
 pub use commit::{

@@ -67,6 +67,10 @@ pub struct DataFile {
     pub bytes: u64,
     /// XXH3-128 of the bytes, 32 hexadecimal digits.
     pub xxh3: String,
+    /// XXH3-128 of the footer (metadata, its length and the magic), which is checked whenever the file is opened.
+    pub footer_xxh3: String,
+    /// XXH3-64 of each column's bytes in each row group, 16 hexadecimal digits, checked before they are decoded.
+    pub column_xxh3: Vec<Vec<String>>,
 }
 
 /// A Parquet file of events.
@@ -224,6 +228,17 @@ impl Manifest {
     pub fn schema(&self) -> Result<EventSchema, StoreError> {
         let fields: Vec<Field> = self.columns.iter().map(ColumnSpec::field).collect();
         Ok(EventSchema::try_new(Schema::new(fields).into())?)
+    }
+
+    /// Every Parquet file of the store.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &DataFile> {
+        self.commits.iter().flat_map(|commit| {
+            let events = commit.events.iter().map(|events| &events.file);
+            events
+                .chain(&commit.session_dictionary)
+                .chain(&commit.product_dictionary)
+                .chain([&commit.rejects])
+        })
     }
 
     /// Where every row of every commit went.

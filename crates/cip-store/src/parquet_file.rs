@@ -17,6 +17,7 @@ use crate::encoding::writer_properties;
 use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::store::same_columns;
+use crate::stored_file::{column_checksum, footer_checksum};
 
 /// Encodes and compresses row groups of one table; shared by all threads.
 #[derive(Clone)]
@@ -111,13 +112,26 @@ impl ParquetFile {
     }
 
     /// Writes the footer and makes the bytes last; `name` is the file's path inside its store.
-    pub(crate) fn finish(self, name: String) -> Result<DataFile, StoreError> {
-        let sink = self.writer.into_inner().map_err(StoreError::parquet(&self.path))?;
-        let HashingWriter { file, hash, bytes } = sink;
-        let file =
-            file.into_inner().map_err(|error| StoreError::io("write", &self.path)(error.into_error()))?;
-        file.sync_all().map_err(StoreError::io("sync", &self.path))?;
-        Ok(DataFile { path: name, rows: self.rows, bytes, xxh3: format!("{:032x}", hash.digest128()) })
+    pub(crate) fn finish(mut self, name: String) -> Result<DataFile, StoreError> {
+        let metadata = self.writer.finish().map_err(StoreError::parquet(&self.path))?;
+        let sink = self.writer.inner_mut();
+        sink.flush().map_err(StoreError::io("write", &self.path))?;
+        sink.file.get_ref().sync_all().map_err(StoreError::io("sync", &self.path))?;
+        let (bytes, xxh3) = (sink.bytes, format!("{:032x}", sink.hash.digest128()));
+        let written = File::open(&self.path).map_err(StoreError::io("read", &self.path))?;
+        let footer = footer_checksum(&written, bytes).map_err(StoreError::io("read", &self.path))?;
+        let column_xxh3 = (metadata.row_groups().iter())
+            .map(|group| group.columns().iter().map(|chunk| column_checksum(&written, chunk)).collect())
+            .collect::<io::Result<_>>()
+            .map_err(StoreError::io("read", &self.path))?;
+        Ok(DataFile {
+            path: name,
+            rows: self.rows,
+            bytes,
+            xxh3,
+            footer_xxh3: footer.unwrap_or_default(),
+            column_xxh3,
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Reading events: pruned by time and user, in partitions that hold whole users.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -14,8 +13,9 @@ use parquet::arrow::arrow_reader::{
 };
 
 use crate::error::StoreError;
-use crate::manifest::RowGroupSpan;
+use crate::manifest::{DataFile, RowGroupSpan};
 use crate::store::{EventStore, same_columns};
+use crate::stored_file::{StoredFile, StoredFiles};
 
 /// Rows of a batch: small enough that a stage's columns stay in the processor's cache.
 const BATCH_ROWS: usize = 16_384;
@@ -39,6 +39,7 @@ const BATCH_ROWS: usize = 16_384;
 #[derive(Debug, Clone)]
 pub struct EventScan {
     files: Arc<[ScanFile]>,
+    open_files: StoredFiles,
     stored: EventSchema,
     schema: EventSchema,
     columns: Arc<[String]>,
@@ -48,7 +49,7 @@ pub struct EventScan {
 
 #[derive(Debug)]
 struct ScanFile {
-    path: PathBuf,
+    data: DataFile,
     row_groups: Vec<RowGroupSpan>,
     /// The footer, read once however many partitions the file has.
     metadata: OnceLock<ArrowReaderMetadata>,
@@ -56,14 +57,19 @@ struct ScanFile {
 
 impl ScanFile {
     /// Checks that the file is the one of which the manifest speaks.
-    fn check(&self, metadata: &ArrowReaderMetadata, stored: &EventSchema) -> Result<(), StoreError> {
+    fn check(
+        &self,
+        file: &StoredFile,
+        metadata: &ArrowReaderMetadata,
+        stored: &EventSchema,
+    ) -> Result<(), StoreError> {
         let groups = metadata.metadata().row_groups();
         let rows = groups.iter().map(|group| group.num_rows());
         let same_rows = rows.eq(self.row_groups.iter().map(|span| span.rows.cast_signed()));
         if same_rows && same_columns(metadata.schema(), stored.arrow()) {
             Ok(())
         } else {
-            Err(StoreError::not_as_recorded(&self.path))
+            Err(StoreError::not_as_recorded(file.path()))
         }
     }
 }
@@ -72,12 +78,13 @@ impl EventScan {
     pub(crate) fn new(store: &EventStore, columns: &[&str]) -> Self {
         let files =
             store.manifest().commits.iter().flat_map(|commit| &commit.events).map(|events| ScanFile {
-                path: store.path().join(&events.file.path),
+                data: events.file.clone(),
                 row_groups: events.row_groups.clone(),
                 metadata: OnceLock::new(),
             });
         Self {
             files: files.collect(),
+            open_files: store.open_files().clone(),
             stored: store.schema().clone(),
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
@@ -140,14 +147,14 @@ impl EventScan {
     /// Opens a run of row groups of one file.
     fn open(&self, file: usize, row_groups: Vec<usize>) -> Result<ParquetRecordBatchReader, StoreError> {
         let scan_file = &self.files[file];
-        let path = &scan_file.path;
-        let handle = File::open(path).map_err(StoreError::io("read", path))?;
+        let handle = self.open_files.get(&scan_file.data)?;
+        let path = handle.path();
         let metadata = match scan_file.metadata.get() {
             Some(metadata) => metadata.clone(),
             None => {
-                let loaded = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
+                let loaded = ArrowReaderMetadata::load(handle, ArrowReaderOptions::new())
                     .map_err(StoreError::parquet(path))?;
-                scan_file.check(&loaded, &self.stored)?;
+                scan_file.check(handle, &loaded, &self.stored)?;
                 scan_file.metadata.get_or_init(|| loaded).clone()
             }
         };
@@ -157,9 +164,16 @@ impl EventScan {
                 || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
                 || (name == column::USER_ID && self.user.is_some())
         };
-        let roots = metadata.schema().fields().iter().enumerate().filter(|(_, field)| wanted(field.name()));
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.map(|(index, _)| index));
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata)
+        let fields = metadata.schema().fields().iter().enumerate();
+        let roots: Vec<usize> =
+            fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
+        for &group in &row_groups {
+            for &column in &roots {
+                handle.check_column(&scan_file.data, metadata.metadata(), group, column)?;
+            }
+        }
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata)
             .with_projection(mask)
             .with_row_groups(row_groups)
             .with_batch_size(BATCH_ROWS)
@@ -245,7 +259,7 @@ impl Iterator for EventBatches {
                     self.readers.pop();
                 }
                 Some(Err(error)) => {
-                    let path = self.scan.files[*file].path.clone();
+                    let path = PathBuf::from(&self.scan.files[*file].data.path);
                     self.readers.clear();
                     return Some(Err(StoreError::Parquet { path, source: error.into() }));
                 }

@@ -32,6 +32,7 @@ impl StagedFile {
     /// [`StoreError::Busy`] where another process writes the same target, [`StoreError::NotOurs`] where it is a
     /// folder, [`StoreError::Io`] where the folder above it cannot be written.
     pub fn begin(target: &Path) -> Result<Self, StoreError> {
+        let target: &Path = &behind_links(target)?;
         if target.is_dir() {
             return Err(StoreError::NotOurs { path: target.to_owned() });
         }
@@ -86,6 +87,7 @@ impl StagedFolder {
     /// # Errors
     /// [`StoreError::NotOurs`], [`StoreError::Busy`] or [`StoreError::Io`].
     pub fn begin(target: &Path) -> Result<Self, StoreError> {
+        let target: &Path = &behind_links(target)?;
         let lock = Lock::acquire(target)?;
         if !may_replace(target)? {
             return Err(StoreError::NotOurs { path: target.to_owned() });
@@ -185,6 +187,15 @@ impl Drop for Lock {
 /// Makes the bytes of a file, or the names in a folder, last.
 pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
+}
+
+/// Where a target that is a symbolic link leads: what is there is replaced, and the link stays.
+fn behind_links(target: &Path) -> Result<PathBuf, StoreError> {
+    if target.is_symlink() {
+        fs::canonicalize(target).map_err(StoreError::io("follow", target))
+    } else {
+        Ok(target.to_owned())
+    }
 }
 
 fn may_replace(target: &Path) -> Result<bool, StoreError> {
@@ -300,6 +311,18 @@ mod tests {
         fs::write(root.path().join(".store.cip-lock"), "").unwrap();
         let staged = StagedFolder::begin(&target).unwrap();
         assert_eq!(fs::read_dir(staged.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, link) = (root.path().join("real"), root.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let staged = StagedFolder::begin(&link).unwrap();
+        fs::write(staged.path().join("new"), "").unwrap();
+        staged.publish().unwrap();
+        assert!(link.is_symlink() && real.join("new").exists());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What a store holds, counted.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -69,11 +68,11 @@ impl EventStore {
         let mut columns: Vec<ColumnBytes> = Vec::new();
         let mut index: BTreeMap<String, usize> = BTreeMap::new();
         for data in self.files() {
-            let path = self.path().join(&data.path);
+            let stored = self.open_files().get(data)?;
+            let path = stored.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             let table = if stem.starts_with("events-") { "events" } else { stem };
-            let file = File::open(&path).map_err(StoreError::io("read", &path))?;
-            let reader = SerializedFileReader::new(file).map_err(StoreError::parquet(&path))?;
+            let reader = SerializedFileReader::new(stored.clone()).map_err(StoreError::parquet(path))?;
             for group in reader.metadata().row_groups() {
                 for chunk in group.columns() {
                     let name = format!("{table}.{}", chunk.column_path().string());
@@ -91,7 +90,9 @@ impl EventStore {
     /// Session ids are spread over passes by their last bits; each pass sorts its share and counts the distinct.
     fn distinct_source_sessions(&self, codes: u64, budget: MemoryBudget) -> Result<u64, StoreError> {
         const KEY_BYTES: u64 = 16;
-        let passes = (codes * KEY_BYTES).div_ceil(budget.part(1, 2).bytes().max(1)).max(1);
+        // Less than this saves nothing that the process does not take anyway, and costs passes.
+        const SMALLEST: u64 = 16 << 20;
+        let passes = (codes * KEY_BYTES).div_ceil(budget.part(1, 2).bytes().max(SMALLEST)).max(1);
         let mut distinct = 0;
         for pass in 0..passes {
             let mut keys: Vec<u128> = Vec::new();

@@ -10,14 +10,17 @@ use crate::error::StoreError;
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
 use crate::parquet_file::checksum;
 use crate::scan::EventScan;
-use crate::table::{TableReader, read_table};
+use crate::stored_file::StoredFiles;
+use crate::table::{TableReader, read_from};
 
-/// An event store that is open for reading. Its files never change while it is open.
+/// An event store that is open for reading. Its files are held open, so what is read does not change even where the
+/// store is replaced meanwhile.
 #[derive(Debug, Clone)]
 pub struct EventStore {
     path: PathBuf,
     manifest: Manifest,
     schema: EventSchema,
+    open_files: StoredFiles,
 }
 
 impl EventStore {
@@ -25,7 +28,8 @@ impl EventStore {
     ///
     /// # Errors
     /// [`StoreError::NotAStore`] where there is no manifest, [`StoreError::Manifest`] where it cannot be understood,
-    /// [`StoreError::Version`] where a later version wrote it, [`StoreError::Io`] where there is no such folder.
+    /// [`StoreError::Version`] where a later version wrote it, [`StoreError::Io`] where there is no such folder or one of
+    /// its files is missing, [`StoreError::Damaged`] where a footer is not the one that was written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let file = path.join(FILE_NAME);
         let bytes = match fs::read(&file) {
@@ -42,7 +46,8 @@ impl EventStore {
             return Err(StoreError::Manifest { path: file, reason });
         }
         let schema = manifest.schema()?;
-        Ok(Self { path: path.to_owned(), manifest, schema })
+        let open_files = StoredFiles::open(path, manifest.files())?;
+        Ok(Self { path: path.to_owned(), manifest, schema, open_files })
     }
 
     /// Its folder.
@@ -113,15 +118,11 @@ impl EventStore {
 
     /// Every Parquet file of the store.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
-        self.manifest.commits.iter().flat_map(|commit| {
-            commit
-                .events
-                .iter()
-                .map(|events| &events.file)
-                .chain(&commit.session_dictionary)
-                .chain(&commit.product_dictionary)
-                .chain([&commit.rejects])
-        })
+        self.manifest.files()
+    }
+
+    pub(crate) fn open_files(&self) -> &StoredFiles {
+        &self.open_files
     }
 
     fn side_table(
@@ -130,9 +131,14 @@ impl EventStore {
     ) -> Result<Option<TableReader>, StoreError> {
         let file = self.manifest.commits.iter().find_map(pick);
         file.map(|file| {
-            let path = self.path.join(&file.path);
-            let table = read_table(&path)?;
-            if table.rows() == file.rows { Ok(table) } else { Err(StoreError::not_as_recorded(&path)) }
+            let stored = self.open_files.get(file)?;
+            stored.check_columns(file)?;
+            let table = read_from(stored.clone(), stored.path())?;
+            if table.rows() == file.rows {
+                Ok(table)
+            } else {
+                Err(StoreError::not_as_recorded(stored.path()))
+            }
         })
         .transpose()
     }

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::coalesce::BatchCoalescer;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::ChunkReader;
 
 use crate::encoding::ROW_GROUP_ROWS;
 use crate::error::StoreError;
@@ -103,6 +104,11 @@ impl RowGroups {
 /// [`StoreError::Io`] and [`StoreError::Parquet`], also from the iterator.
 pub fn read_table(path: &Path) -> Result<TableReader, StoreError> {
     let file = File::open(path).map_err(StoreError::io("read", path))?;
+    read_from(file, path)
+}
+
+/// Reads from a file that is already open.
+pub(crate) fn read_from<R: ChunkReader + 'static>(file: R, path: &Path) -> Result<TableReader, StoreError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(StoreError::parquet(path))?;
     let rows = builder.metadata().file_metadata().num_rows().max(0).cast_unsigned();
     let reader = builder.with_batch_size(8_192).build().map_err(StoreError::parquet(path))?;

@@ -7,6 +7,7 @@ use cip_ingest::{Ingest, SourceMapping};
 
 use crate::{event_lines, rees46};
 
+#[expect(clippy::print_stdout, reason = "a test that skips says so")]
 fn data(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("CIP_DATA") else {
         println!("skipped: CIP_DATA is not set, so there is no {name}");

@@ -1,0 +1,161 @@
+//! A Parquet file of a store, opened once and held open: whoever replaces the store does not change what is read.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::error::StoreError;
+use crate::manifest::DataFile;
+
+/// The bytes behind a Parquet file's metadata: its length and the magic.
+const TAIL: u64 = 8;
+
+/// An open file that threads read at any place at once.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredFile {
+    path: Arc<Path>,
+    file: Arc<File>,
+    bytes: u64,
+}
+
+impl StoredFile {
+    /// Opens a file of the store at `store`, and checks its length and the checksum of its footer: a damaged footer
+    /// must not reach the decoder.
+    pub(crate) fn open(store: &Path, data: &DataFile) -> Result<Self, StoreError> {
+        let path = store.join(&data.path);
+        let file = File::open(&path).map_err(StoreError::io("read", &path))?;
+        let bytes = file.metadata().map_err(StoreError::io("read", &path))?.len();
+        let opened = Self { path: path.as_path().into(), file: Arc::new(file), bytes };
+        let found = footer_checksum(&opened.file, bytes).map_err(StoreError::io("read", &path))?;
+        match found {
+            Some(found) if bytes == data.bytes && found == data.footer_xxh3 => Ok(opened),
+            Some(found) if bytes == data.bytes => {
+                Err(StoreError::Damaged { path, found, expected: data.footer_xxh3.clone() })
+            }
+            _ => Err(StoreError::not_as_recorded(&path)),
+        }
+    }
+
+    /// Checks that the bytes of a column in a row group are those that were written, before anybody decodes them.
+    pub(crate) fn check_column(
+        &self,
+        data: &DataFile,
+        metadata: &ParquetMetaData,
+        group: usize,
+        column: usize,
+    ) -> Result<(), StoreError> {
+        let chunk = metadata.row_groups().get(group).and_then(|group| group.columns().get(column));
+        let expected = data.column_xxh3.get(group).and_then(|columns| columns.get(column));
+        let (Some(chunk), Some(expected)) = (chunk, expected) else {
+            return Err(StoreError::not_as_recorded(&self.path));
+        };
+        let found = column_checksum(&self.file, chunk).map_err(StoreError::io("read", &self.path))?;
+        if found == *expected {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged { path: self.path.to_path_buf(), found, expected: expected.clone() })
+        }
+    }
+
+    /// Checks every column of every row group.
+    pub(crate) fn check_columns(&self, data: &DataFile) -> Result<(), StoreError> {
+        let reader = SerializedFileReader::new(self.clone()).map_err(StoreError::parquet(&self.path))?;
+        for (group, columns) in reader.metadata().row_groups().iter().enumerate() {
+            for column in 0..columns.num_columns() {
+                self.check_column(data, reader.metadata(), group, column)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Returns the XXH3-128 of a Parquet file's footer, or none where it cannot have one.
+pub(crate) fn footer_checksum(file: &File, bytes: u64) -> io::Result<Option<String>> {
+    let Some(tail_at) = bytes.checked_sub(TAIL) else { return Ok(None) };
+    let mut tail = [0; TAIL as usize];
+    file.read_exact_at(&mut tail, tail_at)?;
+    let [a, b, c, d, ..] = tail;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d])) + TAIL;
+    let Some(start) = bytes.checked_sub(length) else { return Ok(None) };
+    let mut footer = vec![0; length as usize];
+    file.read_exact_at(&mut footer, start)?;
+    Ok(Some(format!("{:032x}", xxh3_128(&footer))))
+}
+
+/// Returns the XXH3-64 of a column's bytes in a row group.
+pub(crate) fn column_checksum(file: &File, chunk: &ColumnChunkMetaData) -> io::Result<String> {
+    let (start, length) = chunk.byte_range();
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, start)?;
+    Ok(format!("{:016x}", xxh3_64(&bytes)))
+}
+
+impl Length for StoredFile {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for StoredFile {
+    type T = BufReader<ReadFrom>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(ReadFrom { file: Arc::clone(&self.file), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut buffer = vec![0; length];
+        self.file.read_exact_at(&mut buffer, start).map_err(|error| ParquetError::External(error.into()))?;
+        Ok(buffer.into())
+    }
+}
+
+/// Reads a shared file from some place on, without moving anybody else's.
+#[derive(Debug)]
+pub(crate) struct ReadFrom {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for ReadFrom {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// The open files of a store, in the manifest's order.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredFiles {
+    files: Arc<[(PathBuf, StoredFile)]>,
+}
+
+impl StoredFiles {
+    pub(crate) fn open<'a>(
+        store: &Path,
+        data: impl Iterator<Item = &'a DataFile>,
+    ) -> Result<Self, StoreError> {
+        let open = |data: &DataFile| Ok((PathBuf::from(&data.path), StoredFile::open(store, data)?));
+        Ok(Self { files: data.map(open).collect::<Result<_, StoreError>>()? })
+    }
+
+    /// The open file of an entry of the manifest.
+    pub(crate) fn get(&self, data: &DataFile) -> Result<&StoredFile, StoreError> {
+        let path = Path::new(&data.path);
+        let found = self.files.iter().find(|(name, _)| name == path);
+        found.map(|(_, file)| file).ok_or_else(|| StoreError::not_as_recorded(path))
+    }
+}
