@@ -25,11 +25,17 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Threads to work with [default: all]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Memory that may be used, such as 256MiB
     #[arg(long, global = true, value_name = "SIZE", default_value = "512MiB")]
     pub(crate) memory: MemoryBudget,
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    const MOST: usize = 1_024;
+    let threads = text.parse::<NonZeroUsize>().ok().filter(|threads| threads.get() <= MOST);
+    threads.ok_or_else(|| format!("write a number from 1 to {MOST}"))
 }
 
 impl Common {

@@ -21,7 +21,7 @@
 //!
 //! # Tour
 //! - [`EventSchema`], [`EventBatch`], [`EventKind`]: events, validated once.
-//! - [`column`], [`table`]: every column name, and the schemas of the tables that stages write.
+//! - [`mod@column`], [`table`]: every column name, and the schemas of the tables that stages write.
 //! - [`IdColumn`], [`IdDictionary`], [`Uuid`]: ids as the source has them, and dense codes for kernels.
 //! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
 //! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.

@@ -100,7 +100,8 @@ impl fmt::Display for MemoryBudget {
                 return if self.bytes.is_multiple_of(size) {
                     write!(f, "{}{name}", self.bytes / size)
                 } else {
-                    write!(f, "{:.1}{name}", self.bytes as f64 / size as f64)
+                    // Rounded up: a budget that is named as large enough has to be.
+                    write!(f, "{:.1}{name}", (self.bytes as f64 / size as f64 * 10.0).ceil() / 10.0)
                 };
             }
         }

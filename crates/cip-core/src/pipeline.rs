@@ -49,7 +49,7 @@ where
             done: BTreeMap::new(),
             next: 0,
             in_flight: 0,
-            workers: threads.get(),
+            workers: 0,
             cancelled: false,
         }),
         capacity: 2 * threads.get(),
@@ -58,11 +58,12 @@ where
     });
     let source = Arc::new(Mutex::new((items.fuse(), 0u64)));
     let map = Arc::new(map);
-    for _ in 0..threads.get() {
-        let worker = Worker { output: Arc::clone(&output) };
+    let results = OrderedMap { output: Arc::clone(&output) };
+    for number in 0..threads.get() {
+        let mut worker = Worker::sign_on(&output);
         let (source, map) = (Arc::clone(&source), Arc::clone(&map));
-        scope.spawn(move || {
-            while worker.output.wait_for_room() {
+        let work = move || {
+            while worker.reserve() {
                 let (item, seq) = {
                     // A poisoned source means that another worker panicked in it: stop, the scope reports it.
                     let Ok(mut source) = source.lock() else { return };
@@ -70,11 +71,18 @@ where
                     source.1 += 1;
                     (item, source.1 - 1)
                 };
-                worker.output.put(seq, map(item));
+                worker.put(seq, map(item));
             }
-        });
+        };
+        if number == 0 {
+            // Without a single thread there is nothing to fall back on, and nobody waits yet.
+            scope.spawn(work);
+        } else if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+            // The system gives no more: those that there are do the work. The worker has signed itself off.
+            break;
+        }
     }
-    OrderedMap { output }
+    results
 }
 
 /// The results of [`ordered_map`], in order. Dropping it early stops the workers.
@@ -156,9 +164,29 @@ impl<R> Output<R> {
     }
 }
 
-/// Signs a worker off however it ends, so that the consumer never waits for a dead one.
+/// A worker that is counted, and signed off however it ends: the consumer never waits for a dead one.
 struct Worker<R> {
     output: Arc<Output<R>>,
+    /// Whether it holds a place that it has not filled.
+    reserved: bool,
+}
+
+impl<R> Worker<R> {
+    fn sign_on(output: &Arc<Output<R>>) -> Self {
+        output.lock().workers += 1;
+        Self { output: Arc::clone(output), reserved: false }
+    }
+
+    fn reserve(&mut self) -> bool {
+        let wanted = self.output.wait_for_room();
+        self.reserved = true;
+        wanted
+    }
+
+    fn put(&mut self, seq: u64, result: R) {
+        self.reserved = false;
+        self.output.put(seq, result);
+    }
 }
 
 impl<R> Drop for Worker<R> {
@@ -167,8 +195,7 @@ impl<R> Drop for Worker<R> {
         state.workers -= 1;
         // After a panic the sequence has a hole: nothing behind it can be handed out.
         state.cancelled |= std::thread::panicking();
-        // The place that this worker reserved and did not fill goes back.
-        state.in_flight = state.in_flight.saturating_sub(1);
+        state.in_flight -= usize::from(self.reserved);
         drop(state);
         self.output.room.notify_all();
         self.output.ready.notify_all();

@@ -19,7 +19,7 @@ pub(crate) fn read_header(
 ) -> Result<Header, IngestError> {
     let wanted = mapping.source_columns();
     let line = trim_line_end(record);
-    if line.is_empty() {
+    if record.is_empty() {
         return Err(IngestError::EmptyFile { path: path.to_owned(), expected: wanted.join(", ") });
     }
     let text = simdutf8::basic::from_utf8(line).ok().filter(|text| !text.contains('\0'));

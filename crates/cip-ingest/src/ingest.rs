@@ -12,7 +12,7 @@ use cip_store::{
 };
 
 use crate::assemble::Assembler;
-use crate::error::IngestError;
+use crate::error::{IngestError, MappingError};
 use crate::mapping::{ColumnKind, SourceMapping};
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
@@ -54,18 +54,18 @@ use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitter
 pub struct Ingest {
     mapping: SourceMapping,
     budget: MemoryBudget,
-    threads: NonZeroUsize,
+    threads: Option<NonZeroUsize>,
     chunk_bytes: Option<NonZeroUsize>,
     max_rejects: Option<u64>,
 }
 
 impl Ingest {
-    /// Returns an ingest by `mapping` in 512 MiB, on as many threads as the machine runs at once.
+    /// Returns an ingest by `mapping` in 512 MiB, on as many threads as the machine runs at once and the memory carries.
     pub fn new(mapping: SourceMapping) -> Self {
         Self {
             mapping,
             budget: MemoryBudget::from_mib(512),
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            threads: None,
             chunk_bytes: None,
             max_rejects: None,
         }
@@ -77,9 +77,9 @@ impl Ingest {
         self
     }
 
-    /// Sets the number of threads.
+    /// Sets the number of threads; without it, those that the machine runs at once and the memory carries.
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = threads;
+        self.threads = Some(threads);
         self
     }
 
@@ -109,12 +109,18 @@ impl Ingest {
         let sources: Arc<[Source]> = find_sources(sources)?.into();
         let schema = self.mapping.schema()?;
         let parser = Parser::new(&self.mapping)?;
-        let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources, &parser.layout)?;
+        let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources)?;
         let (splitters, unmapped_columns) = self.look_ahead(&sources, &parser, &plan)?;
 
-        let mapping = serde_json::to_value(&self.mapping).unwrap_or_default();
+        let mapping = serde_json::to_value(&self.mapping)
+            .map_err(|error| MappingError::Toml { reason: error.to_string() })?;
         let writer = StoreWriter::create(target, &schema, mapping)?;
-        let scatter = Scatter::new(splitters, SpillFile::create(writer.scratch())?, plan.buffer_bytes);
+        let scatter = Scatter::new(
+            splitters,
+            SpillFile::create(writer.scratch())?,
+            plan.buffer_bytes,
+            2 * plan.chunk_bytes,
+        );
         let rejects = writer.side_table("rejects", &table::rejects())?;
         let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
         if parsed.account.rows == 0 {
@@ -200,7 +206,7 @@ impl Ingest {
             files: Vec::new(),
         };
         std::thread::scope(|scope| {
-            for parsed in ordered_map(scope, self.threads, chunks, parse) {
+            for parsed in ordered_map(scope, plan.threads, chunks, parse) {
                 let (chunk, parsed) = parsed?;
                 progress(books.enter(chunk, parsed)?);
             }
@@ -251,9 +257,9 @@ impl Ingest {
         };
         let mut rows = 0;
         std::thread::scope(|scope| {
-            let sorted = ordered_map(scope, self.threads, refined, sort);
+            let sorted = ordered_map(scope, plan.threads, refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
-            let encoded = ordered_map(scope, self.threads, groups, |group| {
+            let encoded = ordered_map(scope, plan.threads, groups, |group| {
                 let assembled = assembler.assemble(&group?)?;
                 Ok::<_, IngestError>((
                     encoder.encode(&assembled.events)?,

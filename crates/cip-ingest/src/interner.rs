@@ -1,6 +1,7 @@
 //! Dictionaries of texts that repeat, shared by all threads.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use arrow_array::StringArray;
@@ -11,6 +12,7 @@ use indexmap::IndexSet;
 #[derive(Debug, Default)]
 pub(crate) struct SharedDictionary {
     values: RwLock<IndexSet<Box<str>, RandomState>>,
+    bytes: AtomicU64,
 }
 
 /// What one thread knows of a shared dictionary, without a lock.
@@ -39,16 +41,23 @@ impl SharedDictionary {
         let known = self.values.read().unwrap_or_else(PoisonError::into_inner).get_index_of(name);
         let index = match known {
             Some(index) => index,
-            None => self.values.write().unwrap_or_else(PoisonError::into_inner).insert_full(name.into()).0,
+            None => {
+                /// A pointer and a length, a hash, and places in two tables.
+                const OVERHEAD: u64 = 64;
+                let (index, new) =
+                    self.values.write().unwrap_or_else(PoisonError::into_inner).insert_full(name.into());
+                self.bytes.fetch_add(if new { name.len() as u64 + OVERHEAD } else { 0 }, Ordering::Relaxed);
+                index
+            }
         };
         let code = index as u32;
         cache.codes.insert(text.into(), code);
         Ok(code)
     }
 
-    /// Distinct texts so far.
-    pub(crate) fn len(&self) -> usize {
-        self.values.read().unwrap_or_else(PoisonError::into_inner).len()
+    /// About what the texts so far take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// The texts in code order.

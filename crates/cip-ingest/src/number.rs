@@ -34,8 +34,11 @@ impl RowGroupRows {
     }
 }
 
-/// Cuts sorted partitions into row groups: after the user with whom [`EVENT_ROW_GROUP_ROWS`] are reached, and at twice
-/// as many rows in any case. The cuts follow from the rows alone, not from how they were partitioned.
+/// Bytes of rows at which a row group is full as well: texts may be long.
+const ROW_GROUP_BYTES: usize = 12 << 20;
+
+/// Cuts sorted partitions into row groups: after the user with whom [`EVENT_ROW_GROUP_ROWS`] or [`ROW_GROUP_BYTES`] are
+/// reached, and at twice as much in any case. The cuts follow from the rows alone, not from how they were partitioned.
 pub(crate) struct RowGroupCutter<'a, I> {
     layout: &'a RowLayout,
     partitions: I,
@@ -53,8 +56,17 @@ where
         Self { layout, partitions, sessions, pieces: Vec::new(), ready: VecDeque::new(), ended: false }
     }
 
-    fn pending_rows(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.rows.len()).sum()
+    /// Rows and bytes of the row group that is being collected.
+    fn pending(&self) -> (usize, usize) {
+        self.pieces.iter().fold((0, 0), |(rows, bytes), piece| {
+            let piece_bytes =
+                piece.sorted.bytes_before(piece.rows.end) - piece.sorted.bytes_before(piece.rows.start);
+            (rows + piece.rows.len(), bytes + piece_bytes)
+        })
+    }
+
+    fn cut(&mut self) {
+        self.ready.push_back(RowGroupRows { pieces: std::mem::take(&mut self.pieces) });
     }
 
     fn take(&mut self, sorted: SortedRows) -> Result<(), IngestError> {
@@ -65,10 +77,20 @@ where
         let sorted = Arc::new(sorted);
         let mut from = 0;
         while from < sorted.len() {
-            let pending = self.pending_rows();
-            let enough = (from + EVENT_ROW_GROUP_ROWS.saturating_sub(pending)).min(sorted.len());
-            let most = (from + (2 * EVENT_ROW_GROUP_ROWS).saturating_sub(pending)).min(sorted.len());
-            let mut to = enough;
+            let (rows, bytes) = self.pending();
+            // Where a row group that holds so many times the usual rows or bytes would end.
+            let end = |times: usize| {
+                let by_rows = from + (times * EVENT_ROW_GROUP_ROWS).saturating_sub(rows);
+                let by_bytes = sorted.row_at_bytes(from, (times * ROW_GROUP_BYTES).saturating_sub(bytes));
+                by_rows.min(by_bytes)
+            };
+            let (enough, most) = (end(1), end(2));
+            if most == from {
+                self.cut();
+                continue;
+            }
+            let mut to = enough.min(sorted.len());
+            let most = most.min(sorted.len());
             while to < most && self.same_user_as_before(&sorted, from, to) {
                 to += 1;
             }
@@ -77,9 +99,8 @@ where
                 self.pieces.push(piece);
             }
             // At the end of a partition the user may go on in the next: wait for it.
-            let full = pending + (to - from) >= 2 * EVENT_ROW_GROUP_ROWS;
-            if full || (to < sorted.len() && pending + (to - from) >= EVENT_ROW_GROUP_ROWS) {
-                self.ready.push_back(RowGroupRows { pieces: std::mem::take(&mut self.pieces) });
+            if to < sorted.len() {
+                self.cut();
             }
             from = to;
         }
@@ -97,7 +118,7 @@ where
             .is_some_and(|piece| piece.sorted.row(self.layout, piece.rows.end - 1).key().same_user(&key))
     }
 
-    /// Gives back the writer of the session dictionary.
+    /// Writes the rest of the session dictionary.
     fn finish_sessions(&mut self) -> Result<(), IngestError> {
         match &mut self.sessions {
             Some(numbering) => numbering.flush(),
@@ -125,7 +146,7 @@ where
                 None => {
                     self.ended = true;
                     if !self.pieces.is_empty() {
-                        self.ready.push_back(RowGroupRows { pieces: std::mem::take(&mut self.pieces) });
+                        self.cut();
                     }
                     self.finish_sessions()
                 }

@@ -97,7 +97,7 @@ impl Parser {
         if let Some(length) = chunk.oversized {
             parsed.rows = 1;
             parsed.lines = 1;
-            parsed.rejects.push(too_long(data, 0, chunk.offset, length));
+            parsed.rejects.push(too_long(trim_line_end(data), 0, chunk.offset, length));
             return parsed;
         }
         let mut scratch = self.take_scratch();
@@ -127,7 +127,7 @@ impl Parser {
                 counted.1 += count_lines(&data[counted.0..at]);
                 counted.0 = at;
                 parsed.rejects.push(match fault.reason {
-                    Reason::TooLong => too_long(record, counted.1, offset, record.len() as u64),
+                    Reason::TooLong => too_long(text, counted.1, offset, record.len() as u64),
                     _ => self.reject(
                         &plan,
                         &fault,
@@ -275,7 +275,7 @@ impl Parser {
         });
         let detail = match (fault.reason, field.zip(fault.column)) {
             (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
-            (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed".to_owned(),
+            (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
             (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
             (Reason::MissingValue, _) => "empty, but the column is not nullable".to_owned(),
             (_, Some((field, column))) => {

@@ -5,14 +5,16 @@ use std::num::NonZeroUsize;
 use cip_core::MemoryBudget;
 
 use crate::error::IngestError;
+use crate::interner::SharedDictionary;
 use crate::parse::Parser;
-use crate::row::RowLayout;
 use crate::source::{Chunk, Compression, OpenFile, Source};
 
 /// Sizes that keep an ingest inside its budget.
 #[derive(Debug)]
 pub(crate) struct Plan {
     budget: MemoryBudget,
+    /// Threads that it carries.
+    pub(crate) threads: NonZeroUsize,
     /// Bytes parsed at once by one thread.
     pub(crate) chunk_bytes: usize,
     /// What the partitions buffer together before they spill.
@@ -24,10 +26,12 @@ pub(crate) struct Plan {
     total_bytes: u64,
 }
 
-/// What a row group and its encoder take, and what the process has anyway.
+/// What the row groups in flight and their encoders take a thread, what the process has anyway, and the least that chunks,
+/// partitions and buffers need.
 const WRITE_BYTES: u64 = 24 << 20;
 const BASE_BYTES: u64 = 16 << 20;
-/// Row bytes are at most about this many times the bytes of CSV; a compressed file is taken for ten times its size.
+const WORK_BYTES: u64 = 32 << 20;
+/// A compressed file is taken for ten times its size; ranges that come out too large are split later.
 const INFLATION: u64 = 10;
 /// Places at which a plain file is sampled, and the bytes read there.
 const PROBES: u64 = 64;
@@ -37,15 +41,21 @@ const HEAD_BYTES: usize = 256 << 10;
 impl Plan {
     pub(crate) fn new(
         budget: MemoryBudget,
-        threads: NonZeroUsize,
+        threads: Option<NonZeroUsize>,
         chunk_bytes: Option<NonZeroUsize>,
         sources: &[Source],
-        layout: &RowLayout,
     ) -> Result<Self, IngestError> {
+        // Nobody who asks for no number should be refused for having many processors.
+        let carried =
+            ((budget.bytes() * 2 / 3).saturating_sub(BASE_BYTES + WORK_BYTES) / WRITE_BYTES).max(1) as usize;
+        let threads = threads.unwrap_or_else(|| {
+            let machine = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            machine.min(NonZeroUsize::new(carried).unwrap_or(NonZeroUsize::MIN))
+        });
+        let workers = threads;
         let threads = threads.get() as u64;
-        // Twice as many row groups as threads are in flight, and one is being appended.
         let fixed = BASE_BYTES + WRITE_BYTES * threads;
-        let smallest = MemoryBudget::from_bytes((fixed + (32 << 20)) * 3 / 2);
+        let smallest = MemoryBudget::from_bytes((fixed + WORK_BYTES) * 3 / 2);
         budget.require("ingest", smallest)?;
         // What is freed does not all go back at once: a third is the allocator's.
         let free = budget.part(2, 3).bytes() - fixed;
@@ -55,18 +65,18 @@ impl Plan {
             NonZeroUsize::get,
         );
         // Sorted partitions in flight, each with its keys.
-        let partition_bytes = (free / (2 * (2 * threads + 2))).clamp(1 << 20, 64 << 20) as usize;
+        let partition_bytes = (free / (2 * (2 * threads + 2))).clamp(2 << 20, 64 << 20) as usize;
         let csv: u64 = sources
             .iter()
             .map(|source| {
                 if source.compression == Compression::None { source.bytes } else { source.bytes * INFLATION }
             })
             .sum();
-        // A row takes at least its fixed bytes, a record of CSV at least two for each of the columns.
-        let rows = csv.max(layout.fixed_bytes() as u64);
-        let partitions = rows.div_ceil(partition_bytes as u64).clamp(1, 4_096) as usize;
+        // The bytes of rows are not known yet; those of the text are more, for nearly all columns.
+        let partitions = csv.div_ceil(partition_bytes as u64).clamp(1, 4_096) as usize;
         Ok(Self {
             budget,
+            threads: workers,
             chunk_bytes,
             buffer_bytes: (free / 3) as usize,
             partitions,
@@ -101,14 +111,16 @@ impl Plan {
 
     /// Refuses dictionaries that outgrow their part of the budget.
     pub(crate) fn check_dictionaries(&self, parser: &Parser) -> Result<(), IngestError> {
-        const BYTES_A_VALUE: u64 = 256;
-        let allowed = self.budget.part(1, 8).bytes() / BYTES_A_VALUE;
-        for (dictionary, target) in parser.dictionaries.iter().zip(&parser.columns) {
-            if dictionary.len() as u64 > allowed {
-                return Err(IngestError::TooManyValues { column: target.name.clone(), budget: self.budget });
-            }
+        // Each thread has a copy, and so have the shared dictionary and the batches.
+        let copies = self.threads.get() as u64 + 2;
+        let bytes = parser.dictionaries.iter().map(SharedDictionary::bytes).sum::<u64>() * copies;
+        if bytes <= self.budget.part(1, 4).bytes() {
+            return Ok(());
         }
-        Ok(())
+        let largest =
+            parser.dictionaries.iter().zip(&parser.columns).max_by_key(|(values, _)| values.bytes());
+        let column = largest.map(|(_, target)| target.name.clone()).unwrap_or_default();
+        Err(IngestError::TooManyValues { column, budget: self.budget })
     }
 
     /// Refuses more products than their dictionary has room for.

@@ -14,9 +14,9 @@ pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
 pub(crate) enum RecordEnd {
     /// After its line end, or at the end of the data.
     Whole(usize),
-    /// After the line on which a quote was opened and never closed.
+    /// After the line on which a quote was opened that is not closed, or not before the record is too long.
     Unclosed(usize),
-    /// After the first line of a record that is longer than [`MAX_RECORD_BYTES`].
+    /// After a line that is longer than [`MAX_RECORD_BYTES`].
     TooLong(usize),
     /// Not to be told before more data is there.
     Undecided,
@@ -36,7 +36,9 @@ pub(crate) fn record_end(data: &[u8], start: usize, delimiter: u8, last: bool) -
     if end - start <= MAX_RECORD_BYTES {
         return RecordEnd::Undecided;
     }
+    // The first line alone decides: it is there however the data was cut.
     match memchr(b'\n', &data[start..]) {
+        Some(line) if line < MAX_RECORD_BYTES => RecordEnd::Unclosed(start + line + 1),
         Some(line) => RecordEnd::TooLong(start + line + 1),
         None if last => RecordEnd::TooLong(data.len()),
         None => RecordEnd::Undecided,

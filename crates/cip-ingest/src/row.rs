@@ -100,11 +100,6 @@ impl RowLayout {
         self.slots[column]
     }
 
-    /// Bytes of a row, not counting its texts.
-    pub(crate) fn fixed_bytes(&self) -> usize {
-        self.fixed
-    }
-
     /// The length of every row, or none where texts make them differ.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
         self.length_at.is_none().then_some(self.fixed)

@@ -159,6 +159,25 @@ impl SortedRows {
         layout.row(&self.data, start as u32)
     }
 
+    /// Bytes of all rows before `index`.
+    pub(crate) fn bytes_before(&self, index: usize) -> usize {
+        match &self.starts {
+            Starts::Every { bytes, .. } => index * bytes,
+            Starts::At(starts) => starts.get(index).map_or(self.data.len(), |&start| start as usize),
+        }
+    }
+
+    /// Returns the first row from `from` on with which the rows take `bytes` or more; the number of rows where none does.
+    pub(crate) fn row_at_bytes(&self, from: usize, bytes: usize) -> usize {
+        let wanted = self.bytes_before(from) + bytes;
+        let (mut low, mut high) = (from, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.bytes_before(middle) >= wanted { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
     /// Which of the partition's sessions a row belongs to.
     pub(crate) fn session_of(&self, index: usize) -> Option<usize> {
         let session = self.row_sessions[index];

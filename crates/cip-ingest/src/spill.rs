@@ -172,8 +172,13 @@ impl Partition {
         if self.bytes <= limit {
             return Ok(vec![self]);
         }
+        let mut rows = 0;
+        self.each_block(file, |block| {
+            rows += layout.starts(block).len();
+            Ok(())
+        })?;
         let parts = 2 * self.bytes.div_ceil(limit);
-        let step = (self.bytes / layout.fixed_bytes() / (parts * SAMPLES_A_PART)).max(1);
+        let step = (rows / (parts * SAMPLES_A_PART)).max(1);
         let mut sample = KeySample::default();
         self.each_block(file, |rows| {
             for &start in layout.starts(rows).iter().step_by(step) {
@@ -195,6 +200,10 @@ impl Partition {
             }
             Ok(())
         })?;
+        // One row may be larger than the limit: where nothing was split off, nothing will be.
+        if refined.iter().any(|partition| partition.bytes == self.bytes) {
+            return Ok(vec![self]);
+        }
         drop(self);
         let mut all = Vec::new();
         for partition in refined {
@@ -224,6 +233,8 @@ pub(crate) struct Scatter {
     partitions: Vec<Mutex<Partition>>,
     file: SpillFile,
     flush_bytes: usize,
+    /// Room that a thread's rows of a partition may keep from chunk to chunk.
+    local_bytes: usize,
 }
 
 /// What one thread has for each partition.
@@ -233,12 +244,19 @@ pub(crate) struct LocalRows {
 }
 
 impl Scatter {
-    /// `buffer_bytes` bounds what all partitions hold in memory together.
-    pub(crate) fn new(splitters: Splitters, file: SpillFile, buffer_bytes: usize) -> Self {
+    /// `buffer_bytes` bounds what all partitions hold in memory together, `local_bytes` what a thread keeps.
+    pub(crate) fn new(
+        splitters: Splitters,
+        file: SpillFile,
+        buffer_bytes: usize,
+        local_bytes: usize,
+    ) -> Self {
+        const BUFFER: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 20;
         let mut partitions = Vec::new();
         partitions.resize_with(splitters.partitions(), Mutex::default);
-        let flush_bytes = (buffer_bytes / partitions.len()).max(1 << 12);
-        Self { splitters, partitions, file, flush_bytes }
+        let share = |bytes: usize| (bytes / partitions.len()).clamp(*BUFFER.start(), *BUFFER.end());
+        let (flush_bytes, local_bytes) = (share(buffer_bytes), share(local_bytes));
+        Self { splitters, partitions, file, flush_bytes, local_bytes }
     }
 
     pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
@@ -252,6 +270,10 @@ impl Scatter {
             if !rows.is_empty() {
                 let mut partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
                 partition.append(rows, &self.file, self.flush_bytes)?;
+                // Input that is sorted by user fills one partition after the other: do not keep room for all.
+                if rows.capacity() > self.local_bytes {
+                    *rows = Vec::new();
+                }
                 rows.clear();
             }
         }

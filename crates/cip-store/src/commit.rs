@@ -125,8 +125,8 @@ impl StoreWriter {
             .manifest
             .to_json()
             .map_err(|error| StoreError::Manifest { path: path.clone(), reason: error.to_string() })?;
-        fs::write(&path, json).map_err(StoreError::io("write", &path))?;
-        for made in [&path, &self.folder, &self.staged.path().join("commits")] {
+        self.staged.write(FILE_NAME, &json)?;
+        for made in [&self.folder, &self.staged.path().join("commits")] {
             sync(made)?;
         }
         let target = self.staged.target().to_owned();

@@ -12,6 +12,11 @@ use parquet::schema::types::ColumnPath;
 /// Rows of a row group: the unit that is encoded, pruned and read at once.
 pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
 
+/// Rows of a row group of `table`. A row of rejects may hold 64 KiB of the line as it was.
+pub(crate) fn row_group_rows(table: &str) -> usize {
+    if table == "rejects" { 1_024 } else { ROW_GROUP_ROWS }
+}
+
 enum Scheme {
     /// Values that repeat.
     Dictionary,

@@ -108,7 +108,7 @@ impl StoreError {
     pub(crate) fn parquet(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
         move |source| match source {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-                Ok(source) => Self::Io { action: "write", path: path.to_owned(), source: *source },
+                Ok(source) => Self::Io { action: "access", path: path.to_owned(), source: *source },
                 Err(inner) => Self::Parquet {
                     path: path.to_owned(),
                     source: parquet::errors::ParquetError::External(inner),

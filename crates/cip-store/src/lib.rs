@@ -40,7 +40,7 @@ pub use commit::{
 pub use error::StoreError;
 pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
 pub use scan::{EventBatches, EventPartition, EventScan};
-pub use staged::{StagedFile, StagedFolder, write_file};
+pub use staged::{StagedFile, StagedFolder};
 pub use statistics::{ColumnBytes, StoreStatistics};
 pub use store::EventStore;
 pub use table::{TableReader, TableWriter, read_table};

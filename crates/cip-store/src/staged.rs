@@ -33,7 +33,7 @@ impl StagedFile {
     /// folder, [`StoreError::Io`] where the folder above it cannot be written.
     pub fn begin(target: &Path) -> Result<Self, StoreError> {
         let target: &Path = &behind_links(target)?;
-        if target.is_dir() {
+        if target.exists() && !target.is_file() {
             return Err(StoreError::NotOurs { path: target.to_owned() });
         }
         let lock = Lock::acquire(target)?;
@@ -103,6 +103,16 @@ impl StagedFolder {
         &self.staging
     }
 
+    /// Writes a small file into the folder and makes its bytes last: the marker by which the folder is known as cip's.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.staging.join(name);
+        fs::write(&path, bytes).map_err(StoreError::io("write", &path))?;
+        sync(&path)
+    }
+
     /// The folder that will be replaced.
     pub fn target(&self) -> &Path {
         &self.target
@@ -118,8 +128,14 @@ impl StagedFolder {
             Ok(()) => {}
             // The target holds files: swap the two in one step, then remove the old one.
             Err(_) if self.target.is_dir() => {
+                // Somebody may have put something there since the run began.
+                if !may_replace(&self.target)? {
+                    return Err(StoreError::NotOurs { path: self.target.clone() });
+                }
                 exchange(&self.staging, &self.target).map_err(StoreError::io("replace", &self.target))?;
-                remove_folder(&self.staging)?;
+                sync(&parent(&self.target))?;
+                // The new folder is in place: what cannot be removed of the old one is cleared by the next run.
+                let _ = remove_folder(&self.staging);
             }
             Err(source) => return Err(StoreError::io("create", &self.target)(source)),
         }
@@ -134,16 +150,6 @@ impl Drop for StagedFolder {
             let _ = fs::remove_dir_all(&self.staging);
         }
     }
-}
-
-/// Writes a small file whole or not at all.
-///
-/// # Errors
-/// As [`StagedFile`].
-pub fn write_file(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let staged = StagedFile::begin(target)?;
-    fs::write(staged.path(), bytes).map_err(StoreError::io("write", target))?;
-    staged.publish()
 }
 
 /// An exclusive lock on a target: `.NAME.cip-lock` beside it, gone when the lock is dropped.
@@ -297,7 +303,9 @@ mod tests {
         assert!(matches!(StagedFile::begin(&target), Err(StoreError::Busy { .. })));
         drop(staged);
         assert_eq!(fs::read_to_string(&target).unwrap(), "old");
-        write_file(&target, b"new").unwrap();
+        let staged = StagedFile::begin(&target).unwrap();
+        fs::write(staged.path(), "new").unwrap();
+        staged.publish().unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }

@@ -1,6 +1,7 @@
 //! Result tables: one Parquet file each, written atomically and in row groups of a fixed size.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -9,7 +10,7 @@ use arrow_select::coalesce::BatchCoalescer;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::reader::ChunkReader;
 
-use crate::encoding::ROW_GROUP_ROWS;
+use crate::encoding::row_group_rows;
 use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
@@ -37,6 +38,9 @@ impl TableWriter {
     /// [`StoreError::NotOurs`] where `path` is a folder, [`StoreError::Busy`] where another run writes it,
     /// [`StoreError::Io`].
     pub fn create(path: &Path, table: &str, schema: &SchemaRef) -> Result<Self, StoreError> {
+        if !may_replace(path)? {
+            return Err(StoreError::NotOurs { path: path.to_owned() });
+        }
         let staged = StagedFile::begin(path)?;
         let rows = RowGroups::create(staged.path(), table, schema)?;
         Ok(Self { rows, staged })
@@ -61,6 +65,18 @@ impl TableWriter {
     }
 }
 
+/// A result table replaces a Parquet file (or an empty one): never somebody's source or notes.
+fn may_replace(path: &Path) -> Result<bool, StoreError> {
+    const MAGIC: [u8; 4] = *b"PAR1";
+    if !path.is_file() {
+        return Ok(true);
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(StoreError::io("read", path))?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+    Ok(start.is_empty() || start == MAGIC)
+}
+
 /// Cuts batches of any size into row groups of one size.
 pub(crate) struct RowGroups {
     encoder: RowGroupEncoder,
@@ -72,7 +88,7 @@ impl RowGroups {
     pub(crate) fn create(path: &Path, table: &str, schema: &SchemaRef) -> Result<Self, StoreError> {
         let encoder = RowGroupEncoder::new(table, schema, path)?;
         let file = ParquetFile::create(path, &encoder)?;
-        Ok(Self { encoder, file, pending: BatchCoalescer::new(schema.clone(), ROW_GROUP_ROWS) })
+        Ok(Self { encoder, file, pending: BatchCoalescer::new(schema.clone(), row_group_rows(table)) })
     }
 
     pub(crate) fn write(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
@@ -107,11 +123,14 @@ pub fn read_table(path: &Path) -> Result<TableReader, StoreError> {
     read_from(file, path)
 }
 
+/// Rows of a batch: few enough for rejects, whose raw lines may be long.
+const BATCH_ROWS: usize = 1_024;
+
 /// Reads from a file that is already open.
 pub(crate) fn read_from<R: ChunkReader + 'static>(file: R, path: &Path) -> Result<TableReader, StoreError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(StoreError::parquet(path))?;
     let rows = builder.metadata().file_metadata().num_rows().max(0).cast_unsigned();
-    let reader = builder.with_batch_size(8_192).build().map_err(StoreError::parquet(path))?;
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(StoreError::parquet(path))?;
     Ok(TableReader { path: path.to_owned(), rows, reader })
 }
 

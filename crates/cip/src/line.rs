@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
 use cip_core::pipeline::ordered_map;
-use cip_core::{CoreError, MoneyScale, table};
+use cip_core::{CoreError, MemoryBudget, MoneyScale, table};
 use cip_rfm::{CustomerTable, Rfm, RfmError, RfmTable};
 use cip_sessionize::{SessionRule, SessionizeError, Sessionizer};
 use cip_store::{EventPartition, EventStore, StoreError, TableWriter};
@@ -71,6 +71,21 @@ impl<'a> Line<'a> {
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
         self
+    }
+
+    /// Sets how much memory the stages may use: fewer threads work where it does not carry all. What a stage keeps a
+    /// customer (60 bytes in RFM) comes on top.
+    ///
+    /// # Errors
+    /// [`CoreError::Memory`] below 64 MiB.
+    pub fn with_memory(mut self, budget: MemoryBudget) -> Result<Self, LineError> {
+        /// What the process and the table that is written take, and what the partitions in flight take a thread.
+        const BASE_BYTES: u64 = 32 << 20;
+        const THREAD_BYTES: u64 = 32 << 20;
+        budget.require("a stage over a store", MemoryBudget::from_bytes(BASE_BYTES + THREAD_BYTES))?;
+        let carried = ((budget.bytes() - BASE_BYTES) / THREAD_BYTES) as usize;
+        self.threads = self.threads.min(NonZeroUsize::new(carried).unwrap_or(NonZeroUsize::MIN));
+        Ok(self)
     }
 
     /// Writes `fact_sessions`, sorted by user_id and session_start, to `path`.

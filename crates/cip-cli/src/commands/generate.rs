@@ -56,12 +56,7 @@ pub(crate) fn write(generator: &Generator, events: u64, out: &Path) -> Result<Ge
     let marker = json!({
         "format": "cip-generated", "world": report.world.to_string(), "seed": report.seed, "rows": report.rows,
     });
-    let path = staged.path().join("generated.json");
-    fs::write(&path, format!("{marker}\n")).map_err(|source| CliError::Io {
-        action: "write",
-        path,
-        source,
-    })?;
+    staged.write("generated.json", format!("{marker}\n").as_bytes())?;
     staged.publish()?;
     Ok(report)
 }

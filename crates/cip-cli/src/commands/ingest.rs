@@ -37,8 +37,10 @@ pub(crate) fn ingest(
     target: &Path,
     common: &Common,
 ) -> Result<(EventStore, IngestReport), CliError> {
-    let mut ingest =
-        Ingest::new(mapping(&args.mapping)?).with_memory(common.memory).with_threads(common.threads());
+    let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    if let Some(threads) = common.threads {
+        ingest = ingest.with_threads(threads);
+    }
     if let Some(rejects) = args.max_rejects {
         ingest = ingest.with_max_rejects(rejects);
     }

@@ -20,7 +20,10 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let rfm = Rfm::new(args.as_of, store.schema())?
         .with_returns(returns)
         .with_scoring(scoring(&args.scoring, store.schema())?);
-    let scored = Line::new(&store).with_threads(common.threads()).write_rfm(&rfm, &args.out)?;
+    let scored = Line::new(&store)
+        .with_threads(common.threads())
+        .with_memory(common.memory)?
+        .write_rfm(&rfm, &args.out)?;
     let summary = scored.summary()?;
     Ok(Answer {
         text: format!("{}written to {}", text(&scored, &summary, args.as_of), args.out.display()),

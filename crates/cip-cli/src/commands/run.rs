@@ -1,12 +1,11 @@
 //! `cip run`: the whole line, from files to a folder of results.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cip::core::Timestamp;
+use cip::core::{CoreError, Timestamp};
 use cip::line::{Line, LineError};
-use cip::rfm::Rfm;
-use cip::sessionize::SessionRule;
+use cip::rfm::{Rfm, RfmError};
+use cip::sessionize::{SessionRule, SessionizeError};
 use cip::store::{EventStore, StagedFolder};
 use serde_json::{Map, Value, json};
 
@@ -51,7 +50,7 @@ pub(crate) fn line(
     let staged = StagedFolder::begin(out)?;
     let path = |name: &str| staged.path().join(name);
     let (store, report) = stages.measure("ingest", || ingest(source, &path("store"), common))?;
-    let line = Line::new(&store).with_threads(common.threads());
+    let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let statistics = stages.measure("describe", || store.statistics(common.memory))?;
     line.write_rejects(&path("rejects.parquet"))?;
 
@@ -120,7 +119,7 @@ pub(crate) fn line(
     }
     summary.insert("tables".to_owned(), Value::Object(tables));
     summary.insert("absent".to_owned(), Value::Object(absent));
-    write_summary(&path("summary.json"), &summary)?;
+    staged.write("summary.json", format!("{:#}\n", Value::Object(summary.clone())).as_bytes())?;
     staged.publish()?;
     Ok(Results { text, summary })
 }
@@ -131,8 +130,12 @@ type Optional<T> = Result<Result<T, String>, CliError>;
 fn optional<T>(result: Result<T, LineError>) -> Optional<T> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(LineError::Store(error)) => Err(error.into()),
-        Err(error) => Ok(Err(error.to_string())),
+        Err(
+            error @ (LineError::Core(CoreError::MissingColumn { .. })
+            | LineError::Sessionize(SessionizeError::Core(CoreError::MissingColumn { .. }))
+            | LineError::Rfm(RfmError::NoMoney | RfmError::Core(CoreError::MissingColumn { .. }))),
+        ) => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -147,9 +150,4 @@ fn segments(
     let scored =
         Rfm::new(as_of, store.schema()).map_err(LineError::from).and_then(|rfm| line.write_rfm(&rfm, path));
     Ok(optional(scored)?.map(|scored| (scored, as_of)))
-}
-
-fn write_summary(path: &PathBuf, summary: &Map<String, Value>) -> Result<(), CliError> {
-    let text = format!("{:#}\n", Value::Object(summary.clone()));
-    fs::write(path, text).map_err(|source| CliError::Io { action: "write", path: path.clone(), source })
 }

@@ -13,7 +13,10 @@ use crate::output::Answer;
 pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(&args.store)?;
     let rule = SessionRule::new(args.timeout).map_err(|error| CliError::Usage(error.to_string()))?;
-    let totals = Line::new(&store).with_threads(common.threads()).write_sessions(rule, &args.out)?;
+    let totals = Line::new(&store)
+        .with_threads(common.threads())
+        .with_memory(common.memory)?
+        .write_sessions(rule, &args.out)?;
     Ok(Answer {
         text: format!("{}\nwritten to {}", text(&totals), args.out.display()),
         json: to_json(&totals),

@@ -66,13 +66,13 @@ fn a_killed_table_leaves_the_old_one() {
     let whole = start.elapsed();
     let new = fs::read(&out).unwrap();
     for step in 0..5 {
-        fs::write(&out, "old").unwrap();
+        fs::write(&out, "PAR1 old").unwrap();
         let mut child = command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole.mul_f64(f64::from(step) / 5.0));
         child.kill().unwrap();
         child.wait().unwrap();
         let found = fs::read(&out).unwrap();
-        assert!(found == b"old" || found == new, "killed at step {step}");
+        assert!(found == b"PAR1 old" || found == new, "killed at step {step}");
         cip(&arguments).ok();
         assert!(fs::read(&out).unwrap() == new);
         assert_eq!(names_in(folder.path()), ["events.csv", "sessions.parquet", "store"]);
@@ -225,7 +225,7 @@ fn a_full_disk_is_named_and_nothing_is_left_on_it() {
     let store = folder.path().join("store");
     cip(args!["ingest", csv, "--mapping", "rees46", "--out", store]).ok();
     let table: PathBuf = disk.path().join("table.parquet");
-    fs::write(&table, "old").unwrap();
+    fs::write(&table, "PAR1 old").unwrap();
     // Fill the disk but for 64 KiB.
     let filler = File::create(disk.path().join("filler")).unwrap();
     let mut filled = 0;
@@ -236,6 +236,6 @@ fn a_full_disk_is_named_and_nothing_is_left_on_it() {
     let kept = names_in(disk.path());
     cip(args!["sessions", store, "--out", table]).fails(1, "No space left on device");
     cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", table]).fails(1, "No space left on device");
-    assert_eq!(fs::read_to_string(&table).unwrap(), "old");
+    assert_eq!(fs::read_to_string(&table).unwrap(), "PAR1 old");
     assert_eq!(names_in(disk.path()), kept);
 }

@@ -231,12 +231,15 @@ fn a_table_is_replaced_in_one_step() {
             }
             cip(list)
         };
-        fs::write(out, "old").unwrap();
+        // What is not a table is somebody's: it is not replaced.
+        fs::write(out, "notes").unwrap();
+        write(out).fails(1, "was not written by cip");
+        fs::write(out, "PAR1 old").unwrap();
         let old = fs::File::open(out).unwrap();
         write(out).ok();
         assert!(rows(out) > 0);
         // A new file took the name: whoever read the old one still reads it whole.
-        assert_eq!(std::io::read_to_string(old).unwrap(), "old");
+        assert_eq!(std::io::read_to_string(old).unwrap(), "PAR1 old");
         let kept = fs::read(out).unwrap();
         write(out).ok();
         assert!(fs::read(out).unwrap() == kept);

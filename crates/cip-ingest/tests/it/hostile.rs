@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cip_ingest::{Ingest, IngestError};
+use cip_ingest::{Ingest, IngestError, SourceMapping};
 use cip_store::StoreError;
 
 use crate::{HEADER, ingest_text, rees46};
@@ -130,6 +130,60 @@ fn a_field_of_ten_megabytes_costs_one_row() {
         assert_eq!((report.account.rows, report.account.events), (3, 2));
         assert_eq!(report.account.rejects["too_long"], 1);
     }
+}
+
+/// A quote that is closed only after more than a record may hold costs its own line, wherever chunks are cut.
+#[test]
+fn a_quote_closed_too_late_gives_the_same_bytes_for_any_chunk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.csv");
+    let filler = format!("{GOOD}\n").repeat((1 << 20) / GOOD.len() + 50);
+    let late = format!("{}\",,3.00,7,\n", "x".repeat(200_000));
+    std::fs::write(
+        &file,
+        format!("{HEADER}\n{GOOD}\n2019-10-01 00:00:00 UTC,view,1,2,\"oops\n{filler}{late}{GOOD}\n"),
+    )
+    .unwrap();
+    let run = |name: &str, chunk: usize| {
+        let ingest = Ingest::new(rees46()).with_chunk_bytes(std::num::NonZeroUsize::new(chunk).unwrap());
+        let (store, _) =
+            ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ()).unwrap();
+        crate::bytes_of(store.path())
+    };
+    let whole = run("whole", 8 << 20);
+    for chunk in [1 << 10, 100_000, 600_000, (1 << 20) + 100, 1_200_000] {
+        assert!(run("cut", chunk) == whole, "chunks of {chunk} bytes");
+    }
+}
+
+/// Rows of one mebibyte, larger than any share of the memory, and more of them than one row group should hold.
+#[test]
+fn rows_with_long_texts_stay_inside_their_row_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.csv");
+    let mapping = SourceMapping::from_toml(
+        "name = 'notes'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+         event_type = { from = 'e', type = 'dictionary' }\nuser_id = { from = 'u', type = 'int64' }\n\
+         note = { from = 'n', type = 'utf8' }\n",
+    )
+    .unwrap();
+    let mut text = String::from("t,e,u,n\n");
+    for row in 0..60 {
+        text.push_str(&format!("2019-10-01,view,{},{}\n", row % 2, "n".repeat(1_040_000)));
+    }
+    std::fs::write(&file, text).unwrap();
+    let run = |name: &str, memory: u64, threads: usize| {
+        let ingest = Ingest::new(mapping.clone())
+            .with_memory(cip_core::MemoryBudget::from_mib(memory))
+            .with_threads(crate::threads(threads));
+        ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ()).unwrap().0
+    };
+    let (tight, roomy) = (run("tight", 112, 1), run("roomy", 2_048, 2));
+    assert!(crate::bytes_of(tight.path()) == crate::bytes_of(roomy.path()), "the stores differ");
+    let groups = tight.manifest().commits[0].events.iter().flat_map(|file| &file.row_groups);
+    let rows: Vec<u64> = groups.map(|group| group.rows).collect();
+    assert_eq!(rows.iter().sum::<u64>(), 60);
+    assert!(rows.iter().all(|&rows| rows <= 25), "{rows:?}");
 }
 
 #[test]

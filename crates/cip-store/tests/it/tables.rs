@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_select::concat::concat_batches;
-use cip_store::{StoreError, TableWriter, read_table, write_file};
+use cip_store::{StoreError, TableWriter, read_table};
 
 fn table(rows: i64) -> RecordBatch {
     let segments: DictionaryArray<Int32Type> =
@@ -51,7 +51,7 @@ fn an_empty_table_has_its_columns() {
 fn a_batch_of_another_schema_is_refused_and_the_old_table_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.parquet");
-    write_file(&path, b"old").unwrap();
+    fs::write(&path, b"PAR1 old").unwrap();
     let whole = table(5);
     for other in [
         whole.project(&[0]).unwrap(),
@@ -63,6 +63,6 @@ fn a_batch_of_another_schema_is_refused_and_the_old_table_stays() {
         let written = writer.write(other).and_then(|()| writer.finish());
         assert!(matches!(written, Err(StoreError::Arrow(_))), "{written:?}");
     }
-    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(fs::read(&path).unwrap(), b"PAR1 old");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
