@@ -5,7 +5,8 @@
     python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail
 
 Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
-fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE. Exit code 0 where all agree.
+fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join. Exit code 0 where
+all agree.
 """
 
 import argparse
@@ -73,6 +74,22 @@ RFM = """
 """
 
 
+PAIRS = """
+    WITH entries AS (SELECT DISTINCT {basket} AS basket, product_id FROM source WHERE {present}),
+    sized AS (SELECT basket FROM entries GROUP BY basket HAVING count(*) BETWEEN 2 AND 50),
+    kept AS (SELECT basket, product_id FROM entries JOIN sized USING (basket)),
+    counts AS (SELECT product_id, count(*) AS n FROM kept GROUP BY product_id)
+    SELECT a.product_id AS product_a, b.product_id AS product_b, count(*) AS together,
+           any_value(ca.n) AS count_a, any_value(cb.n) AS count_b,
+           count(*) / (SELECT count(*) FROM sized)::DOUBLE AS support,
+           count(*) / any_value(ca.n)::DOUBLE AS confidence_ab, count(*) / any_value(cb.n)::DOUBLE AS confidence_ba,
+           count(*)::DOUBLE * (SELECT count(*) FROM sized) / (any_value(ca.n)::DOUBLE * any_value(cb.n)) AS lift
+    FROM kept a JOIN kept b ON a.basket = b.basket AND a.product_id < b.product_id
+    JOIN counts ca ON ca.product_id = a.product_id JOIN counts cb ON cb.product_id = b.product_id
+    GROUP BY a.product_id, b.product_id HAVING count(*) >= 2
+"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cip", type=Path)
@@ -109,6 +126,9 @@ def main() -> int:
              f"session_end::TIMESTAMP AS session_end) FROM '{out}/fact_sessions.parquet'", SESSIONS),
             ("rfm_segments", f"SELECT * FROM '{out}/rfm_segments.parquet'", RFM.format(as_of=as_of, frequency=frequency)),
         ]
+        key = "user_session" if args.mapping == "rees46" else "order_id"
+        pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
+        checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
         failed = 0
         for name, ours, theirs in checks:
             rows = db.execute(f"SELECT count(*) FROM ({ours})").fetchone()[0]

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Sessions(SessionsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
+    /// Write the products that come together, one row a pair
+    Pairs(PairsArgs),
     /// Do all of it: files in, a folder of results out
     Run(RunArgs),
     /// Generate a shop, run the line on it, and show what it says
@@ -173,6 +175,20 @@ pub(crate) enum ScoringArg {
 pub(crate) enum ReturnsArg {
     Exclude,
     Net,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PairsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Leave out baskets of more distinct products
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) max_basket: usize,
+    /// Leave out pairs that fewer baskets hold
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) min_together: u32,
 }
 
 #[derive(Debug, clap::Args)]

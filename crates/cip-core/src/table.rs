@@ -106,6 +106,24 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `product_pairs`: one row for two products that share baskets. Sorted by product_a, product_b; product_a comes
+/// before product_b as ids do.
+pub fn product_pairs(products: IdType) -> SchemaRef {
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let ratio = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("product_a", products.data_type(), false),
+        Field::new("product_b", products.data_type(), false),
+        count("together"),
+        count("count_a"),
+        count("count_b"),
+        ratio("support"),
+        ratio("confidence_ab"),
+        ratio("confidence_ba"),
+        ratio("lift"),
+    ]))
+}
+
 /// The type of a sum of money; where no scale is known it holds only nulls.
 fn sum_type(money: Option<MoneyScale>) -> DataType {
     money.map_or(DataType::Decimal128(SUM_PRECISION, 0), MoneyScale::sum_type)

@@ -1,6 +1,6 @@
 //! The customer intelligence platform: raw events in, sessions and segments out.
 //!
-//! This crate re-exports the others, one feature a crate, and adds [`line`]: the stages put in line over a store, in
+//! This crate re-exports the others, one feature a crate, and adds [`mod@line`]: the stages put in line over a store, in
 //! parallel and in bounded memory. A service that has its own batches takes the kernels alone
 //! (`default-features = false, features = ["rfm"]`) and pays for nothing else.
 //!
@@ -30,15 +30,21 @@
 //! | `ingest` | [`ingest`] | files to store |
 //! | `sessionize` | [`sessionize`] | events to sessions |
 //! | `rfm` | [`rfm`] | customers to scores and segments |
+//! | `basket` | [`basket`] | events to product pairs |
+//! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |
 
-#[cfg(all(feature = "store", feature = "sessionize", feature = "rfm"))]
+#[cfg(all(feature = "store", feature = "sessionize", feature = "rfm", feature = "basket"))]
 pub mod line;
 
 /// Arrow's arrays, of the version that every CIP crate uses.
 pub use arrow_array;
 /// Arrow's schemas, of the version that every CIP crate uses.
 pub use arrow_schema;
+#[cfg(feature = "abtest")]
+pub use cip_abtest as abtest;
+#[cfg(feature = "basket")]
+pub use cip_basket as basket;
 pub use cip_core as core;
 #[cfg(feature = "ingest")]
 pub use cip_ingest as ingest;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use cip_basket::{BasketError, BasketTable, BasketTotals, Baskets, Pairs};
 use cip_core::pipeline::ordered_map;
-use cip_core::{CoreError, MemoryBudget, MoneyScale, table};
+use cip_core::{CoreError, Id, IdColumn, MemoryBudget, MoneyScale, table};
 use cip_rfm::{CustomerTable, Rfm, RfmError, RfmTable};
 use cip_sessionize::{SessionRule, SessionizeError, Sessionizer};
 use cip_store::{EventPartition, EventStore, StoreError, TableWriter};
@@ -28,6 +29,9 @@ pub enum LineError {
     /// Scoring.
     #[error(transparent)]
     Rfm(#[from] RfmError),
+    /// Counting pairs.
+    #[error(transparent)]
+    Basket(#[from] BasketError),
 }
 
 /// A store and the threads to work on it with.
@@ -59,6 +63,30 @@ pub struct SessionTotals {
     pub revenue: i128,
     /// The decimals of `revenue`; none where the source has no prices.
     pub money: Option<MoneyScale>,
+}
+
+/// What a table of product pairs was made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairTotals {
+    /// Pairs.
+    pub pairs: u64,
+    /// What became of the events.
+    pub baskets: BasketTotals,
+    /// The pairs seen together most often, the most frequent first; equal ones in the order of their ids.
+    pub top: Vec<TopPair>,
+}
+
+/// A pair of products that are often together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopPair {
+    /// The one.
+    pub product_a: Id,
+    /// The other.
+    pub product_b: Id,
+    /// Baskets that hold both.
+    pub together: i64,
+    /// How much more often than by chance.
+    pub lift: f64,
 }
 
 impl<'a> Line<'a> {
@@ -162,6 +190,38 @@ impl<'a> Line<'a> {
         Ok(scored)
     }
 
+    /// Writes `product_pairs`, sorted by product_a and product_b, to `path`.
+    ///
+    /// # Errors
+    /// [`LineError`], where all baskets do not fit the memory that `baskets` was given as well; the old file at `path` is
+    /// then still there.
+    pub fn write_pairs(&self, baskets: &Baskets, pairs: Pairs, path: &Path) -> Result<PairTotals, LineError> {
+        let collect = |partition: EventPartition| {
+            let mut builder = baskets.builder();
+            for events in partition.batches()? {
+                builder.push(&events?)?;
+            }
+            Ok::<_, LineError>(builder.finish()?)
+        };
+        let partitions = self.store.scan(baskets.key().columns()).partitions();
+        let mut table: BasketTable = baskets.builder().finish()?;
+        std::thread::scope(|scope| {
+            for part in ordered_map(scope, self.threads, partitions.into_iter(), collect) {
+                table.append(part?)?;
+            }
+            Ok::<_, LineError>(())
+        })?;
+        let mut batches = pairs.count(table)?;
+        let mut writer = TableWriter::create(path, "product_pairs", &batches.schema())?;
+        let mut top = Vec::new();
+        for batch in &mut batches {
+            let batch = batch?;
+            add_top_pairs(&mut top, &batch)?;
+            writer.write(batch)?;
+        }
+        Ok(PairTotals { pairs: writer.finish()?, baskets: batches.totals(), top })
+    }
+
     /// Writes the rejected rows, in the order of their files and lines, to `path` and returns how many there are.
     ///
     /// # Errors
@@ -173,6 +233,33 @@ impl<'a> Line<'a> {
         }
         Ok(writer.finish()?)
     }
+}
+
+/// Keeps the pairs of the highest counts so far.
+fn add_top_pairs(top: &mut Vec<TopPair>, batch: &RecordBatch) -> Result<(), LineError> {
+    const KEPT: usize = 5;
+    let column =
+        |column: &'static str| batch.column_by_name(column).ok_or(CoreError::MissingColumn { column });
+    let a = IdColumn::try_new("product_a", column("product_a")?)?;
+    let b = IdColumn::try_new("product_b", column("product_b")?)?;
+    let together = column("together")?.as_primitive::<Int64Type>().values();
+    let lift = column("lift")?.as_primitive::<Float64Type>().values();
+    for (row, &together) in together.iter().enumerate() {
+        if top.len() == KEPT && top.last().is_some_and(|least| least.together >= together) {
+            continue;
+        }
+        let (Some(product_a), Some(product_b)) = (a.get(row), b.get(row)) else { continue };
+        let pair = TopPair {
+            product_a: product_a.to_owned(),
+            product_b: product_b.to_owned(),
+            together,
+            lift: lift[row],
+        };
+        let place = top.partition_point(|before| before.together >= together);
+        top.insert(place, pair);
+        top.truncate(KEPT);
+    }
+    Ok(())
 }
 
 impl SessionTotals {

@@ -4,6 +4,7 @@ mod demo;
 mod generate;
 mod info;
 mod ingest;
+mod pairs;
 mod rejects;
 mod rfm;
 mod run;
@@ -21,6 +22,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
+        Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

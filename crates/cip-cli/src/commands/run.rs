@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cip::basket::BasketError;
 use cip::core::{CoreError, Timestamp};
 use cip::line::{Line, LineError};
 use cip::rfm::{Rfm, RfmError};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{Common, RunArgs, SourceArgs};
 use crate::commands::ingest::{account_json, account_text, ingest, spare_the_sources};
-use crate::commands::{rfm, sessions};
+use crate::commands::{pairs, rfm, sessions};
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
 use crate::output::Answer;
@@ -114,6 +115,19 @@ pub(crate) fn line(
             absent.insert("rfm_segments.parquet".to_owned(), json!(reason));
         }
     }
+    let written = stages.measure("pairs", || {
+        optional(pairs::write(&store, &line, common.memory, &path("product_pairs.parquet")))
+    })?;
+    match written {
+        Ok(totals) => {
+            text.push_str(&format!("\n{}", pairs::text(&totals)));
+            tables.insert("product_pairs.parquet".to_owned(), json!(totals.pairs));
+            summary.insert("pairs".to_owned(), pairs::to_json(&totals));
+        }
+        Err(reason) => {
+            absent.insert("product_pairs.parquet".to_owned(), json!(reason));
+        }
+    }
     for (table, reason) in &absent {
         text.push_str(&format!("\nno {table}: {}\n", reason.as_str().unwrap_or_default()));
     }
@@ -133,7 +147,12 @@ fn optional<T>(result: Result<T, LineError>) -> Optional<T> {
         Err(
             error @ (LineError::Core(CoreError::MissingColumn { .. })
             | LineError::Sessionize(SessionizeError::Core(CoreError::MissingColumn { .. }))
-            | LineError::Rfm(RfmError::NoMoney | RfmError::Core(CoreError::MissingColumn { .. }))),
+            | LineError::Rfm(RfmError::NoMoney | RfmError::Core(CoreError::MissingColumn { .. }))
+            // Neither sessions nor orders; or more baskets than the memory holds, which the rest need not suffer for.
+            | LineError::Basket(
+                BasketError::NoBasketKey
+                | BasketError::Core(CoreError::MissingColumn { .. } | CoreError::Memory { .. }),
+            )),
         ) => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
     }

@@ -35,10 +35,14 @@ fn every_command_prints_one_object_on_one_line() {
         .sum();
     assert_eq!(rfm["customers"], customers);
 
+    let pairs = cip(args!["pairs", store, "--out", at("p.parquet"), "--json"]).ok().json();
+    assert_eq!(pairs["events_without_product"], 0);
+
     // The flag may stand anywhere.
     let run = cip(args!["--json", "run", file, "--mapping", "rees46", "--out", at("run")]).ok().json();
     assert_eq!(run["account"], ingest["account"]);
     assert_eq!(run["sessions"], sessions);
+    assert_eq!(run["pairs"], pairs);
     assert_eq!(run["tables"]["rfm_segments.parquet"], customers);
     assert!(run["stages"].as_array().unwrap().iter().all(|stage| stage["wall_s"].is_number()));
 }

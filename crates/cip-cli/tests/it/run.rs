@@ -56,12 +56,20 @@ fn a_run_writes_the_store_the_tables_and_the_summary() {
     assert!(!said.stderr.contains("error"), "{}", said.stderr);
     assert_eq!(
         names_in(&out),
-        ["fact_sessions.parquet", "rejects.parquet", "rfm_segments.parquet", "store", "summary.json"]
+        [
+            "fact_sessions.parquet",
+            "product_pairs.parquet",
+            "rejects.parquet",
+            "rfm_segments.parquet",
+            "store",
+            "summary.json"
+        ]
     );
     let summary = summary(&out);
     assert_eq!(summary["format"], "cip-run");
     assert_eq!(summary["absent"], serde_json::json!({}));
-    for table in ["fact_sessions.parquet", "rejects.parquet", "rfm_segments.parquet"] {
+    for table in ["fact_sessions.parquet", "product_pairs.parquet", "rejects.parquet", "rfm_segments.parquet"]
+    {
         assert_eq!(summary["tables"][table], rows(&out.join(table)), "{table}");
     }
     assert_eq!(summary["rfm"]["as_of"], "2019-10-15", "the day after the last event");
@@ -78,10 +86,12 @@ fn the_stages_one_by_one_give_the_same_bytes() {
     cip(args!["ingest", file, "--mapping", "rees46", "--out", at("store")]).ok();
     cip(args!["sessions", at("store"), "--out", at("s.parquet"), "--timeout", "30m"]).ok();
     cip(args!["rfm", at("store"), "--as-of", "2019-10-15", "--out", at("r.parquet")]).ok();
+    cip(args!["pairs", at("store"), "--out", at("p.parquet"), "--threads", "1"]).ok();
     assert!(bytes_of(&at("store")) == bytes_of(&out.join("store")));
     let same = |a: &str, b: &str| assert!(fs::read(at(a)).unwrap() == fs::read(out.join(b)).unwrap(), "{a}");
     same("s.parquet", "fact_sessions.parquet");
     same("r.parquet", "rfm_segments.parquet");
+    same("p.parquet", "product_pairs.parquet");
 }
 
 #[test]
@@ -89,7 +99,8 @@ fn without_prices_there_are_no_segments_and_the_summary_says_why() {
     let (_folder, out, summary) = run_with(WITHOUT_PRICE);
     assert_eq!(names_in(&out), ["fact_sessions.parquet", "rejects.parquet", "store", "summary.json"]);
     let absent = summary["absent"].as_object().unwrap();
-    assert_eq!(absent.keys().collect::<Vec<_>>(), ["rfm_segments.parquet"]);
+    assert_eq!(absent.keys().collect::<Vec<_>>(), ["rfm_segments.parquet", "product_pairs.parquet"]);
+    assert!(absent["product_pairs.parquet"].as_str().unwrap().contains("order_id"), "{summary}");
     assert!(absent["rfm_segments.parquet"].as_str().unwrap().contains("price"), "{summary}");
     assert_eq!(summary["sessions"]["revenue"], serde_json::Value::Null);
     assert!(summary.get("rfm").is_none());
@@ -100,9 +111,12 @@ fn without_users_there_are_neither_sessions_nor_segments() {
     let (folder, out, summary) = run_with(WITHOUT_USERS);
     assert_eq!(names_in(&out), ["rejects.parquet", "store", "summary.json"]);
     let absent = summary["absent"].as_object().unwrap();
-    assert_eq!(absent.keys().collect::<Vec<_>>(), ["fact_sessions.parquet", "rfm_segments.parquet"]);
-    for reason in absent.values() {
-        assert!(reason.as_str().unwrap().contains("user"), "{reason}");
+    assert_eq!(
+        absent.keys().collect::<Vec<_>>(),
+        ["fact_sessions.parquet", "rfm_segments.parquet", "product_pairs.parquet"]
+    );
+    for table in ["fact_sessions.parquet", "rfm_segments.parquet"] {
+        assert!(absent[table].as_str().unwrap().contains("user"), "{absent:?}");
     }
     assert_eq!((&summary["users"], &summary["account"]["events"]), (&0.into(), &300.into()));
     let table = folder.path().join("t.parquet");
@@ -141,7 +155,7 @@ fn the_bytes_depend_on_neither_threads_nor_memory() {
             bytes_of(&out)
         })
         .collect();
-    assert_eq!(made[0].len(), 9, "{:?}", made[0].keys());
+    assert_eq!(made[0].len(), 10, "{:?}", made[0].keys());
     for other in &made[1..] {
         assert!(made[0].keys().eq(other.keys()));
         for (path, bytes) in &made[0] {

@@ -1,0 +1,76 @@
+//! Did the change help, or was it chance?
+//!
+//! An [`Experiment`] assigns every user to an arm, always the same. An [`Analysis`] compares what the arms did:
+//! first whether they have the numbers of users that the assignment makes, then whether they differ.
+//!
+//! ```
+//! use cip_abtest::{Analysis, ArmCount, Experiment, Verdict};
+//! use cip_core::IdRef;
+//!
+//! let experiment = Experiment::from_toml(
+//!     r#"
+//!     name = "checkout"
+//!     assignment = "md5_parity"
+//!     "#,
+//! )?;
+//! assert_eq!(experiment.assign(IdRef::Int64(541_312_140)), "treatment");
+//!
+//! let arms = [ArmCount::new("control", 50_210, 2_511)?, ArmCount::new("treatment", 49_790, 2_688)?];
+//! let report = Analysis::of(&experiment).proportions(&arms)?;
+//! assert_eq!(report.verdict, Verdict::Better);
+//! assert_eq!(format!("{:.4}", report.p_value.unwrap_or(1.0)), "0.0046");
+//! assert_eq!(format!("{:+.2} %", 100.0 * report.relative_lift.unwrap_or(0.0)), "+7.95 %");
+//! assert_eq!(format!("{:.3}", report.srm_p_value), "0.184");
+//! # Ok::<(), cip_abtest::AbTestError>(())
+//! ```
+//!
+//! # Tour
+//! - [`Experiment`], [`Assignment`], [`bucket_v2`]: who is in which arm, from a TOML document or in code.
+//! - [`ConversionCounter`]: from events to users by arm. [`Outcomes`]: from a table with a row a unit.
+//! - [`ArmCount`], [`ArmMoments`]: what is known of an arm. [`Analysis`], [`Report`], [`Verdict`]: the answer.
+//! - [`ContingencyTable`], [`goodness_of_fit`], [`proportion_difference`], [`welch`]: the tests one by one.
+//! - [`units_for_power`], [`power_of_rates`], [`detectable_rate`]: how many users it takes.
+//!
+//! # Columns in
+//! [`COLUMNS`] are read by [`ConversionCounter`], sorted by user_id (nulls last) and event_time.
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | user_id | Int64 or Utf8 | null: unknown, the event is counted and is nobody's |
+//! | event_time | Timestamp(us, UTC) | not null; [`with_range`](ConversionCounter::with_range) says which count |
+//! | event_type | Dictionary(Int32, Utf8) | not null; events of the metric's type are conversions |
+//! | experiment_group | Dictionary(Int32, Utf8) | read with [`Exposure::Recorded`]; null: not exposed by this event |
+//!
+//! # What it refuses
+//! Fewer than two arms, an unknown control, more successes than units, a unit with two rows, outcomes and
+//! weights that are not numbers, and events that are not sorted: see [`AbTestError`]. What can be reported but not
+//! answered is none in the [`Report`] and has a [`Warning`]: no number is ever NaN.
+
+mod analysis;
+mod arm_count;
+mod arm_moments;
+mod bucket;
+mod contingency;
+mod conversions;
+mod distribution;
+mod effect;
+mod error;
+mod experiment;
+mod fisher;
+mod outcomes;
+mod power;
+mod report;
+mod split;
+
+pub use analysis::Analysis;
+pub use arm_count::{ArmCount, ProportionDifference, proportion_difference};
+pub use arm_moments::{ArmMoments, MeanDifference, welch};
+pub use bucket::{BUCKETS, bucket_v1, bucket_v2};
+pub use contingency::{ChiSquare, ContingencyTable, goodness_of_fit};
+pub use conversions::{COLUMNS, ConversionCounter, Conversions, Exposure};
+pub use effect::Effect;
+pub use error::AbTestError;
+pub use experiment::{Arm, Assignment, Experiment};
+pub use outcomes::{OutcomeTable, Outcomes};
+pub use power::{detectable_rate, power_of_rates, units_for_power};
+pub use report::{ArmReport, Comparison, Report, Verdict, Warning};

@@ -1,0 +1,77 @@
+//! Which products are looked at or bought together, and how much more often than by chance?
+//!
+//! Events become baskets: the distinct products of one session, or of one order. Every two products that share
+//! enough baskets become a row of `product_pairs`, with the confidence that one comes with the other.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::cast::AsArray;
+//! use arrow_array::types::{Float64Type, Int64Type};
+//! use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+//! use cip_basket::{Baskets, Pairs};
+//! use cip_core::{EventBatch, MemoryBudget};
+//!
+//! let events = EventBatch::try_new(RecordBatch::try_from_iter([
+//!     ("user_id", Arc::new(Int64Array::from(vec![7, 7, 7, 8, 8, 9, 9])) as ArrayRef),
+//!     ("source_session", Arc::new(UInt32Array::from(vec![0, 0, 0, 1, 1, 2, 2]))),
+//!     ("product_id", Arc::new(Int64Array::from(vec![30, 10, 30, 10, 30, 20, 10]))),
+//! ])?)?;
+//! let baskets = Baskets::new(events.schema(), MemoryBudget::from_mib(64))?.collect(&[events])?;
+//! let pairs = Pairs::new(2)?.count(baskets)?.next().ok_or("no pairs")??;
+//! let count = |name| pairs.column_by_name(name).unwrap().as_primitive::<Int64Type>().values().to_vec();
+//! assert_eq!((count("product_a"), count("product_b")), (vec![10], vec![30]));
+//! assert_eq!((count("together"), count("count_a"), count("count_b")), (vec![2], vec![3], vec![2]));
+//! let confidence = pairs["confidence_ba"].as_primitive::<Float64Type>();
+//! assert_eq!(confidence.value(0), 1.0); // who looked at 30 also looked at 10
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Baskets::collect`] takes all events at once. To stream them, or to use several threads, fill one
+//! [`BasketBuilder`] for each ascending range of users and [`append`](BasketTable::append) their tables in order;
+//! [`Pairs::count`] then returns batches one by one and uses Rayon's threads.
+//!
+//! # Columns in
+//! [`BasketKey::columns`] are read and no others. Rows are sorted by user_id, nulls last; a user's events may come in
+//! any order, and are of any type.
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | user_id | Int64 or Utf8 | may be absent; null: unknown, which is one user with baskets of its own |
+//! | product_id | Int64 or Utf8 | required; null: the event adds nothing to its basket, and is counted |
+//! | source_session | UInt32 | one of these two is required; the session where there are both and |
+//! | order_id | Int64 or Utf8 | nothing else is asked for; null: the event is in no basket, and is counted |
+//!
+//! # Columns out
+//! [`cip_core::table::product_pairs`], sorted by product_a, product_b. The baskets that count are those of 2 to
+//! [`max_products`](Baskets::max_products) distinct products, and of one with [`SingleBaskets::Count`];
+//! [`BasketTotals`] says how many there were of each kind.
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | product_a, product_b | as they came | product_a comes before product_b, as numbers or as UTF-8 bytes |
+//! | together | Int64 | baskets that hold both |
+//! | count_a, count_b | Int64 | baskets that hold the one, and the other, of those that count |
+//! | support | Float64 | together / baskets that count |
+//! | confidence_ab, confidence_ba | Float64 | together / count_a, together / count_b |
+//! | lift | Float64 | together x baskets that count / (count_a x count_b); 1: independent |
+//!
+//! # What it refuses
+//! Events without products or without anything that makes baskets, users that go back, batches without a column that
+//! the first schema had or with another type for it, limits that leave no pairs, and baskets that exceed the memory
+//! budget, naming one that would do: see [`BasketError`].
+
+mod builder;
+mod error;
+mod input;
+mod pairs;
+mod ranked;
+mod rule;
+mod table;
+mod worker;
+
+pub use builder::BasketBuilder;
+pub use error::BasketError;
+pub use input::BasketKey;
+pub use pairs::{PairBatches, Pairs, SingleBaskets};
+pub use rule::{Baskets, MOST_PRODUCTS};
+pub use table::{BasketTable, BasketTotals};
