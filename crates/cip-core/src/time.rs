@@ -126,11 +126,6 @@ impl TimeRange {
     pub const fn meets(self, first: i64, last: i64) -> bool {
         self.start.micros <= last && first < self.end.micros
     }
-
-    /// Whether the whole *closed* span `[first, last]` lies inside: no row needs a test of its own.
-    pub const fn covers(self, first: i64, last: i64) -> bool {
-        self.start.micros <= first && last < self.end.micros
-    }
 }
 
 /// Returns the duration that `text` writes: a whole number with `s`, `m`, `h` or `d`.
@@ -185,7 +180,6 @@ mod tests {
         let range = TimeRange::new(a, b).unwrap();
         assert!(range.contains(10) && range.contains(19) && !range.contains(20) && !range.contains(9));
         assert!(range.meets(0, 10) && !range.meets(0, 9) && !range.meets(20, 30));
-        assert!(range.covers(10, 19) && !range.covers(10, 20));
         assert!(TimeRange::new(b, a).is_err());
     }
 

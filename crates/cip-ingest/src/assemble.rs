@@ -14,10 +14,10 @@ use cip_core::{AMOUNT_PRECISION, CoreError, EventBatch, EventSchema, IdRef, colu
 use foldhash::fast::RandomState;
 
 use crate::error::IngestError;
-use crate::mapping::{ColumnKind, TargetColumn};
 use crate::number::{RowGroupRows, text};
 use crate::parse::Parser;
 use crate::row::{Row, RowLayout};
+use crate::target::{ColumnKind, TargetColumn};
 
 /// Builds the batches of events from rows; shared by all threads.
 pub(crate) struct Assembler<'a> {

@@ -13,7 +13,7 @@ use cip_store::{
 
 use crate::assemble::Assembler;
 use crate::error::{IngestError, MappingError};
-use crate::mapping::{ColumnKind, SourceMapping};
+use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
 use crate::plan::Plan;
@@ -22,6 +22,7 @@ use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
 use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitters};
+use crate::target::ColumnKind;
 
 /// Reads source files into an event store.
 ///

@@ -25,13 +25,16 @@ mod record;
 mod reject;
 mod report;
 mod row;
+mod rule;
 mod sort;
 mod source;
 mod spill;
+mod target;
 mod value;
 
 pub use error::{IngestError, MappingError};
 pub use ingest::Ingest;
-pub use mapping::{ColumnRule, Condition, MappedType, SourceMapping, SourceMappingBuilder, TimeFormat};
+pub use mapping::{SourceMapping, SourceMappingBuilder};
 pub use reject::Reason;
 pub use report::{IngestPhase, IngestProgress, IngestReport};
+pub use rule::{ColumnRule, Condition, MappedType, TimeFormat};

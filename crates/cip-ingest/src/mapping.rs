@@ -1,12 +1,13 @@
 //! Source mappings: which column of a file becomes which column of the store.
 
-use arrow_schema::{DataType, Field, Schema};
-use cip_core::table::SessionIdType;
-use cip_core::{CoreError, EventSchema, MoneyScale, column};
+use arrow_schema::{Field, Schema};
+use cip_core::{CoreError, EventSchema, column};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MappingError;
+use crate::rule::{ColumnRule, Condition, DropRule};
+use crate::target::{TargetColumn, target};
 
 /// How the rows of a source become events: for every column of the store its source, type and nullability, and the
 /// rows to drop by a declared rule.
@@ -63,201 +64,6 @@ fn is_comma(delimiter: &char) -> bool {
     *delimiter == ','
 }
 
-/// Where a column of the store comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnRule {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    constant: Option<String>,
-    #[serde(rename = "type")]
-    data_type: MappedType,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scale: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    format: Option<TimeFormat>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    nullable: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    when: Vec<WhenRule>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    rename: IndexMap<String, String>,
-}
-
-/// The type that a mapped column has in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum MappedType {
-    /// 64-bit integer; `17850.0` is read as 17850.
-    Int64,
-    /// 64-bit float, finite.
-    Float64,
-    /// Text that seldom repeats.
-    Utf8,
-    /// Text that repeats.
-    Dictionary,
-    /// UTC microseconds.
-    Timestamp,
-    /// Exact decimal with the rule's `scale`.
-    Money,
-    /// UUID; only for `source_session`.
-    Uuid,
-}
-
-/// How a source writes its times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TimeFormat {
-    /// `2019-10-01 00:00:00 UTC`, `2019-10-01T00:00:00.5Z`, `2019-10-01T02:00:00+02:00`, `2019-10-01`. Without a zone:
-    /// UTC.
-    #[default]
-    Iso8601,
-    /// Whole seconds since 1970-01-01T00:00:00Z.
-    EpochSeconds,
-    /// Whole milliseconds since 1970-01-01T00:00:00Z.
-    EpochMillis,
-}
-
-/// A value that replaces a column's constant where another column of the row fits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WhenRule {
-    column: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    starts_with: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    equals: Option<String>,
-    then: String,
-}
-
-/// Rows to leave out, counted under the rule's name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DropRule {
-    rule: String,
-    column: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    starts_with: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    equals: Option<String>,
-}
-
-/// A test of a field's text.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Condition {
-    /// The text is exactly this; the empty text fits empty fields.
-    Equals(String),
-    /// The text starts with this.
-    StartsWith(String),
-}
-
-impl ColumnRule {
-    fn new(data_type: MappedType, from: Option<&str>) -> Self {
-        Self {
-            from: from.map(str::to_owned),
-            constant: None,
-            data_type,
-            scale: None,
-            format: None,
-            nullable: false,
-            when: Vec::new(),
-            rename: IndexMap::new(),
-        }
-    }
-
-    /// A 64-bit integer.
-    pub fn int64(from: &str) -> Self {
-        Self::new(MappedType::Int64, Some(from))
-    }
-
-    /// A 64-bit float.
-    pub fn float64(from: &str) -> Self {
-        Self::new(MappedType::Float64, Some(from))
-    }
-
-    /// Text that seldom repeats.
-    pub fn utf8(from: &str) -> Self {
-        Self::new(MappedType::Utf8, Some(from))
-    }
-
-    /// Text that repeats.
-    pub fn dictionary(from: &str) -> Self {
-        Self::new(MappedType::Dictionary, Some(from))
-    }
-
-    /// A time in [`TimeFormat::Iso8601`].
-    pub fn timestamp(from: &str) -> Self {
-        Self::new(MappedType::Timestamp, Some(from))
-    }
-
-    /// An amount with `scale` decimals.
-    pub fn money(from: &str, scale: u8) -> Self {
-        Self { scale: Some(scale), ..Self::new(MappedType::Money, Some(from)) }
-    }
-
-    /// A UUID.
-    pub fn uuid(from: &str) -> Self {
-        Self::new(MappedType::Uuid, Some(from))
-    }
-
-    /// The same text in every row, but for [`ColumnRule::with_when`].
-    pub fn constant(value: &str) -> Self {
-        Self { constant: Some(value.to_owned()), ..Self::new(MappedType::Dictionary, None) }
-    }
-
-    /// Lets empty fields be null; without it they reject the row.
-    pub fn nullable(mut self) -> Self {
-        self.nullable = true;
-        self
-    }
-
-    /// Reads times in another format.
-    pub fn with_format(mut self, format: TimeFormat) -> Self {
-        self.format = Some(format);
-        self
-    }
-
-    /// Writes `to` where the source has `from` (dictionary columns).
-    pub fn with_rename(mut self, from: &str, to: &str) -> Self {
-        self.rename.insert(from.to_owned(), to.to_owned());
-        self
-    }
-
-    /// Replaces a constant by `then` where a source column fits; the first rule that fits counts.
-    pub fn with_when(mut self, column: &str, condition: Condition, then: &str) -> Self {
-        let (equals, starts_with) = condition.into_parts();
-        self.when.push(WhenRule { column: column.to_owned(), starts_with, equals, then: then.to_owned() });
-        self
-    }
-}
-
-impl Condition {
-    fn into_parts(self) -> (Option<String>, Option<String>) {
-        match self {
-            Self::Equals(text) => (Some(text), None),
-            Self::StartsWith(text) => (None, Some(text)),
-        }
-    }
-
-    fn from_parts(equals: &Option<String>, starts_with: &Option<String>) -> Option<Self> {
-        match (equals, starts_with) {
-            (Some(text), None) => Some(Self::Equals(text.clone())),
-            (None, Some(text)) => Some(Self::StartsWith(text.clone())),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn fits(&self, text: &[u8]) -> bool {
-        match self {
-            Self::Equals(wanted) => text == wanted.as_bytes(),
-            Self::StartsWith(wanted) => text.starts_with(wanted.as_bytes()),
-        }
-    }
-}
-
 impl SourceMappingBuilder {
     /// Maps a column of the store.
     pub fn with_column(mut self, name: &str, rule: ColumnRule) -> Self {
@@ -287,32 +93,6 @@ impl SourceMappingBuilder {
         mapping.check()?;
         Ok(mapping)
     }
-}
-
-/// A column of the store and how to fill it, resolved.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct TargetColumn {
-    pub(crate) name: String,
-    pub(crate) fill: Fill,
-    pub(crate) kind: ColumnKind,
-    pub(crate) nullable: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fill {
-    From(String),
-    Constant { value: String, when: Vec<(String, Condition, String)> },
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum ColumnKind {
-    Int64,
-    Float64,
-    Utf8,
-    Dictionary(IndexMap<String, String>),
-    Timestamp(TimeFormat),
-    Money(MoneyScale),
-    Session(SessionIdType),
 }
 
 impl SourceMapping {
@@ -429,76 +209,10 @@ impl SourceMapping {
 /// One bit a column marks its nulls.
 const MAX_COLUMNS: usize = 64;
 
-impl TargetColumn {
-    fn field(&self) -> Field {
-        // Where the contract wants another type, the schema's check says so.
-        let data_type = match &self.kind {
-            ColumnKind::Int64 => DataType::Int64,
-            ColumnKind::Float64 => DataType::Float64,
-            ColumnKind::Utf8 => DataType::Utf8,
-            ColumnKind::Dictionary(_) => {
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-            }
-            ColumnKind::Timestamp(_) => {
-                DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into()))
-            }
-            ColumnKind::Money(scale) => scale.amount_type(),
-            ColumnKind::Session(_) => DataType::UInt32,
-        };
-        Field::new(&self.name, data_type, self.nullable)
-    }
-}
-
-fn target(name: &str, rule: &ColumnRule) -> Result<TargetColumn, MappingError> {
-    let refuse = |reason| MappingError::Rule { column: name.to_owned(), reason };
-    if name.is_empty() || name == column::EXPERIMENT_GROUP {
-        return Err(refuse("the name is not free to be mapped"));
-    }
-    let is_session = name == column::SOURCE_SESSION;
-    let kind = match (rule.data_type, rule.scale) {
-        (MappedType::Money, Some(scale)) => {
-            ColumnKind::Money(MoneyScale::new(scale).map_err(|_| refuse("scale must be 0 to 9"))?)
-        }
-        (MappedType::Money, None) => {
-            return Err(refuse("money needs a `scale`: the decimals of its currency"));
-        }
-        (_, Some(_)) => return Err(refuse("only money has a `scale`")),
-        (MappedType::Uuid, _) if is_session => ColumnKind::Session(SessionIdType::Uuid),
-        (MappedType::Utf8, _) if is_session => ColumnKind::Session(SessionIdType::Utf8),
-        (_, _) if is_session => return Err(refuse("source_session is `uuid` or `utf8`")),
-        (MappedType::Uuid, _) => return Err(refuse("only source_session is a `uuid`; map it as `utf8`")),
-        (MappedType::Int64, _) => ColumnKind::Int64,
-        (MappedType::Float64, _) => ColumnKind::Float64,
-        (MappedType::Utf8, _) => ColumnKind::Utf8,
-        (MappedType::Dictionary, _) => ColumnKind::Dictionary(rule.rename.clone()),
-        (MappedType::Timestamp, _) => ColumnKind::Timestamp(rule.format.unwrap_or_default()),
-    };
-    if rule.format.is_some() && rule.data_type != MappedType::Timestamp {
-        return Err(refuse("only a timestamp has a `format`"));
-    }
-    if !rule.rename.is_empty() && rule.data_type != MappedType::Dictionary {
-        return Err(refuse("only a dictionary has a `rename`"));
-    }
-    let fill = match (&rule.from, &rule.constant) {
-        (Some(from), None) if rule.when.is_empty() => Fill::From(from.clone()),
-        (Some(_), None) => return Err(refuse("`when` goes with `constant`")),
-        (None, Some(value)) if rule.data_type == MappedType::Dictionary => {
-            let when = rule.when.iter().map(|when| {
-                let condition = Condition::from_parts(&when.equals, &when.starts_with)
-                    .ok_or_else(|| refuse("`when` needs one of `equals` and `starts_with`"))?;
-                Ok((when.column.clone(), condition, when.then.clone()))
-            });
-            Fill::Constant { value: value.clone(), when: when.collect::<Result<_, MappingError>>()? }
-        }
-        (None, Some(_)) => return Err(refuse("a `constant` is a `dictionary`")),
-        _ => return Err(refuse("it needs one of `from` and `constant`")),
-    };
-    Ok(TargetColumn { name: name.to_owned(), fill, kind, nullable: rule.nullable })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cip_core::MoneyScale;
 
     #[test]
     fn every_built_in_mapping_is_valid_and_survives_toml() {

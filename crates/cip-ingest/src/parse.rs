@@ -7,11 +7,13 @@ use cip_core::{MoneyFault, Uuid};
 
 use crate::error::IngestError;
 use crate::interner::{DictionaryCache, SharedDictionary};
-use crate::mapping::{ColumnKind, Condition, Fill, SourceMapping, TargetColumn};
+use crate::mapping::SourceMapping;
 use crate::record::{FieldSpan, RecordEnd, record_end, split_fields, trim_line_end, unescape};
 use crate::reject::{Reason, Reject};
 use crate::row::{Row, RowBuilder, RowLayout};
+use crate::rule::Condition;
 use crate::source::{Chunk, Header, MAX_RAW_BYTES};
+use crate::target::{ColumnKind, Fill, TargetColumn};
 
 /// The declared drop of empty lines, which every mapping has.
 pub(crate) const BLANK_LINE: &str = "blank_line";
@@ -331,7 +333,7 @@ fn expected(kind: &ColumnKind) -> String {
     match kind {
         ColumnKind::Int64 => "a 64-bit integer".to_owned(),
         ColumnKind::Float64 => "a finite number".to_owned(),
-        ColumnKind::Timestamp(crate::mapping::TimeFormat::Iso8601) => {
+        ColumnKind::Timestamp(crate::rule::TimeFormat::Iso8601) => {
             "a time such as 2019-10-01 00:00:00 UTC".to_owned()
         }
         ColumnKind::Timestamp(_) => "a whole number of seconds or milliseconds since 1970".to_owned(),

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 use cip_core::column;
 
-use crate::mapping::{ColumnKind, TargetColumn};
+use crate::target::{ColumnKind, TargetColumn};
 use cip_core::table::SessionIdType;
 
 const TIME: usize = 8;

@@ -2,8 +2,8 @@
 
 use cip_core::MICROS_PER_DAY;
 
-use crate::mapping::TimeFormat;
 use crate::reject::Reason;
+use crate::rule::TimeFormat;
 
 /// Returns the integer that `text` writes; a fraction of zeros (`17850.0`) is allowed.
 pub(crate) fn parse_int64(text: &[u8]) -> Result<i64, Reason> {
