@@ -138,17 +138,13 @@ impl<'a> Line<'a> {
             batches.push(sessionizer.finish()?);
             Ok::<_, LineError>((batches, skipped))
         };
-        let partitions = self.store.scan(cip_sessionize::COLUMNS).partitions();
-        std::thread::scope(|scope| {
-            for result in ordered_map(scope, self.threads, partitions.into_iter(), sessionize) {
-                let (batches, skipped) = result?;
-                totals.skipped_events += skipped;
-                for batch in batches {
-                    totals.add(&batch)?;
-                    writer.write(batch)?;
-                }
+        self.each_partition(cip_sessionize::COLUMNS, sessionize, |(batches, skipped)| {
+            totals.skipped_events += skipped;
+            for batch in batches {
+                totals.add(&batch)?;
+                writer.write(batch)?;
             }
-            Ok::<_, LineError>(())
+            Ok(())
         })?;
         writer.finish()?;
         Ok(totals)
@@ -166,14 +162,8 @@ impl<'a> Line<'a> {
             }
             Ok::<_, LineError>(customers.finish()?)
         };
-        let partitions = self.store.scan(cip_rfm::COLUMNS).partitions();
         let mut customers: CustomerTable = rfm.customers().finish()?;
-        std::thread::scope(|scope| {
-            for part in ordered_map(scope, self.threads, partitions.into_iter(), collect) {
-                customers.append(part?)?;
-            }
-            Ok::<_, LineError>(())
-        })?;
+        self.each_partition(cip_rfm::COLUMNS, collect, |part| Ok(customers.append(part)?))?;
         Ok(rfm.score(customers)?)
     }
 
@@ -203,14 +193,8 @@ impl<'a> Line<'a> {
             }
             Ok::<_, LineError>(builder.finish()?)
         };
-        let partitions = self.store.scan(baskets.key().columns()).partitions();
         let mut table: BasketTable = baskets.builder().finish()?;
-        std::thread::scope(|scope| {
-            for part in ordered_map(scope, self.threads, partitions.into_iter(), collect) {
-                table.append(part?)?;
-            }
-            Ok::<_, LineError>(())
-        })?;
+        self.each_partition(baskets.key().columns(), collect, |part| Ok(table.append(part)?))?;
         let mut batches = pairs.count(table)?;
         let mut writer = TableWriter::create(path, "product_pairs", &batches.schema())?;
         let mut top = Vec::new();
@@ -232,6 +216,22 @@ impl<'a> Line<'a> {
             writer.write(batch?)?;
         }
         Ok(writer.finish()?)
+    }
+}
+
+impl Line<'_> {
+    /// Works on every partition with `columns` on some thread, and gives the results to `consume` in their order.
+    fn each_partition<R: Send>(
+        &self,
+        columns: &[&str],
+        work: impl Fn(EventPartition) -> Result<R, LineError> + Send + Sync,
+        mut consume: impl FnMut(R) -> Result<(), LineError>,
+    ) -> Result<(), LineError> {
+        let partitions = self.store.scan(columns).partitions();
+        std::thread::scope(|scope| {
+            ordered_map(scope, self.threads, partitions.into_iter(), work)
+                .try_for_each(|result| consume(result?))
+        })
     }
 }
 
