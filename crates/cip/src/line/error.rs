@@ -1,0 +1,28 @@
+//! Why a stage over a store failed.
+
+use cip_basket::BasketError;
+use cip_core::CoreError;
+use cip_rfm::RfmError;
+use cip_sessionize::SessionizeError;
+use cip_store::StoreError;
+
+/// Why a stage over a store failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// Reading the store or writing a table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store lacks what a stage needs.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// Sessionizing.
+    #[error(transparent)]
+    Sessionize(#[from] SessionizeError),
+    /// Scoring.
+    #[error(transparent)]
+    Rfm(#[from] RfmError),
+    /// Counting pairs.
+    #[error(transparent)]
+    Basket(#[from] BasketError),
+}

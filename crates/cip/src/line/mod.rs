@@ -1,0 +1,83 @@
+//! The stages in line over an event store: partitions of whole users in parallel, results in order.
+
+mod error;
+mod pairs;
+mod rfm;
+mod sessions;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use cip_core::pipeline::ordered_map;
+use cip_core::{MemoryBudget, table};
+use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
+
+pub use error::LineError;
+pub use pairs::{PairTotals, TopPair};
+pub use sessions::SessionTotals;
+
+/// A store and the threads to work on it with.
+///
+/// Each stage reads only its own columns, takes one partition of whole users a thread, and writes what it makes in the
+/// order of the partitions. What is written does not depend on the number of threads.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    store: &'a EventStore,
+    threads: NonZeroUsize,
+}
+
+impl<'a> Line<'a> {
+    /// Returns the line over `store`, on as many threads as the machine runs at once.
+    pub fn new(store: &'a EventStore) -> Self {
+        Self { store, threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+    }
+
+    /// Sets the number of threads.
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets how much memory the stages may use: fewer threads work where it does not carry all. What a stage keeps a
+    /// customer (60 bytes in RFM) comes on top.
+    ///
+    /// # Errors
+    /// [`CoreError::Memory`](cip_core::CoreError::Memory) below 64 MiB.
+    pub fn with_memory(mut self, budget: MemoryBudget) -> Result<Self, LineError> {
+        /// What the process and the table that is written take, and what the partitions in flight take a thread.
+        const BASE_BYTES: u64 = 32 << 20;
+        const THREAD_BYTES: u64 = 32 << 20;
+        budget.require("a stage over a store", MemoryBudget::from_bytes(BASE_BYTES + THREAD_BYTES))?;
+        let carried = ((budget.bytes() - BASE_BYTES) / THREAD_BYTES) as usize;
+        self.threads = self.threads.min(NonZeroUsize::new(carried).unwrap_or(NonZeroUsize::MIN));
+        Ok(self)
+    }
+
+    /// Writes the rejected rows, in the order of their files and lines, to `path` and returns how many there are.
+    ///
+    /// # Errors
+    /// [`LineError`]; the old file at `path` is then still there.
+    pub fn write_rejects(&self, path: &Path) -> Result<u64, LineError> {
+        let mut writer = TableWriter::create(path, "rejects", &table::rejects())?;
+        for batch in self.store.rejects()?.into_iter().flatten() {
+            writer.write(batch?)?;
+        }
+        Ok(writer.finish()?)
+    }
+}
+
+impl Line<'_> {
+    /// Works on every partition of `scan` on some thread, and gives the results to `consume` in their order.
+    fn each_partition<R: Send>(
+        &self,
+        scan: EventScan,
+        work: impl Fn(EventPartition) -> Result<R, LineError> + Send + Sync,
+        mut consume: impl FnMut(R) -> Result<(), LineError>,
+    ) -> Result<(), LineError> {
+        let partitions = scan.partitions();
+        std::thread::scope(|scope| {
+            ordered_map(scope, self.threads, partitions.into_iter(), work)
+                .try_for_each(|result| consume(result?))
+        })
+    }
+}

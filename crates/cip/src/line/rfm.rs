@@ -1,0 +1,40 @@
+//! The scores and segments of a store's customers.
+
+use std::path::Path;
+
+use cip_rfm::{CustomerTable, Rfm, RfmTable};
+use cip_store::{EventPartition, TableWriter};
+
+use crate::line::{Line, LineError};
+
+impl Line<'_> {
+    /// Returns every customer's score and segment.
+    ///
+    /// # Errors
+    /// [`LineError`], where the store has no users or no prices as well.
+    pub fn rfm(&self, rfm: &Rfm) -> Result<RfmTable, LineError> {
+        let collect = |partition: EventPartition| {
+            let mut customers = rfm.customers();
+            for events in partition.batches()? {
+                customers.push(&events?)?;
+            }
+            Ok::<_, LineError>(customers.finish()?)
+        };
+        let mut customers: CustomerTable = rfm.customers().finish()?;
+        self.each_partition(self.store.scan(cip_rfm::COLUMNS), collect, |part| Ok(customers.append(part)?))?;
+        Ok(rfm.score(customers)?)
+    }
+
+    /// Writes `rfm_segments`, sorted by user_id, to `path` and returns it.
+    ///
+    /// # Errors
+    /// As [`Line::rfm`]; the old file at `path` is then still there.
+    pub fn write_rfm(&self, rfm: &Rfm, path: &Path) -> Result<RfmTable, LineError> {
+        let scored = self.rfm(rfm)?;
+        let batch = scored.record_batch();
+        let mut writer = TableWriter::create(path, "rfm_segments", &batch.schema())?;
+        writer.write(batch.clone())?;
+        writer.finish()?;
+        Ok(scored)
+    }
+}
