@@ -124,6 +124,16 @@ pub fn product_pairs(products: IdType) -> SchemaRef {
     ]))
 }
 
+/// `scores`: one row for each row that was scored, in their order: the id columns, then score, margin and rank.
+pub fn scores(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
+    let own = [
+        Field::new("score", DataType::Float64, false),
+        Field::new("margin", DataType::Float64, false),
+        Field::new("rank", DataType::Int64, false),
+    ];
+    Arc::new(Schema::new(ids.into_iter().chain(own).collect::<Vec<_>>()))
+}
+
 /// The type of a sum of money; where no scale is known it holds only nulls.
 fn sum_type(money: Option<MoneyScale>) -> DataType {
     money.map_or(DataType::Decimal128(SUM_PRECISION, 0), MoneyScale::sum_type)

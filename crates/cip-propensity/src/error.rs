@@ -1,0 +1,178 @@
+//! The errors of propensity models.
+
+use std::error::Error;
+use std::io;
+
+use arrow_schema::DataType;
+use cip_core::CoreError;
+
+/// Why a table, a parameter, a model file or a fit was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PropensityError {
+    /// A parameter outside what makes sense.
+    #[error("{name} is {value}, expected {expected}")]
+    Parameter {
+        /// Which one.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A table without rows to learn from.
+    #[error("there are no rows to {what}: check the cutoff, the filter and the split")]
+    NoRows {
+        /// What they were wanted for.
+        what: &'static str,
+    },
+    /// A table without columns to learn from.
+    #[error(
+        "no column is left to learn from: give the table at least one numeric or boolean column besides ids and label"
+    )]
+    NoFeatures,
+    /// A column that is asked for and not there.
+    #[error("column `{column}` is missing, the table has {}: name one of them", list(columns))]
+    MissingColumn {
+        /// The column that was asked for.
+        column: Box<str>,
+        /// The columns there are.
+        columns: Vec<Box<str>>,
+    },
+    /// The same column twice among the features.
+    #[error("feature `{column}` is given twice: give each feature once")]
+    DuplicateFeature {
+        /// The column.
+        column: Box<str>,
+    },
+    /// A feature that is not a number.
+    #[error(
+        "feature `{column}` is {found}, expected numbers or booleans: leave it out of the features, or encode it as numbers"
+    )]
+    FeatureType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// A feature value that is infinite, or too large for 32 bits.
+    #[error(
+        "feature `{column}` is {value} in row {row}, expected a number of at most 3.4e38 or null: drop, cap or null such rows first"
+    )]
+    NotFinite {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found.
+        value: f64,
+    },
+    /// A label of a type that is not yes or no.
+    #[error("label `{column}` is {found}, expected booleans, or numbers that are 0 or 1")]
+    LabelType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// A label that is unknown or neither 0 nor 1.
+    #[error("label `{column}` is {} in row {row}, expected 0 or 1: drop such rows first", or_null(*value))]
+    LabelValue {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found; none for null.
+        value: Option<f64>,
+    },
+    /// A table in which there is nothing to tell apart.
+    #[error("all {rows} labels are {label}, expected both 0 and 1: a model learns what tells them apart")]
+    OneClass {
+        /// Rows.
+        rows: u64,
+        /// The only label, 0 or 1.
+        label: u8,
+    },
+    /// Records and labels, or scores and labels, of different number.
+    #[error("{rows} rows and {labels} labels, expected as many of each")]
+    Lengths {
+        /// Rows.
+        rows: usize,
+        /// Labels.
+        labels: usize,
+    },
+    /// Records with another number of columns than the model was trained with.
+    #[error(
+        "the records have {found} columns, the model was trained with {expected}: give its features in their order"
+    )]
+    FeatureCount {
+        /// Columns found.
+        found: usize,
+        /// Columns of the model.
+        expected: usize,
+    },
+    /// A score that cannot be ranked or is no probability.
+    #[error("score {row} is {value}, expected {expected}")]
+    Score {
+        /// 0-based row.
+        row: u64,
+        /// What was found.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A file that is not JSON of the documented form.
+    #[error("the model file cannot be read: {0}")]
+    ModelJson(#[source] serde_json::Error),
+    /// A file of another program, or of a later version of this one.
+    #[error(
+        "the model file has format `{format}`, version {version}, expected `{expected}`, version {supported}: train the model again, or use the version of cip that wrote it"
+    )]
+    ModelVersion {
+        /// The format that it names.
+        format: Box<str>,
+        /// The version that it names.
+        version: u64,
+        /// The format that is read.
+        expected: &'static str,
+        /// The version that is read.
+        supported: u64,
+    },
+    /// A model file that contradicts itself.
+    #[error("the model file is damaged: tree {tree}, node {node}: {reason}")]
+    ModelTree {
+        /// 0-based tree.
+        tree: usize,
+        /// 0-based node.
+        node: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A model file whose header contradicts itself.
+    #[error("the model file is damaged: {reason}")]
+    ModelHeader {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Reading or writing a model failed.
+    #[error("the model: {0}")]
+    Io(#[from] io::Error),
+    /// The boosting engine refused what it was given.
+    #[error("the boosting engine failed: {0}")]
+    Engine(#[source] Box<dyn Error + Send + Sync>),
+    /// linfa refused what it was given.
+    #[error("linfa: {0}")]
+    Linfa(#[from] linfa::Error),
+    /// A column is of a type that ids cannot have.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+fn list(names: &[Box<str>]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn or_null(value: Option<f64>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
+}

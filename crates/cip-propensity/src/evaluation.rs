@@ -1,0 +1,205 @@
+//! How good scores are: ranking, probabilities, and what the best-scored share of rows brings.
+
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::PropensityError;
+
+/// How well scores foretold labels.
+///
+/// What cannot be computed (a ranking of one class) is none, never NaN. Nothing depends on the order of the rows: equal
+/// scores are treated alike.
+///
+/// # Examples
+/// ```
+/// use cip_propensity::Evaluation;
+/// // scikit-learn's example of roc_auc_score and average_precision_score.
+/// let scores = [0.1, 0.4, 0.35, 0.8];
+/// let found = Evaluation::new(&scores, &scores, &[false, false, true, true])?;
+/// assert_eq!(found.auc, Some(0.75));
+/// assert_eq!(found.average_precision.map(|value| (100.0 * value).round()), Some(83.0));
+/// # Ok::<(), cip_propensity::PropensityError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Evaluation {
+    /// Rows.
+    pub rows: u64,
+    /// Rows whose label is 1.
+    pub positives: u64,
+    /// The area under the ROC curve: the probability that a positive row ranks above a negative one, ties counting half
+    /// (Mann and Whitney 1947). None without rows of both classes.
+    pub auc: Option<f64>,
+    /// The mean of precision over the recall steps of the ranking, without interpolation; equal scores are one step. None
+    /// without positives.
+    pub average_precision: Option<f64>,
+    /// The mean negative log likelihood of the labels, in nats; probabilities are kept 2^-52 away from 0 and 1.
+    pub log_loss: f64,
+    /// The mean squared difference of probability and label (Brier 1950).
+    pub brier: f64,
+    /// The mean difference of probability and frequency over 15 bins of equal width, weighted by their rows (Guo et al.
+    /// 2017).
+    pub ece: f64,
+    /// What the best-ranked shares of rows bring, by [`FRACTIONS`].
+    pub lift: Vec<Lift>,
+}
+
+/// What the best-ranked share of rows brings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Lift {
+    /// The share of all rows.
+    pub fraction: f64,
+    /// The rows that it is: rounded down, at least one.
+    pub rows: u64,
+    /// Positives among them; of rows whose score ties at the boundary, the share that is expected of them.
+    pub positives: f64,
+    /// Positives over rows.
+    pub conversion: f64,
+    /// Conversion over that of all rows. None without positives.
+    pub lift: Option<f64>,
+    /// The part of all positives that is among them. None without positives.
+    pub captured: Option<f64>,
+}
+
+/// The shares of rows for which an [`Evaluation`] has a [`Lift`].
+pub const FRACTIONS: [f64; 6] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5];
+
+impl Evaluation {
+    /// Returns the evaluation of rows that are ranked by `ranking`, the highest first, and have `probabilities`.
+    ///
+    /// # Complexity
+    /// Sorts the rows once.
+    ///
+    /// # Errors
+    /// [`PropensityError::Lengths`]; [`PropensityError::NoRows`]; [`PropensityError::Score`] where a rank is NaN, or a
+    /// probability is not one.
+    pub fn new(ranking: &[f64], probabilities: &[f64], labels: &[bool]) -> Result<Self, PropensityError> {
+        for rows in [ranking.len(), probabilities.len()] {
+            if rows != labels.len() {
+                return Err(PropensityError::Lengths { rows, labels: labels.len() });
+            }
+        }
+        if labels.is_empty() {
+            return Err(PropensityError::NoRows { what: "evaluate" });
+        }
+        refuse(ranking, |value| !value.is_nan(), "a number")?;
+        refuse(probabilities, |value| (0.0..=1.0).contains(&value), "a probability, 0 to 1")?;
+
+        let steps = steps(ranking, labels);
+        let positives: u64 = steps.iter().map(|step| step.positives).sum();
+        let rows = labels.len() as u64;
+        let mean = |term: fn(f64, bool) -> f64| {
+            let terms =
+                probabilities.iter().zip(labels).map(|(&probability, &label)| term(probability, label));
+            terms.sum::<f64>() / rows as f64
+        };
+        Ok(Self {
+            rows,
+            positives,
+            auc: auc(&steps, rows, positives),
+            average_precision: average_precision(&steps, positives),
+            log_loss: mean(|probability, label| {
+                let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+                -(if label { probability } else { 1.0 - probability }).ln()
+            }),
+            brier: mean(|probability, label| (probability - f64::from(u8::from(label))).powi(2)),
+            ece: calibration_error(probabilities, labels),
+            lift: FRACTIONS.iter().map(|&fraction| lift(&steps, fraction, rows, positives)).collect(),
+        })
+    }
+
+    /// Returns the lift of a share of rows, where [`FRACTIONS`] has it.
+    pub fn lift_at(&self, fraction: f64) -> Option<&Lift> {
+        self.lift.iter().find(|lift| lift.fraction == fraction)
+    }
+}
+
+/// Rows of one score.
+struct Step {
+    rows: u64,
+    positives: u64,
+}
+
+/// The ranking as steps of equal scores, the highest first.
+fn steps(ranking: &[f64], labels: &[bool]) -> Vec<Step> {
+    // As an integer of the same order; -0 and 0 are one score.
+    let key = |value: f64| {
+        let bits = (value + 0.0).to_bits().cast_signed();
+        bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
+    };
+    let mut order: Vec<(i64, bool)> =
+        ranking.iter().map(|&value| key(value)).zip(labels.iter().copied()).collect();
+    order.sort_unstable_by_key(|&(key, _)| Reverse(key));
+    let equal = order.chunk_by(|a, b| a.0 == b.0);
+    let positives = |rows: &[(i64, bool)]| rows.iter().filter(|(_, label)| *label).count() as u64;
+    equal.map(|rows| Step { rows: rows.len() as u64, positives: positives(rows) }).collect()
+}
+
+fn auc(steps: &[Step], rows: u64, positives: u64) -> Option<f64> {
+    // Twice the pairs of a positive above a negative, a tie counting once.
+    let mut above = 0u64;
+    let mut twice = 0u128;
+    for step in steps {
+        let negatives = u128::from(step.rows - step.positives);
+        twice += negatives * u128::from(2 * above + step.positives);
+        above += step.positives;
+    }
+    let pairs = u128::from(positives) * u128::from(rows - positives);
+    (pairs > 0).then(|| twice as f64 / (2.0 * pairs as f64))
+}
+
+fn average_precision(steps: &[Step], positives: u64) -> Option<f64> {
+    let (mut seen, mut found) = (0u64, 0u64);
+    let mut sum = 0.0;
+    for step in steps {
+        seen += step.rows;
+        found += step.positives;
+        sum += step.positives as f64 * (found as f64 / seen as f64);
+    }
+    (positives > 0).then(|| sum / positives as f64)
+}
+
+fn lift(steps: &[Step], fraction: f64, rows: u64, positives: u64) -> Lift {
+    let top = ((rows as f64 * fraction) as u64).clamp(1, rows);
+    let mut left = top;
+    let mut found = 0.0;
+    for step in steps {
+        let taken = left.min(step.rows);
+        found += step.positives as f64 * (taken as f64 / step.rows as f64);
+        left -= taken;
+    }
+    let (conversion, all) = (found / top as f64, positives as f64);
+    Lift {
+        fraction,
+        rows: top,
+        positives: found,
+        conversion,
+        lift: (positives > 0).then(|| conversion / (all / rows as f64)),
+        captured: (positives > 0).then(|| found / all),
+    }
+}
+
+fn calibration_error(probabilities: &[f64], labels: &[bool]) -> f64 {
+    const BINS: usize = 15;
+    let mut bins = [(0.0, 0u64); BINS];
+    for (&probability, &label) in probabilities.iter().zip(labels) {
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.0 += probability;
+        bin.1 += u64::from(label);
+    }
+    bins.iter().map(|(sum, positives)| (sum - *positives as f64).abs()).sum::<f64>() / labels.len() as f64
+}
+
+/// Refuses the first value that is not allowed.
+fn refuse(
+    values: &[f64],
+    allowed: impl Fn(f64) -> bool,
+    expected: &'static str,
+) -> Result<(), PropensityError> {
+    match values.iter().position(|&value| !allowed(value)) {
+        Some(row) => Err(PropensityError::Score { row: row as u64, value: values[row], expected }),
+        None => Ok(()),
+    }
+}

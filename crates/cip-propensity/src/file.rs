@@ -1,0 +1,196 @@
+//! The model file: JSON of a documented form, checked before it is used.
+
+use std::io::{Read, Write};
+
+use linfa::ParamGuard;
+use serde::{Deserialize, Serialize};
+
+use crate::boosted::BoostedTrees;
+use crate::error::PropensityError;
+use crate::evaluation::Evaluation;
+use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
+use crate::tree::Tree;
+
+/// The name that a model file carries.
+const FORMAT: &str = "cip-model";
+/// The version of the form, which is the only one that is read.
+const VERSION: u64 = 1;
+
+/// Boosted trees with what one must know to use them again: what they foretell, from how many rows, how well.
+///
+/// # Output
+/// One JSON object: `format` (`cip-model`), `version` (1), `label`, `features` (names, in order), `params`, `training`
+/// (rows, positives), `evaluation` (of held-out rows, or null), `base_margin`, `trees` (a list of nodes each). The same
+/// model gives the same bytes.
+///
+/// # Examples
+/// ```
+/// # use cip_propensity::{BoostedTrees, FeatureMatrix, PropensityModel};
+/// # use std::sync::Arc;
+/// # use linfa::ParamGuard;
+/// # use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+/// # let views: ArrayRef = Arc::new(Float64Array::from_iter_values((0..100).map(f64::from)));
+/// # let features = FeatureMatrix::from_batches(&["views"], &[RecordBatch::try_from_iter([("views", views)])?])?;
+/// # let labels: Vec<bool> = (0..100).map(|row| row > 60).collect();
+/// let trees = BoostedTrees::params(7).with_trees(5).check()?.fit_matrix(&features, &labels)?;
+/// let model = PropensityModel::new(trees, "label", &labels);
+/// let mut file = Vec::new();
+/// model.write_to(&mut file)?;
+/// assert_eq!(PropensityModel::read_from(&file[..])?, model);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PropensityModel {
+    trees: BoostedTrees,
+    label: Box<str>,
+    training: Training,
+    evaluation: Option<Evaluation>,
+}
+
+/// The rows that a model was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Rows.
+    pub rows: u64,
+    /// Rows whose label is 1.
+    pub positives: u64,
+}
+
+impl PropensityModel {
+    /// Returns the model of trees that foretell the column `label`, and were trained on `labels`.
+    pub fn new(trees: BoostedTrees, label: impl Into<Box<str>>, labels: &[bool]) -> Self {
+        let positives = labels.iter().filter(|&&label| label).count() as u64;
+        let training = Training { rows: labels.len() as u64, positives };
+        Self { trees, label: label.into(), training, evaluation: None }
+    }
+
+    /// Adds how well it did on rows that it was not trained on.
+    #[must_use]
+    pub fn with_evaluation(self, evaluation: Evaluation) -> Self {
+        Self { evaluation: Some(evaluation), ..self }
+    }
+
+    /// The trees.
+    pub const fn trees(&self) -> &BoostedTrees {
+        &self.trees
+    }
+
+    /// The column that it foretells.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The rows that it was trained on.
+    pub const fn training(&self) -> Training {
+        self.training
+    }
+
+    /// How well it did on rows that it was not trained on, if that is known.
+    pub const fn evaluation(&self) -> Option<&Evaluation> {
+        self.evaluation.as_ref()
+    }
+
+    /// Writes the model file.
+    ///
+    /// # Errors
+    /// [`PropensityError::Io`].
+    pub fn write_to(&self, mut writer: impl Write) -> Result<(), PropensityError> {
+        let document = Document {
+            format: FORMAT.into(),
+            version: VERSION,
+            label: self.label.clone(),
+            features: self.trees.features.clone(),
+            params: self.trees.params,
+            training: self.training,
+            evaluation: self.evaluation.clone(),
+            base_margin: self.trees.base_margin,
+            trees: self.trees.trees.clone(),
+        };
+        serde_json::to_writer(&mut writer, &document).map_err(std::io::Error::from)?;
+        Ok(writer.write_all(b"\n")?)
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`PropensityError::ModelJson`] with the place where it is not of the documented form,
+    /// [`PropensityError::ModelVersion`], [`PropensityError::ModelHeader`] and [`PropensityError::ModelTree`] where it
+    /// contradicts itself, [`PropensityError::Io`].
+    pub fn read_from(mut reader: impl Read) -> Result<Self, PropensityError> {
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text)?;
+        // A later version may have another form: look at the version alone first.
+        let stamp: Stamp = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
+        if (&*stamp.format, stamp.version) != (FORMAT, VERSION) {
+            let (format, version) = (stamp.format, stamp.version);
+            return Err(PropensityError::ModelVersion {
+                format,
+                version,
+                expected: FORMAT,
+                supported: VERSION,
+            });
+        }
+        let document: Document = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
+        document.check()
+    }
+}
+
+#[derive(Deserialize)]
+struct Stamp {
+    format: Box<str>,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: Box<str>,
+    version: u64,
+    label: Box<str>,
+    features: Vec<Box<str>>,
+    params: BoostedTreesValidParams,
+    training: Training,
+    evaluation: Option<Evaluation>,
+    base_margin: f32,
+    trees: Vec<Tree>,
+}
+
+impl Document {
+    fn check(self) -> Result<PropensityModel, PropensityError> {
+        let refuse = |reason| Err(PropensityError::ModelHeader { reason });
+        if self.features.is_empty() {
+            return refuse("it has no features");
+        }
+        let mut names: Vec<&str> = self.features.iter().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return refuse("it has a feature twice");
+        }
+        if !self.base_margin.is_finite() {
+            return refuse("its base margin is not a number");
+        }
+        if self.training.positives > self.training.rows {
+            return refuse("it has more positives than rows");
+        }
+        BoostedTreesParams::from(self.params).check_ref()?;
+        for (index, tree) in self.trees.iter().enumerate() {
+            tree.check(self.features.len()).map_err(|(node, reason)| PropensityError::ModelTree {
+                tree: index,
+                node,
+                reason,
+            })?;
+        }
+        Ok(PropensityModel {
+            trees: BoostedTrees {
+                features: self.features,
+                params: self.params,
+                base_margin: self.base_margin,
+                trees: self.trees,
+            },
+            label: self.label,
+            training: self.training,
+            evaluation: self.evaluation,
+        })
+    }
+}
