@@ -85,12 +85,92 @@ pub enum StoreError {
         /// Parquet's reason.
         source: parquet::errors::ParquetError,
     },
+    /// A folder, a pipe or a device where a table was expected.
+    #[error("{} is not a regular file: give a Parquet file, or CSV with a header line", path.display())]
+    NotATable {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A table without a header.
+    #[error("{} is empty: expected a Parquet file, or CSV with a header line", path.display())]
+    EmptyTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of CSV that is no row of its table.
+    #[error("{} line {line} {problem}", path.display())]
+    CsvLine {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the row starts, from 1, the header's included.
+        line: u64,
+        /// What is wrong with it.
+        problem: CsvProblem,
+    },
+    /// Two columns of one name.
+    #[error("{} has two columns named `{column}`: rename one", path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
+    /// A column that the table has not.
+    #[error("{} has no column `{column}`: it has {}", path.display(), quoted(columns))]
+    UnknownColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column asked for.
+        column: String,
+        /// The columns that there are.
+        columns: Vec<String>,
+    },
+    /// A table that is not the one that was opened.
+    #[error("{} was changed while it was read: start again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A batch was not what its table wants.
     #[error(transparent)]
     Core(#[from] cip_core::CoreError),
     /// An Arrow kernel failed.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
+}
+
+/// What is wrong with a line of CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CsvProblem {
+    /// Another number of fields than the header has.
+    #[error("has {found} field(s), the header has {expected}: mend it, or quote the fields that hold commas")]
+    Fields {
+        /// Its fields.
+        found: usize,
+        /// The header's fields.
+        expected: usize,
+    },
+    /// More fields than a table may have columns.
+    #[error("has more than {limit} fields: split the table, or check that it is CSV")]
+    TooManyFields {
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// A row so long that it is none.
+    #[error("starts a row of more than {limit} bytes: look for a quote that is not closed")]
+    TooLong {
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// A quote without its end.
+    #[error(
+        "opens a quote that is not closed before the end of the file: close it, or double the quotes inside a field"
+    )]
+    OpenQuote,
+    /// Bytes that are not text.
+    #[error("is not UTF-8 text: expected CSV in UTF-8 (or a Parquet file), not compressed")]
+    NotUtf8,
 }
 
 impl StoreError {
@@ -128,4 +208,13 @@ fn hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; check the permissions",
         _ => "",
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 40;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
 }

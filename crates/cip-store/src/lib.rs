@@ -20,8 +20,11 @@
 //! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`TableWriter`], [`read_table`]: result tables.
+//! - [`TableSource`]: any table from elsewhere, Parquet or CSV.
 
 mod commit;
+mod csv_records;
+mod csv_table;
 mod encoding;
 mod error;
 mod manifest;
@@ -32,15 +35,17 @@ mod statistics;
 mod store;
 mod stored_file;
 mod table;
+mod table_source;
 
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
     StoreWriter, WrittenEvents,
 };
-pub use error::StoreError;
+pub use error::{CsvProblem, StoreError};
 pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
 pub use scan::{EventBatches, EventPartition, EventScan};
 pub use staged::{StagedFile, StagedFolder};
 pub use statistics::{ColumnBytes, StoreStatistics};
 pub use store::EventStore;
 pub use table::{TableReader, TableWriter, read_table};
+pub use table_source::{TableBatches, TableSource};

@@ -5,6 +5,7 @@
 mod damage;
 mod laws;
 mod refusals;
+mod sources;
 mod tables;
 
 use std::path::Path;
