@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use cip::ingest::{IngestError, MappingError};
 use cip::line::LineError;
+use cip::propensity::PropensityError;
+use cip::scoring::ScoringError;
 use cip::store::StoreError;
 use cip::synth::SynthError;
 
@@ -19,6 +21,10 @@ pub(crate) enum CliError {
     Mapping { path: PathBuf, source: MappingError },
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
+    #[error("{}: {source}", path.display())]
+    Model { path: PathBuf, source: PropensityError },
     #[error(transparent)]
     Line(#[from] LineError),
     #[error(transparent)]

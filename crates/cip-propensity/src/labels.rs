@@ -22,12 +22,14 @@ use crate::number::{column, is_numeric, numbers};
 pub struct LabelBuilder {
     column: Box<str>,
     labels: Vec<bool>,
+    /// Rows that were given, kept or not.
+    seen: u64,
 }
 
 impl LabelBuilder {
     /// Returns an empty builder of the labels in `column`.
     pub fn new(column: impl Into<Box<str>>) -> Self {
-        Self { column: column.into(), labels: Vec::new() }
+        Self { column: column.into(), labels: Vec::new(), seen: 0 }
     }
 
     /// Adds the rows of a batch: booleans, or numbers that are 0 or 1.
@@ -36,21 +38,34 @@ impl LabelBuilder {
     /// [`PropensityError::MissingColumn`], [`PropensityError::LabelType`]; [`PropensityError::LabelValue`] where one is
     /// null or another number.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), PropensityError> {
+        self.push_where(batch, |_| true)
+    }
+
+    /// Adds the rows of a batch, counted from 0, for which `keep` holds. The others count in the rows that errors name.
+    ///
+    /// # Errors
+    /// As [`LabelBuilder::push`].
+    pub fn push_where(
+        &mut self,
+        batch: &RecordBatch,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<(), PropensityError> {
         let array = column(batch, &self.column)?;
         if !is_numeric(array.data_type()) {
             let found = array.data_type().clone();
             return Err(PropensityError::LabelType { column: self.column.clone(), found });
         }
-        for value in numbers(array)?.iter() {
+        for (row, value) in numbers(array)?.iter().enumerate().filter(|(row, _)| keep(*row)) {
             self.labels.push(match value {
                 Some(0.0) => false,
                 Some(1.0) => true,
                 value => {
-                    let row = self.labels.len() as u64;
+                    let row = self.seen + row as u64;
                     return Err(PropensityError::LabelValue { column: self.column.clone(), row, value });
                 }
             });
         }
+        self.seen += batch.num_rows() as u64;
         Ok(())
     }
 

@@ -6,8 +6,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-//! use cip_propensity::{BoostedTrees, Evaluation, FeatureMatrix, probability};
-//! use linfa::ParamGuard;
+//! use cip_propensity::{BoostedTrees, Evaluation, FeatureMatrix, ParamGuard, probability};
 //!
 //! // A thousand users: their views and carts, and whether they bought later.
 //! let views: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000).map(|user| user % 40)));
@@ -73,6 +72,8 @@ pub use error::PropensityError;
 pub use evaluation::{Evaluation, FRACTIONS, Lift};
 pub use file::{PropensityModel, Training};
 pub use labels::LabelBuilder;
+/// linfa's own, with which parameters are checked: [`BoostedTreesParams`] implements it.
+pub use linfa::ParamGuard;
 pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
 pub use params::{BoostedTreesParams, BoostedTreesValidParams};
 pub use scores::{ranks, score_batch};

@@ -87,6 +87,8 @@ pub struct FeatureMatrixBuilder {
     names: Arc<[Box<str>]>,
     values: Vec<f32>,
     rows: usize,
+    /// Rows that were given, kept or not.
+    seen: u64,
 }
 
 impl FeatureMatrixBuilder {
@@ -104,7 +106,13 @@ impl FeatureMatrixBuilder {
             }
         }
         let names = names.iter().map(|name| name.as_ref().into()).collect();
-        Ok(Self { names, values: Vec::new(), rows: 0 })
+        Ok(Self { names, values: Vec::new(), rows: 0, seen: 0 })
+    }
+
+    /// Says that the next batch starts at this row of its table, for errors that name a row.
+    #[must_use]
+    pub fn with_first_row(self, row: u64) -> Self {
+        Self { seen: row, ..self }
     }
 
     /// Adds the rows of a batch; its other columns are not looked at.
@@ -112,28 +120,42 @@ impl FeatureMatrixBuilder {
     /// # Errors
     /// [`PropensityError::MissingColumn`], [`PropensityError::FeatureType`], [`PropensityError::NotFinite`].
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), PropensityError> {
+        self.push_where(batch, |_| true)
+    }
+
+    /// Adds the rows of a batch, counted from 0, for which `keep` holds. The others count in the rows that errors name.
+    ///
+    /// # Errors
+    /// As [`FeatureMatrixBuilder::push`].
+    pub fn push_where(
+        &mut self,
+        batch: &RecordBatch,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<(), PropensityError> {
         let columns = self.names.len();
         let start = self.values.len();
-        self.values.resize(start + batch.num_rows() * columns, f32::NAN);
+        let kept = (0..batch.num_rows()).filter(|&row| keep(row)).count();
+        self.values.resize(start + kept * columns, f32::NAN);
         for (index, name) in self.names.iter().enumerate() {
             let array = column(batch, name)?;
             if !is_numeric(array.data_type()) {
-                return Err(PropensityError::FeatureType {
-                    column: name.clone(),
-                    found: array.data_type().clone(),
-                });
+                let found = array.data_type().clone();
+                return Err(PropensityError::FeatureType { column: name.clone(), found });
             }
             let cells = self.values[start..].iter_mut().skip(index).step_by(columns);
-            for (row, (cell, value)) in cells.zip(numbers(array)?.iter()).enumerate() {
+            let numbers = numbers(array)?;
+            let rows = numbers.iter().enumerate().filter(|(row, _)| keep(*row));
+            for (cell, (row, value)) in cells.zip(rows) {
                 let Some(value) = value else { continue };
                 *cell = value as f32;
                 if cell.is_infinite() {
-                    let row = (self.rows + row) as u64;
+                    let row = self.seen + row as u64;
                     return Err(PropensityError::NotFinite { column: name.clone(), row, value });
                 }
             }
         }
-        self.rows += batch.num_rows();
+        self.rows += kept;
+        self.seen += batch.num_rows() as u64;
         Ok(())
     }
 

@@ -25,6 +25,7 @@
 mod commit;
 mod csv_records;
 mod csv_table;
+mod document;
 mod encoding;
 mod error;
 mod manifest;
@@ -41,6 +42,7 @@ pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
     StoreWriter, WrittenEvents,
 };
+pub use document::write_document;
 pub use error::{CsvProblem, StoreError};
 pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
 pub use scan::{EventBatches, EventPartition, EventScan};

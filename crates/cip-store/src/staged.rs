@@ -215,7 +215,8 @@ fn may_replace(target: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn is_marker(path: &Path) -> bool {
+/// Whether a file is JSON with a `format` that is cip's.
+pub(crate) fn is_marker(path: &Path) -> bool {
     fs::read(path)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())

@@ -30,12 +30,15 @@
 //! | `ingest` | [`ingest`] | files to store |
 //! | `sessionize` | [`sessionize`] | events to sessions |
 //! | `rfm` | [`rfm`] | customers to scores and segments |
+//! | `propensity` | [`propensity`] | feature tables to models and scores |
 //! | `basket` | [`basket`] | events to product pairs |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |
 
 #[cfg(all(feature = "store", feature = "sessionize", feature = "rfm", feature = "basket"))]
 pub mod line;
+#[cfg(all(feature = "store", feature = "propensity"))]
+pub mod scoring;
 
 /// Arrow's arrays, of the version that every CIP crate uses.
 pub use arrow_array;
@@ -48,6 +51,8 @@ pub use cip_basket as basket;
 pub use cip_core as core;
 #[cfg(feature = "ingest")]
 pub use cip_ingest as ingest;
+#[cfg(feature = "propensity")]
+pub use cip_propensity as propensity;
 #[cfg(feature = "rfm")]
 pub use cip_rfm as rfm;
 #[cfg(feature = "sessionize")]

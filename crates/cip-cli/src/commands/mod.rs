@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod demo;
+mod evaluate;
 mod generate;
 mod info;
 mod ingest;
@@ -8,7 +9,9 @@ mod pairs;
 mod rejects;
 mod rfm;
 mod run;
+mod score;
 mod sessions;
+mod train;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -23,6 +26,9 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Train(args) => train::run(&args, common)?,
+        Command::Evaluate(args) => evaluate::run(&args, common)?,
+        Command::Score(args) => score::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

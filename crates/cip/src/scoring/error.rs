@@ -1,0 +1,42 @@
+//! Why learning from a table, or scoring one, failed.
+
+use cip_core::CoreError;
+use cip_propensity::PropensityError;
+use cip_store::StoreError;
+
+/// Why learning from a table, or scoring one, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoringError {
+    /// Reading or writing a table or a model.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is in the table, or the model.
+    #[error(transparent)]
+    Propensity(#[from] PropensityError),
+    /// Ids of a type that ids do not have, or too little memory.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// A column that is to be two things at once.
+    #[error("column `{column}` is an id and the label: name another as the label")]
+    LabelIsId {
+        /// The column.
+        column: Box<str>,
+    },
+    /// A null among the ids that rows are split by.
+    #[error("id `{column}` is null in row {row}: drop such rows, or name another id")]
+    NullId {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+    },
+    /// All rows of a small table fell on one side.
+    #[error("none of the {rows} rows is left to {what}: give more rows, or hold out another share")]
+    EmptySide {
+        /// Rows of the table.
+        rows: u64,
+        /// What they were wanted for.
+        what: &'static str,
+    },
+}

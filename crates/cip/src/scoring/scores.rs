@@ -1,0 +1,90 @@
+//! Scoring a table: every row's margin, probability and rank.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use arrow_schema::Field;
+use cip_core::pipeline::ordered_map;
+use cip_core::table;
+use cip_propensity::{Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch};
+use cip_store::{StoreError, TableWriter};
+
+use crate::scoring::training::evaluate;
+use crate::scoring::{ScoringError, ScoringTable};
+
+impl ScoringTable {
+    /// Writes `scores`, in the order of this table's rows, to `path` and returns how many there are.
+    ///
+    /// # Complexity
+    /// Reads the features once and the ids once; memory for 16 bytes a row, which the ranking takes.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownColumn`] where a feature of the model is missing, and
+    /// [`ScoringError`]; the old file at `path` is then still there.
+    pub fn write_scores(
+        &self,
+        model: &PropensityModel,
+        path: &Path,
+        threads: NonZeroUsize,
+    ) -> Result<u64, ScoringError> {
+        let margins = self.margins(model, threads)?;
+        let ranks = ranks(&margins);
+        let ids: Vec<&str> = self.ids().iter().map(String::as_str).collect();
+        let fields: Vec<Field> = (self.source.schema().fields().iter())
+            .filter(|field| ids.contains(&field.name().as_str()))
+            .map(|field| field.as_ref().clone())
+            .collect();
+        let ids: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+        let mut writer = TableWriter::create(path, "scores", &table::scores(fields.iter().cloned()))?;
+        let mut row = 0;
+        for batch in self.source.batches(&ids)? {
+            let batch = batch?;
+            let rows = row..row + batch.num_rows();
+            let columns: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
+            writer.write(score_batch(&columns, &margins[rows.clone()], &ranks[rows.clone()])?)?;
+            row = rows.end;
+        }
+        Ok(writer.finish()?)
+    }
+
+    /// Returns how well a model foretells the column `label` of this table.
+    ///
+    /// # Errors
+    /// [`ScoringError`], where a feature of the model or the label is missing as well.
+    pub fn evaluate(
+        &self,
+        model: &PropensityModel,
+        label: &str,
+        threads: NonZeroUsize,
+    ) -> Result<Evaluation, ScoringError> {
+        let mut labels = LabelBuilder::new(label);
+        for batch in self.source.batches(&[label])? {
+            labels.push(&batch?)?;
+        }
+        Ok(evaluate(&self.margins(model, threads)?, &labels.finish())?)
+    }
+
+    /// The margin of every row.
+    fn margins(&self, model: &PropensityModel, threads: NonZeroUsize) -> Result<Vec<f64>, ScoringError> {
+        let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
+        let mut rows = 0;
+        let batches = self.source.batches(&names)?.map(move |batch| {
+            let (batch, first_row) = (batch?, rows);
+            rows += batch.num_rows() as u64;
+            Ok::<_, StoreError>((batch, first_row))
+        });
+        let score = |batch| {
+            let (batch, first_row) = batch?;
+            let mut features = FeatureMatrixBuilder::new(&names)?.with_first_row(first_row);
+            features.push(&batch)?;
+            Ok::<_, ScoringError>(model.trees().margins(&features.finish()?.view())?.to_vec())
+        };
+        let mut margins = Vec::new();
+        std::thread::scope(|scope| {
+            for part in ordered_map(scope, threads, batches, score) {
+                margins.extend(part?);
+            }
+            Ok(margins)
+        })
+    }
+}

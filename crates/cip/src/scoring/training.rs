@@ -1,0 +1,155 @@
+//! Learning from a table: some ids to train on, the others to see how good it is.
+
+use arrow_array::RecordBatch;
+use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
+use cip_propensity::{
+    BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FeatureMatrixBuilder, HoldOut, LabelBuilder,
+    ParamGuard, PropensityError, PropensityModel, TreeBaseline, probability,
+};
+
+use crate::scoring::{ScoringError, ScoringTable};
+
+/// A table in memory, split by its ids: some rows to train on, the others held out.
+#[derive(Debug, Clone)]
+pub struct TrainingSet {
+    label: Box<str>,
+    train: Examples,
+    held_out: Examples,
+}
+
+/// Rows and their labels.
+#[derive(Debug, Clone)]
+struct Examples {
+    features: FeatureMatrix,
+    labels: Vec<bool>,
+}
+
+/// A model with how well it, and the baseline, did on the rows that were held out.
+#[derive(Debug, Clone)]
+pub struct TrainedModel {
+    /// The model; it carries its evaluation.
+    pub model: PropensityModel,
+    /// The rows that were held out, by the model.
+    pub evaluation: Evaluation,
+    /// The same rows, by one decision tree that was trained on the same rows.
+    pub baseline: Evaluation,
+}
+
+impl TrainingSet {
+    /// Reads `features` and `label` of a table; the rows of an id are all trained on or all held out. Without ids, rows are
+    /// told apart by their number.
+    ///
+    /// # Complexity
+    /// Memory for 4 bytes a value, once.
+    ///
+    /// # Errors
+    /// [`ScoringError::LabelIsId`], [`ScoringError::NullId`], [`ScoringError::EmptySide`];
+    /// [`CoreError::Memory`] where training would need more than `memory`; what a value cannot be:
+    /// [`PropensityError::FeatureType`], [`PropensityError::NotFinite`], [`PropensityError::LabelValue`] and others.
+    pub fn read(
+        table: &ScoringTable,
+        features: &[String],
+        label: &str,
+        hold_out: HoldOut,
+        memory: MemoryBudget,
+    ) -> Result<Self, ScoringError> {
+        if table.ids().iter().any(|id| id == label) {
+            return Err(ScoringError::LabelIsId { column: label.into() });
+        }
+        let id = table.ids().first();
+        let columns = id.into_iter().chain(features).map(String::as_str).chain([label]);
+        let builder =
+            || Ok::<_, PropensityError>((FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label)));
+        let (mut train, mut held_out) = (builder()?, builder()?);
+        let mut rows = 0u64;
+        for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
+            let batch = batch?;
+            let held = held_out_rows(&batch, id, hold_out, rows)?;
+            for (side, (features, labels)) in [(false, &mut train), (true, &mut held_out)] {
+                features.push_where(&batch, |row| held[row] == side)?;
+                labels.push_where(&batch, |row| held[row] == side)?;
+            }
+            rows += batch.num_rows() as u64;
+            require(memory, rows, features.len())?;
+        }
+        let side = |(features, labels): (FeatureMatrixBuilder, LabelBuilder), what| {
+            let examples = Examples { features: features.finish()?, labels: labels.finish() };
+            if examples.labels.is_empty() {
+                Err(ScoringError::EmptySide { rows, what })
+            } else {
+                Ok(examples)
+            }
+        };
+        let (train, held_out) = (side(train, "train on")?, side(held_out, "test on")?);
+        Ok(Self { label: label.into(), train, held_out })
+    }
+
+    /// Rows to train on.
+    pub fn train_rows(&self) -> usize {
+        self.train.labels.len()
+    }
+
+    /// Rows that are held out.
+    pub fn held_out_rows(&self) -> usize {
+        self.held_out.labels.len()
+    }
+
+    /// Returns boosted trees of the rows to train on: binning and boosting, and nothing else.
+    ///
+    /// # Errors
+    /// [`PropensityError`], where there is one class only or a parameter makes no sense as well.
+    pub fn fit(&self, params: BoostedTreesParams) -> Result<BoostedTrees, ScoringError> {
+        Ok(params.check()?.fit_matrix(&self.train.features, &self.train.labels)?)
+    }
+
+    /// Returns the model of trees that [`TrainingSet::fit`] made, with how well it and the baseline do on the rows held out.
+    ///
+    /// # Errors
+    /// [`PropensityError`].
+    pub fn evaluate(&self, trees: BoostedTrees) -> Result<TrainedModel, ScoringError> {
+        let Examples { features, labels } = &self.held_out;
+        let margins = trees.margins(&features.view())?.to_vec();
+        let evaluation = evaluate(&margins, labels)?;
+        let scores = TreeBaseline::fit(&self.train.features, &self.train.labels)?.scores(&features.view());
+        let baseline = Evaluation::new(&scores, &scores, labels)?;
+        let model = PropensityModel::new(trees, self.label.clone(), &self.train.labels);
+        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baseline })
+    }
+}
+
+/// Rows ranked by their margins, with the probabilities that those stand for.
+pub(super) fn evaluate(margins: &[f64], labels: &[bool]) -> Result<Evaluation, PropensityError> {
+    let scores: Vec<f64> = margins.iter().map(|&margin| probability(margin)).collect();
+    Evaluation::new(margins, &scores, labels)
+}
+
+/// Which rows of a batch are held out; the id, if there is one, is its first column.
+fn held_out_rows(
+    batch: &RecordBatch,
+    id: Option<&String>,
+    hold_out: HoldOut,
+    before: u64,
+) -> Result<Vec<bool>, ScoringError> {
+    let number = |row: usize| before + row as u64;
+    let Some(name) = id else {
+        let holds = |row| hold_out.holds(IdRef::Int64(number(row).cast_signed()));
+        return Ok((0..batch.num_rows()).map(holds).collect());
+    };
+    let ids = IdColumn::try_new(name, batch.column(0))?;
+    let held = (0..ids.len()).map(|row| match ids.get(row) {
+        Some(id) => Ok(hold_out.holds(id)),
+        None => Err(ScoringError::NullId { column: name.as_str().into(), row: number(row) }),
+    });
+    held.collect()
+}
+
+/// Checks that so many rows can be trained on.
+fn require(memory: MemoryBudget, rows: u64, features: usize) -> Result<(), CoreError> {
+    /// The process, the histograms and the tables of cuts.
+    const BASE_BYTES: u64 = 64 << 20;
+    /// A value as a number and as a bin; a row's gradients, margins, places and labels.
+    const VALUE_BYTES: u64 = 8;
+    const ROW_BYTES: u64 = 64;
+    let bytes = BASE_BYTES + rows * (features as u64 * VALUE_BYTES + ROW_BYTES);
+    memory.require("training", MemoryBudget::from_bytes(bytes))
+}
