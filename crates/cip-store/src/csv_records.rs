@@ -1,10 +1,10 @@
 //! The records of a CSV file, one by one, each with the line on which it starts.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use crate::error::{CsvProblem, StoreError};
 
@@ -13,7 +13,7 @@ pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 /// The most fields of a record.
 pub(crate) const MAX_FIELDS: usize = 1 << 14;
 
-/// Splits a file into records: commas, RFC 4180 quotes, LF or CRLF; a byte-order mark and blank lines are left out.
+/// Splits a file into records: one delimiter, RFC 4180 quotes, LF or CRLF; a byte-order mark and blank lines are left out.
 pub(crate) struct CsvRecords {
     path: PathBuf,
     input: BufReader<File>,
@@ -32,13 +32,36 @@ pub(crate) struct CsvRecord<'a> {
     ends: &'a [usize],
 }
 
+/// Returns the delimiter of a file: of comma, semicolon and tab the one that its header line has most of, outside quotes;
+/// the first of these where none is ahead.
+pub(crate) fn delimiter(path: &Path) -> Result<u8, StoreError> {
+    /// A header that is longer is told by its start.
+    const LOOKED_AT: u64 = 1 << 16;
+    const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(StoreError::io("read", path))?;
+    file.take(LOOKED_AT).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+    let (mut counts, mut quoted) = ([0usize; CANDIDATES.len()], false);
+    let header = start.iter().skip_while(|byte| matches!(byte, b'\n' | b'\r'));
+    for &byte in header {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            _ if quoted => {}
+            _ => counts.iter_mut().zip(CANDIDATES).for_each(|(count, of)| *count += usize::from(byte == of)),
+        }
+    }
+    let most = counts.iter().max().copied().unwrap_or_default();
+    Ok(CANDIDATES.into_iter().zip(counts).find(|(_, count)| *count == most).map_or(b',', |(of, _)| of))
+}
+
 impl CsvRecords {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, delimiter: u8) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(StoreError::io("read", path))?;
         Ok(Self {
             path: path.to_owned(),
             input: BufReader::with_capacity(1 << 16, file),
-            parser: Reader::new(),
+            parser: ReaderBuilder::new().delimiter(delimiter).build(),
             lines: 0,
             bytes: vec![0; 1 << 10],
             ends: vec![0; 1 << 6],

@@ -12,13 +12,14 @@ use arrow_array::{
 use arrow_csv::{Reader, ReaderBuilder};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::csv_records::CsvRecords;
+use crate::csv_records::{CsvRecords, delimiter};
 use crate::error::{CsvProblem, StoreError};
 
 /// What is known of a CSV file after one reading.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvTable {
     pub(crate) schema: SchemaRef,
+    delimiter: u8,
     batch_rows: usize,
 }
 
@@ -28,7 +29,8 @@ impl CsvTable {
         /// The most rows of a batch, and the most bytes where rows are long.
         const BATCH_ROWS: usize = 8_192;
         const BATCH_BYTES: usize = 8 << 20;
-        let mut records = CsvRecords::open(path)?;
+        let delimiter = delimiter(path)?;
+        let mut records = CsvRecords::open(path, delimiter)?;
         let header = records.next()?.ok_or_else(|| StoreError::EmptyTable { path: path.to_owned() })?;
         let names: Vec<String> = header.fields().map(str::to_owned).collect();
         check_names(path, names.iter().map(String::as_str))?;
@@ -48,7 +50,7 @@ impl CsvTable {
             .map(|(name, column)| Field::new(name, column.data_type(), true))
             .collect();
         let batch_rows = (BATCH_BYTES / longest).clamp(1, BATCH_ROWS);
-        Ok(Self { schema: Schema::new(fields).into(), batch_rows })
+        Ok(Self { schema: Schema::new(fields).into(), delimiter, batch_rows })
     }
 
     /// Starts a reading of the columns at these positions.
@@ -59,6 +61,7 @@ impl CsvTable {
         let file = File::open(path).map_err(StoreError::io("read", path))?;
         let reader = ReaderBuilder::new(Schema::new(texts).into())
             .with_header(true)
+            .with_delimiter(self.delimiter)
             .with_batch_size(self.batch_rows)
             .with_projection(positions.clone())
             .build(file)?;

@@ -17,7 +17,8 @@ use crate::error::StoreError;
 /// A table that somebody else may have written: Parquet where the file starts with `PAR1`, else CSV.
 ///
 /// # Input
-/// CSV is UTF-8 with commas, RFC 4180 quotes, LF or CRLF, and a header line. All of it is read once to find the
+/// CSV is UTF-8 with a header line, RFC 4180 quotes, LF or CRLF, and commas, semicolons or tabs: whichever the header has
+/// most of. All of it is read once to find the
 /// types:
 ///
 /// | all fields are | type |

@@ -107,6 +107,24 @@ fn types_are_those_of_the_whole_file() {
 }
 
 #[test]
+fn the_header_tells_the_delimiter() {
+    for (text, names) in [
+        ("a;b, c;d\n1;2;3\n", &["a", "b, c", "d"][..]),
+        ("\n\"x;y;z\",b,c\n1,2,3\n", &["x;y;z", "b", "c"]),
+        ("a\tb\r\n1\t2\r\n", &["a", "b"]),
+        ("a,b;c\n1,2\n", &["a", "b;c"]),
+        ("alone\n7\n", &["alone"]),
+    ] {
+        let (_folder, path) = file(text);
+        let table = TableSource::open(&path).unwrap();
+        let found: Vec<_> = table.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(found, names, "{text:?}");
+        let last = read(&table, &names[names.len() - 1..]);
+        assert_eq!((last.num_rows(), last.column(0).data_type()), (1, &DataType::Int64), "{text:?}");
+    }
+}
+
+#[test]
 fn a_header_alone_is_a_table_without_rows() {
     for text in ["a,b", "a,b\n", "a,b\r\n\r\n"] {
         let (_folder, path) = file(text);
