@@ -237,6 +237,9 @@ pub(crate) struct TrainArgs {
     /// The share of ids to hold out and test on
     #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
     pub(crate) hold_out: f64,
+    /// The share of ids to use at all
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    pub(crate) sample: f64,
 }
 
 #[derive(Debug, clap::Args)]

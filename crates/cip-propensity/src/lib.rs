@@ -28,7 +28,7 @@
 //! ```
 //!
 //! # Tour
-//! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`HoldOut`]: who is kept for the test.
+//! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`IdSplit`]: who is kept for the test.
 //! - [`BoostedTrees`], [`BoostedTreesParams`]: the model, with linfa's `Fit` and `Predict`. [`Tree`]: what it is made of.
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`TreeBaseline`]: what it must beat.
 //! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`]: the table of scores.
@@ -77,5 +77,5 @@ pub use linfa::ParamGuard;
 pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
 pub use params::{BoostedTreesParams, BoostedTreesValidParams};
 pub use scores::{ranks, score_batch};
-pub use split::HoldOut;
+pub use split::{IdSplit, Side};
 pub use tree::{Leaf, Node, Split, Tree};

@@ -1,60 +1,95 @@
-//! Which rows are learned from and which are held out.
+//! Which ids are learned from, which are held out, and which are left out.
 
 use cip_core::IdRef;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::PropensityError;
 
-/// Holds out a share of the ids, always the same: all rows of an id are on one side, in any order and on any machine.
+/// Deals ids to the side to train on and the side to test on, always the same: all rows of an id are on one side, in any
+/// order and on any machine.
 ///
 /// # Method
-/// XXH3-64 of the id (8 bytes little-endian, or UTF-8) with the seed, as a fraction of 2^64, below the share: held out.
+/// h = XXH3-64 of the id (8 bytes little-endian, or UTF-8) with the seed, over 2^64. Where h is at or above the sample,
+/// the id is left out; else it is held out where h over the sample is below the share.
 ///
 /// # Examples
 /// ```
 /// use cip_core::IdRef;
-/// use cip_propensity::HoldOut;
+/// use cip_propensity::{IdSplit, Side};
 ///
-/// let hold_out = HoldOut::new(0.2, 7)?;
-/// let held_out = (0..10_000).filter(|&user| hold_out.holds(IdRef::Int64(user))).count();
+/// let split = IdSplit::new(0.2, 7)?;
+/// let held_out = (0..10_000).filter(|&user| split.side(IdRef::Int64(user)) == Side::HeldOut).count();
 /// assert_eq!(held_out, 2008);
 /// # Ok::<(), cip_propensity::PropensityError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HoldOut {
-    share: f64,
+pub struct IdSplit {
+    held_out: f64,
+    sample: f64,
     seed: u64,
 }
 
-impl HoldOut {
-    /// Returns a split that holds out `share` of the ids.
+/// Where the rows of an id go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// They are learned from.
+    Train,
+    /// They are kept to test on.
+    HeldOut,
+    /// They are not in the sample.
+    LeftOut,
+}
+
+impl IdSplit {
+    /// Returns a split that holds out `share` of the ids and trains on all others.
     ///
     /// # Errors
     /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
     pub fn new(share: f64, seed: u64) -> Result<Self, PropensityError> {
         if 0.0 < share && share < 1.0 {
-            Ok(Self { share, seed })
+            Ok(Self { held_out: share, sample: 1.0, seed })
         } else {
             let expected = "more than 0 and less than 1";
             Err(PropensityError::Parameter { name: "the share to hold out", value: share, expected })
         }
     }
 
-    /// The share of the ids that is held out.
-    pub const fn share(self) -> f64 {
-        self.share
+    /// Uses only this share of the ids, of which the share to hold out is held out.
+    ///
+    /// # Errors
+    /// [`PropensityError::Parameter`] where the share is not above 0 and at most 1.
+    pub fn with_sample(self, share: f64) -> Result<Self, PropensityError> {
+        if 0.0 < share && share <= 1.0 {
+            Ok(Self { sample: share, ..self })
+        } else {
+            let expected = "more than 0 and at most 1";
+            Err(PropensityError::Parameter { name: "the share to sample", value: share, expected })
+        }
     }
 
-    /// Whether the rows of an id are held out.
-    pub fn holds(self, id: IdRef<'_>) -> bool {
+    /// The share of ids that are used at all.
+    pub const fn sample(self) -> f64 {
+        self.sample
+    }
+
+    /// Returns the side of an id.
+    pub fn side(self, id: IdRef<'_>) -> Side {
+        /// 2^64.
+        const RANGE: f64 = 18_446_744_073_709_551_616.0;
         let mut hash = Xxh3::with_seed(self.seed);
         match id {
             IdRef::Int64(id) => hash.update(&id.to_le_bytes()),
             IdRef::Utf8(id) => hash.update(id.as_bytes()),
         }
-        // 2^64 as a number: the quotient is below 1 but for rounding, which no share notices.
-        const RANGE: f64 = 18_446_744_073_709_551_616.0;
-        (hash.digest() as f64) / RANGE < self.share
+        let place = hash.digest() as f64 / RANGE;
+        // A hash that rounds up to 2^64 belongs to a sample of all.
+        if place >= self.sample && self.sample < 1.0 {
+            Side::LeftOut
+        } else if place / self.sample < self.held_out {
+            Side::HeldOut
+        } else {
+            Side::Train
+        }
     }
 }
 
@@ -62,20 +97,36 @@ impl HoldOut {
 mod tests {
     use super::*;
 
+    fn count(split: IdSplit, side: Side) -> usize {
+        (0..10_000).filter(|&id| split.side(IdRef::Int64(id)) == side).count()
+    }
+
     #[test]
     fn shares_that_are_none_are_refused() {
         for share in [0.0, 1.0, -0.1, f64::NAN, f64::INFINITY] {
-            assert!(HoldOut::new(share, 7).is_err(), "{share}");
+            assert!(IdSplit::new(share, 7).is_err(), "{share}");
+            assert!(share == 1.0 || IdSplit::new(0.2, 7).unwrap().with_sample(share).is_err(), "{share}");
         }
     }
 
     #[test]
+    fn a_sample_is_split_by_the_same_share() {
+        let split = IdSplit::new(0.2, 7).unwrap();
+        assert_eq!(split.with_sample(1.0).unwrap(), split);
+        let sampled = split.with_sample(0.25).unwrap();
+        let (train, held_out) = (count(sampled, Side::Train), count(sampled, Side::HeldOut));
+        assert!((1_900..2_100).contains(&train) && (450..550).contains(&held_out), "{train} {held_out}");
+        assert_eq!(count(split, Side::LeftOut), 0);
+    }
+
+    #[test]
     fn another_seed_holds_out_others_and_text_ids_are_hashed_as_text() {
-        let [a, b] = [1, 2].map(|seed| HoldOut::new(0.5, seed).unwrap());
-        let both = (0..1_000).filter(|&id| a.holds(IdRef::Int64(id)) && b.holds(IdRef::Int64(id))).count();
+        let [a, b] = [1, 2].map(|seed| IdSplit::new(0.5, seed).unwrap());
+        let held = |split: IdSplit, id: IdRef<'_>| split.side(id) == Side::HeldOut;
+        let both = (0..1_000).map(IdRef::Int64).filter(|&id| held(a, id) && held(b, id)).count();
         assert!((200..300).contains(&both), "{both}");
         let texts: Vec<String> = (0..1_000).map(|id| format!("user {id}")).collect();
-        let held = texts.iter().filter(|id| a.holds(IdRef::Utf8(id))).count();
-        assert!((450..550).contains(&held), "{held}");
+        let held_out = texts.iter().filter(|id| held(a, IdRef::Utf8(id))).count();
+        assert!((450..550).contains(&held_out), "{held_out}");
     }
 }

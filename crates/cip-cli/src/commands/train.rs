@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cip::propensity::{
-    BoostedTrees, BoostedTreesParams, HoldOut, ParamGuard, PropensityError, PropensityModel,
+    BoostedTrees, BoostedTreesParams, IdSplit, ParamGuard, PropensityError, PropensityModel,
 };
 use cip::scoring::{ScoringError, ScoringTable, TrainedModel, TrainingSet};
 use cip::store::write_document;
@@ -19,7 +19,9 @@ use crate::output::{Answer, table};
 
 pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError> {
     let usage = |error: PropensityError| CliError::Usage(error.to_string());
-    let hold_out = HoldOut::new(args.hold_out, args.seed).map_err(usage)?;
+    let split = IdSplit::new(args.hold_out, args.seed)
+        .and_then(|split| split.with_sample(args.sample))
+        .map_err(usage)?;
     let params = BoostedTrees::params(args.seed)
         .with_trees(args.trees)
         .with_leaves(args.leaves)
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     } else {
         args.columns.clone()
     };
-    let set = TrainingSet::read(&source, &features, &args.label, hold_out, common.memory)?;
+    let set = TrainingSet::read(&source, &features, &args.label, split, common.memory)?;
     let run = train(&set, params)?;
     write_document(&args.out, |file| Ok::<_, ScoringError>(run.trained.model.write_to(file)?))?;
     let mut json = run.to_json(&set);

@@ -6,6 +6,7 @@
 mod faults;
 mod hostile;
 mod json;
+mod propensity;
 mod real;
 mod run;
 mod usage;
@@ -41,6 +42,11 @@ pub(crate) fn cip<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Rows of a table.
+pub(crate) fn rows(table: &Path) -> u64 {
+    cip::store::read_table(table).unwrap().map(|batch| batch.unwrap().num_rows() as u64).sum()
 }
 
 /// Arguments of several kinds as one list.

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cip::store::read_table;
-
-use crate::{args, bytes_of, cip, clicks, folder_of_clicks, folder_of_store, names_in, smallest_memory};
+use crate::{
+    args, bytes_of, cip, clicks, folder_of_clicks, folder_of_store, names_in, rows, smallest_memory,
+};
 
 const WITHOUT_PRICE: &str = r#"
 name = "plain"
@@ -29,10 +29,6 @@ price = { from = "price", type = "money", scale = 2 }
 
 fn summary(out: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
-}
-
-fn rows(table: &Path) -> u64 {
-    read_table(table).unwrap().map(|batch| batch.unwrap().num_rows() as u64).sum()
 }
 
 fn run_with(mapping: &str) -> (tempfile::TempDir, PathBuf, serde_json::Value) {

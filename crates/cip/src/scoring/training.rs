@@ -3,8 +3,8 @@
 use arrow_array::RecordBatch;
 use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
 use cip_propensity::{
-    BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FeatureMatrixBuilder, HoldOut, LabelBuilder,
-    ParamGuard, PropensityError, PropensityModel, TreeBaseline, probability,
+    BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FeatureMatrixBuilder, IdSplit, LabelBuilder,
+    ParamGuard, PropensityError, PropensityModel, Side, TreeBaseline, probability,
 };
 
 use crate::scoring::{ScoringError, ScoringTable};
@@ -36,8 +36,8 @@ pub struct TrainedModel {
 }
 
 impl TrainingSet {
-    /// Reads `features` and `label` of a table; the rows of an id are all trained on or all held out. Without ids, rows are
-    /// told apart by their number.
+    /// Reads `features` and `label` of a table; the rows of an id are all on one side of `split`. Without ids, rows are told
+    /// apart by their number.
     ///
     /// # Complexity
     /// Memory for 4 bytes a value, once.
@@ -50,7 +50,7 @@ impl TrainingSet {
         table: &ScoringTable,
         features: &[String],
         label: &str,
-        hold_out: HoldOut,
+        split: IdSplit,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
         if table.ids().iter().any(|id| id == label) {
@@ -64,13 +64,14 @@ impl TrainingSet {
         let mut rows = 0u64;
         for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
             let batch = batch?;
-            let held = held_out_rows(&batch, id, hold_out, rows)?;
-            for (side, (features, labels)) in [(false, &mut train), (true, &mut held_out)] {
-                features.push_where(&batch, |row| held[row] == side)?;
-                labels.push_where(&batch, |row| held[row] == side)?;
+            let sides = sides(&batch, id, split, rows)?;
+            for (side, (features, labels)) in [(Side::Train, &mut train), (Side::HeldOut, &mut held_out)] {
+                features.push_where(&batch, |row| sides[row] == side)?;
+                labels.push_where(&batch, |row| sides[row] == side)?;
             }
             rows += batch.num_rows() as u64;
-            require(memory, rows, features.len())?;
+            // Of the rows that are left out nothing is kept.
+            require(memory, (rows as f64 * split.sample()) as u64, features.len())?;
         }
         let side = |(features, labels): (FeatureMatrixBuilder, LabelBuilder), what| {
             let examples = Examples { features: features.finish()?, labels: labels.finish() };
@@ -123,33 +124,38 @@ pub(super) fn evaluate(margins: &[f64], labels: &[bool]) -> Result<Evaluation, P
     Evaluation::new(margins, &scores, labels)
 }
 
-/// Which rows of a batch are held out; the id, if there is one, is its first column.
-fn held_out_rows(
+/// The side of each row of a batch; the id, if there is one, is its first column.
+fn sides(
     batch: &RecordBatch,
     id: Option<&String>,
-    hold_out: HoldOut,
+    split: IdSplit,
     before: u64,
-) -> Result<Vec<bool>, ScoringError> {
+) -> Result<Vec<Side>, ScoringError> {
     let number = |row: usize| before + row as u64;
     let Some(name) = id else {
-        let holds = |row| hold_out.holds(IdRef::Int64(number(row).cast_signed()));
-        return Ok((0..batch.num_rows()).map(holds).collect());
+        let side = |row| split.side(IdRef::Int64(number(row).cast_signed()));
+        return Ok((0..batch.num_rows()).map(side).collect());
     };
     let ids = IdColumn::try_new(name, batch.column(0))?;
-    let held = (0..ids.len()).map(|row| match ids.get(row) {
-        Some(id) => Ok(hold_out.holds(id)),
+    let side = |row| match ids.get(row) {
+        Some(id) => Ok(split.side(id)),
         None => Err(ScoringError::NullId { column: name.as_str().into(), row: number(row) }),
-    });
-    held.collect()
+    };
+    (0..ids.len()).map(side).collect()
+}
+
+/// What a process and its histograms take, and what each value and each row of a table takes, in memory and as bins.
+const BASE_BYTES: u64 = 32 << 20;
+const VALUE_BYTES: u64 = 9;
+const ROW_BYTES: u64 = 64;
+
+/// Returns how many rows of so many features can be trained on in `memory`.
+pub(crate) fn rows_within(memory: MemoryBudget, features: usize) -> u64 {
+    memory.bytes().saturating_sub(BASE_BYTES) / (features as u64 * VALUE_BYTES + ROW_BYTES)
 }
 
 /// Checks that so many rows can be trained on.
 fn require(memory: MemoryBudget, rows: u64, features: usize) -> Result<(), CoreError> {
-    /// The process, the histograms and the tables of cuts.
-    const BASE_BYTES: u64 = 64 << 20;
-    /// A value as a number and as a bin; a row's gradients, margins, places and labels.
-    const VALUE_BYTES: u64 = 8;
-    const ROW_BYTES: u64 = 64;
     let bytes = BASE_BYTES + rows * (features as u64 * VALUE_BYTES + ROW_BYTES);
     memory.require("training", MemoryBudget::from_bytes(bytes))
 }

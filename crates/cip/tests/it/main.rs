@@ -4,6 +4,7 @@
 
 mod laws;
 mod oracle;
+mod scoring;
 mod source;
 
 use std::num::NonZeroUsize;

@@ -1,0 +1,136 @@
+//! `cip train`, `cip evaluate` and `cip score`, as a person uses them.
+
+use std::fs;
+
+use crate::{args, cip, rows};
+
+/// A table in which whoever has many views buys, mostly; in CSV.
+fn shoppers(rows: u64) -> String {
+    let mut text = String::from("user_id,views,carts,plan,bought\r\n");
+    for user in 0..rows {
+        let mixed = (user + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let views = mixed % 50;
+        let carts = if mixed % 3 == 0 { String::new() } else { (mixed / 50 % 4).to_string() };
+        let bought = if views + mixed % 9 > 45 { "true" } else { "false" };
+        text.push_str(&format!("{user},{views},{carts},free,{bought}\r\n"));
+    }
+    text
+}
+
+#[test]
+fn a_table_is_learned_from_evaluated_and_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("t.csv"), shoppers(3_000)).unwrap();
+    let train = |out: &str, threads: &str| {
+        let list = args![
+            "train",
+            at("t.csv"),
+            "--label",
+            "bought",
+            "--exclude",
+            "plan",
+            "--trees",
+            "30",
+            "--out",
+            at(out)
+        ];
+        cip([&list[..], &args!["--threads", threads, "--json"]].concat()).ok().json()
+    };
+    let (one, two) = (train("1.json", "1"), train("2.json", "2"));
+    assert!(
+        fs::read(at("1.json")).unwrap() == fs::read(at("2.json")).unwrap(),
+        "the model depends on the threads"
+    );
+    assert_eq!(one["metrics"], two["metrics"]);
+    assert!(one["fit_cpu_s"].as_f64().unwrap() > 0.0 && one["fit_wall_s"].as_f64().unwrap() > 0.0);
+    assert!(one["metrics"]["auc"].as_f64().unwrap() > 0.95, "{one}");
+    assert_eq!(one["train_rows"].as_u64().unwrap() + one["held_out_rows"].as_u64().unwrap(), 3_000);
+    assert_eq!((&one["importance"][0]["feature"], &one["trees"]), (&"views".into(), &30.into()));
+
+    let evaluated =
+        cip(args!["evaluate", at("t.csv"), "--model", at("1.json"), "--label", "bought", "--json"])
+            .ok()
+            .json();
+    for metric in ["auc", "average_precision", "log_loss", "brier", "ece"] {
+        assert!(evaluated[metric].is_number(), "{metric}: {evaluated}");
+    }
+    assert_eq!(
+        (&evaluated["lift"][1]["fraction"], &evaluated["lift"][1]["rows"]),
+        (&0.05.into(), &150.into())
+    );
+
+    let scored =
+        cip(args!["score", at("t.csv"), "--model", at("1.json"), "--out", at("s.parquet"), "--json"]);
+    let scored = scored.ok().json();
+    assert_eq!((&scored["rows"], &scored["ids"][0]), (&3_000.into(), &"user_id".into()));
+    assert_eq!(rows(&at("s.parquet")), 3_000);
+    // What cip wrote is a table as well: the scores, of scores.
+    cip(args!["evaluate", at("s.parquet"), "--model", at("1.json"), "--label", "bought"])
+        .fails(1, "no column `bought`");
+
+    let text = cip(args![
+        "train",
+        at("t.csv"),
+        "--label",
+        "bought",
+        "--columns",
+        "views,carts",
+        "--out",
+        at("1.json")
+    ]);
+    let text = text.ok().stdout;
+    for word in ["200 trees", "top 5%", "AUC 0.9", "what it leans on", "one decision tree"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_said_and_the_old_model_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("t.csv"), shoppers(300)).unwrap();
+    let train = |more: &[&str]| {
+        let mut list = args!["train", at("t.csv"), "--label", "bought", "--out", at("m.json")].to_vec();
+        list.extend(more.iter().map(Into::into));
+        cip(list)
+    };
+    train(&["--exclude", "plan"]).ok();
+    let model = fs::read(at("m.json")).unwrap();
+    train(&[]).fails(1, "feature `plan` is Utf8");
+    train(&["--exclude", "gone"]).fails(1, "no column `gone`");
+    train(&["--columns", "views,views"]).fails(1, "given twice");
+    train(&["--columns", "views", "--exclude", "plan"]).fails(2, "cannot be used with");
+    train(&["--id", "customer"]).fails(1, "no column `customer`");
+    for (flag, value) in [
+        ("--hold-out", "1"),
+        ("--hold-out", "nan"),
+        ("--sample", "0"),
+        ("--trees", "0"),
+        ("--leaves", "1"),
+        ("--learning-rate", "0"),
+        ("--learning-rate", "inf"),
+    ] {
+        train(&[flag, value]).fails(2, "expected");
+    }
+    fs::write(
+        at("one.csv"),
+        "user_id,views,bought\n1,2,0\n2,3,0\n3,4,0\n4,5,0\n5,6,0\n6,7,0\n7,8,0\n8,9,0\n",
+    )
+    .unwrap();
+    let list = args!["train", at("one.csv"), "--label", "bought", "--hold-out", "0.5", "--out", at("m.json")];
+    cip(list).fails(1, "labels are 0, expected both 0 and 1");
+    assert!(fs::read(at("m.json")).unwrap() == model);
+
+    // Somebody's notes are not replaced, and are no model.
+    fs::write(at("notes"), "notes").unwrap();
+    cip(args!["train", at("t.csv"), "--label", "bought", "--columns", "views", "--out", at("notes")])
+        .fails(1, "was not written by cip");
+    cip(args!["score", at("t.csv"), "--model", at("notes"), "--out", at("s")])
+        .fails(1, "the model file cannot be read");
+    cip(args!["score", at("t.csv"), "--model", at("none"), "--out", at("s")]).fails(1, "cannot read");
+    cip(args!["score", at("t.csv"), "--model", at("m.json"), "--out", at("notes")])
+        .fails(1, "was not written by cip");
+    cip(args!["score", at("notes"), "--model", at("m.json"), "--out", at("s")]).fails(1, "no column `views`");
+    assert!(!at("s").exists());
+}

@@ -1,0 +1,179 @@
+//! Learning from tables and scoring them: who is on which side, what is written, what is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cip::arrow_array::cast::AsArray;
+use cip::arrow_array::types::{Float64Type, Int64Type};
+use cip::core::{IdRef, MemoryBudget};
+use cip::propensity::{BoostedTrees, BoostedTreesParams, IdSplit, PropensityModel, Side, probability};
+use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
+
+use crate::{batches, threads};
+
+const MEMORY: MemoryBudget = MemoryBudget::from_mib(256);
+
+fn params() -> BoostedTreesParams {
+    BoostedTrees::params(7).with_trees(10).with_leaves(6)
+}
+
+/// Three rows for each of some users: whoever views much buys, mostly.
+fn table(folder: &Path, users: u64) -> PathBuf {
+    let mut text = String::from("user_id,views,carts,visit,bought\n");
+    for user in 0..users {
+        for visit in 0..3 {
+            let mixed = (user * 31 + visit).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+            let (views, carts) = (mixed % 40, mixed / 40 % 5);
+            let carts = if carts == 4 { String::new() } else { carts.to_string() };
+            text.push_str(&format!("{user},{views},{carts},{visit},{}\n", u8::from(views + mixed % 7 > 35)));
+        }
+    }
+    let path = folder.join("features.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn read(path: &Path, share: f64) -> Result<TrainingSet, ScoringError> {
+    let table = ScoringTable::open(path)?;
+    let features = table.columns_without(&["bought", "visit"]);
+    TrainingSet::read(&table, &features, "bought", IdSplit::new(share, 7).unwrap(), MEMORY)
+}
+
+fn model(path: &Path) -> PropensityModel {
+    let set = read(path, 0.3).unwrap();
+    set.evaluate(set.fit(params()).unwrap()).unwrap().model
+}
+
+#[test]
+fn a_user_is_on_one_side_and_the_model_is_tested_on_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 1_000);
+    let set = read(&path, 0.3).unwrap();
+    // Three rows a user: every side is a multiple of three.
+    assert_eq!((set.train_rows() + set.held_out_rows(), set.train_rows() % 3), (3_000, 0));
+    assert!((800..1_000).contains(&set.held_out_rows()), "{}", set.held_out_rows());
+    let trained = set.evaluate(set.fit(params()).unwrap()).unwrap();
+    assert_eq!(trained.evaluation.rows, set.held_out_rows() as u64);
+    assert_eq!(trained.model.training().rows, set.train_rows() as u64);
+    assert_eq!(trained.model.evaluation(), Some(&trained.evaluation));
+    assert!(trained.evaluation.auc.unwrap() > 0.95, "{:?}", trained.evaluation);
+    assert!(trained.baseline.auc.unwrap() > 0.9, "{:?}", trained.baseline);
+
+    // Half of the users, of which the same share is held out.
+    let table = ScoringTable::open(&path).unwrap();
+    let split = IdSplit::new(0.3, 7).unwrap().with_sample(0.5).unwrap();
+    let half = TrainingSet::read(&table, &["views".to_owned()], "bought", split, MEMORY).unwrap();
+    assert!((1_300..1_700).contains(&(half.train_rows() + half.held_out_rows())));
+}
+
+#[test]
+fn scores_are_in_the_order_of_the_rows_and_say_what_the_model_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 7_000);
+    let model = model(&path);
+    let scored = ScoringTable::open(&path).unwrap().with_ids(&["user_id", "visit"]).unwrap();
+    let bytes = [1, 3].map(|n| {
+        let out = folder.path().join(format!("scores-{n}.parquet"));
+        assert_eq!(scored.write_scores(&model, &out, threads(n)).unwrap(), 21_000);
+        fs::read(out).unwrap()
+    });
+    assert!(bytes[0] == bytes[1], "the bytes depend on the threads");
+
+    let written = batches(&folder.path().join("scores-1.parquet"));
+    let names: Vec<_> = written[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["user_id", "visit", "score", "margin", "rank"]);
+    let mut seen = (BTreeSet::new(), 0, f64::INFINITY);
+    let mut by_rank = Vec::new();
+    for batch in &written {
+        let ints = |name| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().values().to_vec();
+        let floats =
+            |name| batch.column_by_name(name).unwrap().as_primitive::<Float64Type>().values().to_vec();
+        for ((user, visit), rank) in ints("user_id").into_iter().zip(ints("visit")).zip(ints("rank")) {
+            assert_eq!(user * 3 + visit, seen.1);
+            seen.1 += 1;
+            assert!(seen.0.insert(rank));
+        }
+        for (score, margin) in floats("score").into_iter().zip(floats("margin")) {
+            assert_eq!(score, probability(margin));
+        }
+        by_rank.extend(ints("rank").into_iter().zip(floats("margin")));
+    }
+    assert_eq!((seen.0.first(), seen.0.last()), (Some(&1), Some(&21_000)));
+    by_rank.sort_by_key(|(rank, _)| *rank);
+    assert!(by_rank.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+
+    let [one, three] = [1, 3].map(|n| scored.evaluate(&model, "bought", threads(n)).unwrap());
+    assert_eq!(one, three);
+    assert_eq!(one.rows, 21_000);
+}
+
+#[test]
+fn what_a_table_cannot_give_is_said_with_its_column_and_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 100);
+    let model = model(&path);
+    let text = fs::read_to_string(&path).unwrap();
+    let at = folder.path().join("changed.csv");
+    let write = |text: &str| fs::write(&at, text).unwrap();
+    let error = |result: Result<TrainingSet, ScoringError>| result.unwrap_err().to_string();
+
+    write(&text.replace("\n98,", "\n,"));
+    assert!(error(read(&at, 0.3)).starts_with("id `user_id` is null in row 294"));
+    write(&text.replacen("\n50,", "\n50.5,", 1));
+    assert!(error(read(&at, 0.3)).contains("column `user_id` is Float64, expected Int64 or Utf8"));
+    write(&format!("{text}7,inf,1,0,1\n"));
+    assert!(error(read(&at, 0.3)).contains("feature `views` is inf in row 300"));
+    let scored = ScoringTable::open(&at).unwrap().write_scores(&model, &folder.path().join("s"), threads(2));
+    assert!(scored.unwrap_err().to_string().contains("feature `views` is inf in row 300"));
+    assert!(!folder.path().join("s").exists());
+    write(&format!("{text}7,1,1,0,\n"));
+    assert!(error(read(&at, 0.3)).contains("label `bought` is null in row 300"));
+    write(&format!("{text}7,1,1,0,2\n"));
+    assert!(error(read(&at, 0.3)).contains("label `bought` is 2 in row 300"));
+    write(&format!("{text}7,many,1,0,1\n"));
+    assert!(error(read(&at, 0.3)).contains("feature `views` is Utf8"));
+    write(&text.replace("carts", "baskets"));
+    let scored = ScoringTable::open(&at).unwrap().evaluate(&model, "bought", threads(1));
+    assert!(scored.unwrap_err().to_string().contains("has no column `carts`"));
+
+    // Two users: whether any is held out is chance, and said.
+    write(&text.lines().take(4).collect::<Vec<_>>().join("\n"));
+    assert!(error(read(&at, 0.01)).starts_with("none of the 3 rows is left to test on"));
+    assert!(error(read(&at, 0.99)).starts_with("none of the 3 rows is left to train on"));
+    write("user_id,views,bought\n");
+    assert!(error(read(&at, 0.3)).starts_with("none of the 0 rows"));
+
+    let table = ScoringTable::open(&path).unwrap();
+    let split = IdSplit::new(0.3, 7).unwrap();
+    let views = ["views".to_owned()];
+    let refuse = |features: &[String], label: &str, memory| {
+        TrainingSet::read(&table, features, label, split, memory).unwrap_err().to_string()
+    };
+    assert!(refuse(&views, "user_id", MEMORY).contains("`user_id` is an id and the label"));
+    assert!(refuse(&[], "bought", MEMORY).contains("no column is left"));
+    assert!(refuse(&views, "sold", MEMORY).contains("has no column `sold`"));
+    assert!(refuse(&views, "bought", MemoryBudget::from_mib(32)).contains("training needs at least"));
+    assert!(table.clone().with_ids(&["customer"]).is_err());
+    // A null is an id like any other where nothing is split by it.
+    write(&text.replace("\n98,", "\n,"));
+    let scored = ScoringTable::open(&at).unwrap();
+    assert_eq!(scored.write_scores(&model, &folder.path().join("s"), threads(1)).unwrap(), 300);
+}
+
+#[test]
+fn without_ids_rows_are_told_apart_by_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 500);
+    let text = fs::read_to_string(&path).unwrap().replacen("user_id", "customer", 1);
+    fs::write(&path, text).unwrap();
+    let table = ScoringTable::open(&path).unwrap();
+    assert!(table.ids().is_empty());
+    let set = read(&path, 0.2).unwrap();
+    let split = IdSplit::new(0.2, 7).unwrap();
+    let train = (0..1_500).filter(|&row| split.side(IdRef::Int64(row)) == Side::Train).count();
+    assert_eq!((set.train_rows(), set.held_out_rows()), (train, 1_500 - train));
+    let out = folder.path().join("s.parquet");
+    table.write_scores(&model(&path), &out, threads(1)).unwrap();
+    assert_eq!(batches(&out)[0].num_columns(), 3);
+}
