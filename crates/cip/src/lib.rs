@@ -31,10 +31,17 @@
 //! | `sessionize` | [`sessionize`] | events to sessions |
 //! | `rfm` | [`rfm`] | customers to scores and segments |
 //! | `basket` | [`basket`] | events to product pairs |
+//! | `features` | [`features`] | users to what was known of them before a date |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |
 
-#[cfg(all(feature = "store", feature = "sessionize", feature = "rfm", feature = "basket"))]
+#[cfg(all(
+    feature = "store",
+    feature = "sessionize",
+    feature = "rfm",
+    feature = "basket",
+    feature = "features"
+))]
 pub mod line;
 
 /// Arrow's arrays, of the version that every CIP crate uses.
@@ -46,6 +53,8 @@ pub use cip_abtest as abtest;
 #[cfg(feature = "basket")]
 pub use cip_basket as basket;
 pub use cip_core as core;
+#[cfg(feature = "features")]
+pub use cip_features as features;
 #[cfg(feature = "ingest")]
 pub use cip_ingest as ingest;
 #[cfg(feature = "rfm")]

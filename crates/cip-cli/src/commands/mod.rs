@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod demo;
+mod features;
 mod generate;
 mod info;
 mod ingest;
@@ -23,6 +24,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Features(args) => features::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };
