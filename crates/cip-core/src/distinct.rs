@@ -9,8 +9,11 @@ use foldhash::fast::RandomState;
 
 use crate::id::{IdColumn, IdRef, IdType};
 
-/// Up to here a scan of a flat list beats a hash table; nearly all sessions and users stay below.
-const FEW: usize = 32;
+/// Values up to which a scan of a flat list beats a table; nearly all sessions stay below.
+const FEW: usize = 16;
+
+/// The same of texts, where a scan compares hashes.
+const FEW_TEXTS: usize = 32;
 
 /// The distinct ids seen since the last [`DistinctIds::clear`].
 ///
@@ -83,7 +86,10 @@ impl DistinctIds {
             Values::Int64(distinct) => distinct.clear(),
             Values::Utf8(distinct) => {
                 distinct.clear_few();
-                clear_set(&mut distinct.many);
+                // Clearing a table takes time in its capacity: that of one huge user must not stay for all later ones.
+                if !distinct.many.is_empty() {
+                    distinct.many = HashSet::default();
+                }
             }
         }
     }
@@ -117,28 +123,20 @@ impl DistinctCodes {
 
     /// Returns the codes, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
-        self.codes.few.iter().chain(&self.codes.many).copied()
+        self.codes.few.iter().copied().chain(self.codes.many.iter())
     }
 }
 
-/// Empties a set that is seldom used; clearing a table takes time in its capacity, so that of one huge session or user
-/// must not stay for all later ones.
-fn clear_set<T>(set: &mut HashSet<T, RandomState>) {
-    if !set.is_empty() {
-        *set = HashSet::default();
-    }
-}
-
-/// Distinct values: a flat list, or once there are more than [`FEW`], a set.
+/// Distinct values: a flat list, or once there are more than [`FEW`], a table that is kept from one user to the next.
 #[derive(Debug)]
 struct Distinct<T> {
     few: Vec<T>,
-    many: HashSet<T, RandomState>,
+    many: StampedSet<T>,
 }
 
 impl<T> Default for Distinct<T> {
     fn default() -> Self {
-        Self { few: Vec::new(), many: HashSet::default() }
+        Self { few: Vec::new(), many: StampedSet::default() }
     }
 }
 
@@ -155,30 +153,94 @@ impl Distinct<i64> {
     }
 }
 
-impl<T: Copy + Eq + Hash> Distinct<T> {
+impl<T: Copy + Eq + Hash + Default> Distinct<T> {
     #[inline]
     fn insert(&mut self, value: T) {
-        if !self.many.is_empty() {
+        if self.many.len > 0 {
             self.many.insert(value);
         } else if !self.few.contains(&value) {
             self.few.push(value);
             if self.few.len() > FEW {
-                self.many.extend(self.few.drain(..));
+                self.few.drain(..).for_each(|value| self.many.insert(value));
             }
         }
     }
 
     fn count(&self) -> usize {
-        self.few.len() + self.many.len()
+        self.few.len() + self.many.len
     }
 
     fn clear(&mut self) {
         self.few.clear();
-        clear_set(&mut self.many);
+        self.many.clear();
     }
 }
 
-/// Distinct texts: a flat list that compares hashes first, or once there are more than [`FEW`], a set.
+/// A hash table that is emptied by taking another stamp: its slots need not be touched.
+#[derive(Debug)]
+struct StampedSet<T> {
+    hasher: RandomState,
+    /// Each with the stamp of when it was taken; their number is a power of two, or none.
+    slots: Vec<(u32, T)>,
+    /// Never that of an empty slot, 0.
+    stamp: u32,
+    len: usize,
+}
+
+impl<T> Default for StampedSet<T> {
+    fn default() -> Self {
+        Self { hasher: RandomState::default(), slots: Vec::new(), stamp: 1, len: 0 }
+    }
+}
+
+impl<T: Copy + Eq + Hash + Default> StampedSet<T> {
+    const SMALLEST: usize = 8 * FEW;
+    /// A larger table is not kept.
+    const KEPT: usize = 1 << 12;
+
+    fn insert(&mut self, value: T) {
+        if 2 * self.len >= self.slots.len() {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = self.hasher.hash_one(value) as usize & mask;
+        while self.slots[at].0 == self.stamp {
+            if self.slots[at].1 == value {
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = (self.stamp, value);
+        self.len += 1;
+    }
+
+    fn grow(&mut self) {
+        let larger = (2 * self.slots.len()).max(Self::SMALLEST);
+        let (stamp, old) = (self.stamp, std::mem::replace(&mut self.slots, vec![(0, T::default()); larger]));
+        self.len = 0;
+        for (_, value) in old.into_iter().filter(|slot| slot.0 == stamp) {
+            self.insert(value);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = T> {
+        self.slots.iter().filter(|slot| slot.0 == self.stamp).map(|slot| slot.1)
+    }
+
+    fn clear(&mut self) {
+        if self.len == 0 {
+            return;
+        }
+        self.len = 0;
+        if self.slots.len() > Self::KEPT || self.stamp == u32::MAX {
+            (self.slots, self.stamp) = (Vec::new(), 1);
+        } else {
+            self.stamp += 1;
+        }
+    }
+}
+
+/// Distinct texts: a flat list that compares hashes first, or once there are more than [`FEW_TEXTS`], a set.
 #[derive(Debug, Default)]
 struct DistinctTexts {
     hasher: RandomState,
@@ -203,7 +265,7 @@ impl DistinctTexts {
                 self.hashes.push(hash);
                 self.text.push_str(value);
                 self.ends.push(self.text.len());
-                if self.hashes.len() > FEW {
+                if self.hashes.len() > FEW_TEXTS {
                     self.many = (0..self.ends.len()).map(|at| self.get(at).into()).collect();
                     self.clear_few();
                 }
@@ -231,7 +293,7 @@ mod tests {
 
     #[test]
     fn counts_are_exact_below_at_and_beyond_the_spill() {
-        for distinct in [0, 1, 5, FEW - 1, FEW, FEW + 1, 1_000] {
+        for distinct in [0, 1, FEW, FEW + 1, FEW_TEXTS, FEW_TEXTS + 1, 8 * FEW, 1_000, 9_000] {
             let ids: Vec<Option<i64>> = (0..3 * distinct)
                 .map(|i| (i % 7 != 6).then_some((i * 31 % distinct.max(1)) as i64))
                 .collect();
@@ -254,7 +316,7 @@ mod tests {
 
     #[test]
     fn codes_are_counted_and_given_back() {
-        for distinct in [0, 1, FEW as u32, FEW as u32 + 1, 500] {
+        for distinct in [0, 1, FEW as u32, FEW as u32 + 1, 8 * FEW as u32, 500] {
             let mut codes = DistinctCodes::default();
             (0..distinct).chain(0..distinct).for_each(|code| codes.insert(code));
             assert_eq!(codes.count(), distinct as usize);
