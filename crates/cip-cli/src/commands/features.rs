@@ -19,7 +19,10 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     let columns = columns.transpose().map_err(failure)?;
     let store = EventStore::open(&args.store)?;
     let span = store.manifest().time_span().map(|span| span.map(Timestamp::from_micros));
-    let start = args.from.or(span.map(|[first, _]| day_of(first))).unwrap_or(args.cutoff);
+    // Of a store without events, any window says the same.
+    let first =
+        span.map_or(Timestamp::from_micros(args.cutoff.micros().saturating_sub(1)), |[first, _]| first);
+    let start = args.from.unwrap_or(day_of(first));
     let window = TimeRange::new(start, args.cutoff)
         .map_err(|_| failure(FeaturesError::Window { start, cutoff: args.cutoff }))?;
     let mut features = Features::new(window, store.schema()).map_err(failure)?;
@@ -41,10 +44,10 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     })
 }
 
-/// What makes no sense whatever the store holds is a wrong command line.
+/// What makes no sense whatever the store's columns are is a wrong command line.
 fn failure(error: FeaturesError) -> CliError {
     match error {
-        FeaturesError::Core(_) => LineError::from(error).into(),
+        FeaturesError::Core(_) | FeaturesError::Unavailable { .. } => LineError::from(error).into(),
         error => CliError::Usage(error.to_string()),
     }
 }
@@ -85,7 +88,7 @@ fn text(
         ));
         if let Some(last) = last.filter(|&last| last < until) {
             text.push_str(&format!(
-                "\nthe last event is of {last}: where the store goes on later, the labels up to {until} are incomplete"
+                "\nthe last event of the store is of {last}, so the labels up to {until} are incomplete"
             ));
         }
     }
