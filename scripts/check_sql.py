@@ -93,7 +93,7 @@ FEATURES = """
     WITH w AS (SELECT TIMESTAMP '{start}' AS start, TIMESTAMP '{cutoff}' AS cutoff, TIMESTAMP '{until}' AS label_until),
     labelled AS (
         SELECT DISTINCT user_id FROM source, w
-        WHERE event_type = 'purchase' AND event_time >= cutoff AND event_time < label_until),
+        WHERE user_id IS NOT NULL AND event_type = 'purchase' AND event_time >= cutoff AND event_time < label_until),
     known AS (
         SELECT source.*, coalesce(event_time - lag(event_time) OVER u > INTERVAL 30 MINUTE, true) AS starts
         FROM source, w WHERE user_id IS NOT NULL AND event_time >= start AND event_time < cutoff
