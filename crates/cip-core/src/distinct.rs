@@ -144,7 +144,14 @@ impl Distinct<i64> {
     fn extend_ints(&mut self, array: &Int64Array, rows: Range<usize>) {
         let values = &array.values()[rows.clone()];
         if array.null_count() == 0 {
-            values.iter().for_each(|&value| self.insert(value));
+            // Neighbours are often equal: a view, and what comes of it.
+            let mut last = None;
+            for &value in values {
+                if last != Some(value) {
+                    self.insert(value);
+                    last = Some(value);
+                }
+            }
         } else {
             rows.zip(values)
                 .filter(|(row, _)| array.is_valid(*row))
