@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, EventBatch, EventKind, Id, IdRef, TimeRange};
+use cip_core::{CoreError, EventBatch, EventKind, Id, IdRef};
 
 use crate::error::FeaturesError;
 use crate::features::Features;
 use crate::history::History;
 use crate::input::{Input, InputSchema};
 use crate::table::FeatureTable;
+use crate::window::Windows;
 
 /// Computes features from a stream of batches sorted by user_id (nulls last), event_time; made by
 /// [`Features::builder`].
@@ -29,8 +30,7 @@ use crate::table::FeatureTable;
 #[derive(Debug)]
 pub struct FeatureBuilder {
     schema: InputSchema,
-    window: TimeRange,
-    label_until: Option<i64>,
+    windows: Windows,
     open: Option<OpenUser>,
     history: History,
     done: FeatureTable,
@@ -53,8 +53,7 @@ impl FeatureBuilder {
     pub(crate) fn new(features: &Features) -> Self {
         Self {
             schema: features.input().clone(),
-            window: features.window(),
-            label_until: features.label_until().map(|until| until.micros()),
+            windows: Windows::new(features),
             open: None,
             history: History::new(features),
             done: FeatureTable::new(features),
@@ -123,41 +122,19 @@ impl FeatureBuilder {
             self.close()?;
             self.open = Some(OpenUser { user: user.to_owned(), time: last, bought: false });
         }
-        let known = self.cut(&rows, times, self.window.start().micros(), self.window.end().micros());
-        self.history.extend(input, known.clone())?;
-        let bought = match (self.label_until, &input.kinds) {
-            (Some(until), Some(kinds)) if known.end < rows.end => {
-                let behind = self.cut(&rows, times, self.window.end().micros(), until);
-                kinds[behind].contains(&EventKind::Purchase)
-            }
-            _ => false,
-        };
+        let (known, label) = self.windows.cut(input, rows);
+        self.history.extend(&known)?;
         if let Some(open) = &mut self.open {
             open.time = last;
-            open.bought |= bought;
+            open.bought |= label.is_some_and(|kinds| kinds.contains(&EventKind::Purchase));
         }
         Ok(())
-    }
-
-    /// The rows with a time in `[from, until)`.
-    fn cut(&self, rows: &Range<usize>, times: &[i64], from: i64, until: i64) -> Range<usize> {
-        let before = |limit: i64| {
-            if times[times.len() - 1] < limit {
-                rows.end
-            } else {
-                rows.start + times.partition_point(|&time| time < limit)
-            }
-        };
-        let start = if times[0] >= from { rows.start } else { before(from) };
-        start..before(until)
     }
 
     /// Counts events without a user.
     fn skip(&mut self, times: &[i64]) {
         self.unknown = true;
-        let (from, until) =
-            (self.window.start().micros(), self.label_until.unwrap_or(self.window.end().micros()));
-        self.skipped += times.iter().filter(|&&time| from <= time && time < until).count() as u64;
+        self.skipped += times.iter().filter(|&&time| self.windows.contain(time)).count() as u64;
     }
 
     /// Writes the open user, if there is one with an event in the window.

@@ -1,20 +1,18 @@
 //! What is known of one user from the events before the cutoff, as far as the features ask for it.
 
-use std::ops::Range;
-
-use arrow_array::{Array, Decimal128Array, UInt32Array};
-use cip_core::{Amounts, CoreError, DistinctCodes, DistinctIds, EventKind, Timestamp, check_sum, column};
+use cip_core::{CoreError, DistinctCodes, DistinctIds, EventKind, Timestamp, check_sum, column};
 
 use crate::feature::Feature;
 use crate::features::Features;
 use crate::input::Input;
 use crate::texts::DistinctTexts;
+use crate::window::KnownRows;
 
 /// A longer gap starts a new session, where the source has none of its own.
 const SESSION_TIMEOUT: u64 = 30 * 60 * 1_000_000;
 
-/// The history of one user. It is only ever given rows inside the window, so nothing in it can depend on what comes at
-/// or behind the cutoff.
+/// The history of one user. It is given [`KnownRows`] and nothing else, so nothing in it can depend on what comes at or
+/// behind the cutoff.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) events: i64,
@@ -130,8 +128,8 @@ impl History {
     }
 
     /// Adds events of the window, in the order of time.
-    pub(crate) fn extend(&mut self, input: &Input<'_>, rows: Range<usize>) -> Result<(), CoreError> {
-        let times = &input.times[rows.clone()];
+    pub(crate) fn extend(&mut self, known: &KnownRows<'_>) -> Result<(), CoreError> {
+        let times = known.times();
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return Ok(()) };
         let before = (self.events > 0).then_some(self.last);
         if before.is_none() {
@@ -140,43 +138,40 @@ impl History {
         if self.wants.days {
             self.active_days += new_days(before, times);
         }
-        if let Sessions::Gaps(sessions) = &mut self.sessions {
-            *sessions += new_sessions(before, times);
+        match &mut self.sessions {
+            Sessions::Unasked => {}
+            Sessions::Source(distinct, last) => known.add_sessions(distinct, last),
+            Sessions::Gaps(sessions) => *sessions += new_sessions(before, times),
         }
         if self.wants.early {
             self.early += times.partition_point(|&time| time < self.middle) as i64;
         }
         self.events += times.len() as i64;
         self.last = last;
-        if let Some(kinds) = &input.kinds {
-            let kinds = &kinds[rows.clone()];
+        let overflow = || CoreError::MoneyOverflow { column: column::PRICE };
+        if let Some(kinds) = known.kinds() {
             let purchases = self.kinds.count(kinds);
             if self.wants.last_of_kind {
                 self.kinds.find_last(kinds, times);
             }
-            if let (true, true, Some(amounts)) = (self.wants.spend, purchases > 0, &input.amounts) {
-                self.spend = add_spend(self.spend, kinds, amounts, rows.start)
-                    .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
+            if self.wants.spend && purchases > 0 {
+                let Some(spend) = known.add_spend(self.spend) else { return Err(overflow()) };
+                self.spend = spend;
             }
         }
-        if let (true, Some(prices)) = (self.wants.prices, input.prices) {
-            self.prices
-                .extend(prices, rows.clone())
-                .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
+        if self.wants.prices && known.try_each_price(|price| self.prices.add(price)).is_none() {
+            return Err(overflow());
         }
-        if let (Sessions::Source(distinct, last), Some(codes)) = (&mut self.sessions, input.source_sessions) {
-            extend_sessions(distinct, last, codes, rows.clone());
+        if let Some(distinct) = &mut self.products {
+            known.add_products(distinct);
         }
-        if let (Some(distinct), Some(products)) = (&mut self.products, input.products) {
-            distinct.extend(products, rows.clone());
+        match &mut self.categories {
+            Categories::Unasked => {}
+            Categories::Ids(distinct) => known.add_category_ids(distinct),
+            Categories::Codes(distinct) => known.add_category_codes(distinct)?,
         }
-        match (&mut self.categories, input.category_ids, input.category_codes) {
-            (Categories::Ids(distinct), Some(ids), _) => distinct.extend(ids, rows.clone()),
-            (Categories::Codes(distinct), _, Some(codes)) => distinct.extend(codes, rows.clone())?,
-            _ => {}
-        }
-        if let (Some(distinct), Some(brands)) = (&mut self.brands, input.brands) {
-            distinct.extend(brands, rows)?;
+        if let Some(distinct) = &mut self.brands {
+            known.add_brands(distinct)?;
         }
         Ok(())
     }
@@ -259,31 +254,14 @@ impl Kinds {
 }
 
 impl Prices {
-    /// Adds the prices of `rows`; none beyond the range of an i128.
-    fn extend(&mut self, prices: &Decimal128Array, rows: Range<usize>) -> Option<()> {
-        let values = &prices.values()[rows.clone()];
-        let mut add = |price: i128| {
-            self.max = if self.count == 0 { price } else { self.max.max(price) };
-            self.count += 1;
-            self.sum = self.sum.checked_add(price)?;
-            Some(())
-        };
-        if prices.null_count() == 0 {
-            values.iter().try_for_each(|&price| add(price))
-        } else {
-            rows.zip(values).filter(|(row, _)| prices.is_valid(*row)).try_for_each(|(_, &price)| add(price))
-        }
+    /// Adds a price; none beyond the range of an i128.
+    #[inline]
+    fn add(&mut self, price: i128) -> Option<()> {
+        self.max = if self.count == 0 { price } else { self.max.max(price) };
+        self.count += 1;
+        self.sum = self.sum.checked_add(price)?;
+        Some(())
     }
-}
-
-/// Returns `sum` plus price x quantity of the purchases, or none beyond the range of an i128.
-fn add_spend(mut sum: i128, kinds: &[EventKind], amounts: &Amounts<'_>, start: usize) -> Option<i128> {
-    for (row, kind) in kinds.iter().enumerate() {
-        if *kind == EventKind::Purchase {
-            sum = sum.checked_add(amounts.amount(start + row)?)?;
-        }
-    }
-    Some(sum)
 }
 
 /// Days of `times`, which ascend, other than that of `before`.
@@ -305,20 +283,4 @@ fn new_sessions(before: Option<i64>, times: &[i64]) -> usize {
     let starts = |time: i64, next: i64| next.wrapping_sub(time).cast_unsigned() > SESSION_TIMEOUT;
     let first = usize::from(before.is_none_or(|before| starts(before, times[0])));
     first + times.windows(2).map(|pair| usize::from(starts(pair[0], pair[1]))).sum::<usize>()
-}
-
-fn extend_sessions(
-    distinct: &mut DistinctCodes,
-    last: &mut Option<u32>,
-    codes: &UInt32Array,
-    rows: Range<usize>,
-) {
-    let values = &codes.values()[rows.clone()];
-    let no_nulls = codes.null_count() == 0;
-    for (row, &code) in rows.zip(values) {
-        if *last != Some(code) && (no_nulls || codes.is_valid(row)) {
-            distinct.insert(code);
-            *last = Some(code);
-        }
-    }
 }

@@ -71,6 +71,7 @@ mod history;
 mod input;
 mod table;
 mod texts;
+mod window;
 
 pub use builder::FeatureBuilder;
 pub use error::FeaturesError;
