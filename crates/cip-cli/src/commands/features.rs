@@ -86,7 +86,8 @@ fn text(
             grouped(positives),
             percent(positives as f64, totals.users as f64)
         ));
-        if let Some(last) = last.filter(|&last| last < until) {
+        // The rest of the last event's day is taken to be quiet.
+        if let Some(last) = last.filter(|last| last.next_day() < until) {
             text.push_str(&format!(
                 "\nthe last event of the store is of {last}, so the labels up to {until} are incomplete"
             ));
