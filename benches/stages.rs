@@ -4,6 +4,8 @@
 
 use std::hint::black_box;
 
+use cip::core::TimeRange;
+use cip::features::Features;
 use cip::line::Line;
 use cip::rfm::Rfm;
 use cip::sessionize::{SessionRule, Sessionizer};
@@ -33,6 +35,19 @@ fn stages(criterion: &mut Criterion) {
         let rfm = Rfm::new("2019-12-01".parse().unwrap(), shop.store.schema()).unwrap();
         let line = Line::new(&shop.store);
         bencher.iter(|| black_box(line.rfm(&rfm).unwrap().len()));
+    });
+    // Store to Parquet table: read nine columns, compute all features and the label, encode, write, sync.
+    let window = TimeRange::new("2019-10-01".parse().unwrap(), "2019-11-15".parse().unwrap()).unwrap();
+    let features = Features::new(window, shop.store.schema()).unwrap();
+    let features = features.with_label_until("2019-12-01".parse().unwrap()).unwrap();
+    group.bench_function(id("write_features"), |bencher| {
+        let line = Line::new(&shop.store);
+        bencher.iter(|| line.write_features(&features, &shop.scratch("features.parquet")).unwrap());
+    });
+    // The kernel alone, on batches in memory.
+    group.bench_function(id("features_kernel"), |bencher| {
+        let batches = shop.batches(&features.columns()).unwrap();
+        bencher.iter(|| black_box(features.matrix(&batches).unwrap().num_rows()));
     });
     // The kernel alone, on batches in memory.
     group.bench_function(id("sessionize_kernel"), |bencher| {

@@ -5,8 +5,8 @@
     python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail
 
 Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
-fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join. Exit code 0 where
-all agree.
+fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, and features with a
+cutoff in the middle of the data and a label window behind it. Exit code 0 where all agree.
 """
 
 import argparse
@@ -89,6 +89,59 @@ PAIRS = """
     GROUP BY a.product_id, b.product_id HAVING count(*) >= 2
 """
 
+FEATURES = """
+    WITH w AS (SELECT TIMESTAMP '{start}' AS start, TIMESTAMP '{cutoff}' AS cutoff, TIMESTAMP '{until}' AS label_until),
+    labelled AS (
+        SELECT DISTINCT user_id FROM source, w
+        WHERE user_id IS NOT NULL AND event_type = 'purchase' AND event_time >= cutoff AND event_time < label_until),
+    known AS (
+        SELECT source.*, coalesce(event_time - lag(event_time) OVER u > INTERVAL 30 MINUTE, true) AS starts
+        FROM source, w WHERE user_id IS NOT NULL AND event_time >= start AND event_time < cutoff
+        WINDOW u AS (PARTITION BY user_id ORDER BY event_time)),
+    facts AS (
+        SELECT user_id, count(*) AS events, count(*) FILTER (event_type = 'view') AS views,
+               count(*) FILTER (event_type = 'cart') AS carts, count(*) FILTER (event_type = 'remove_from_cart') AS removes,
+               count(*) FILTER (event_type = 'purchase') AS purchases,
+               coalesce(sum(price * coalesce(quantity, 1)) FILTER (event_type = 'purchase'), 0)::DOUBLE AS spend,
+               {sessions} AS sessions, count(DISTINCT product_id) AS products, {texts}
+               sum((price * {one})::BIGINT)::DOUBLE / nullif(count(price) * {one}, 0)::DOUBLE AS avg_price,
+               max(price)::DOUBLE AS max_price, min(event_time)::DATE AS first_day, max(event_time)::DATE AS last_day,
+               count(DISTINCT event_time::DATE) AS active_days,
+               count(*) FILTER (event_time < make_timestamp((epoch_us(start) + epoch_us(cutoff)) // 2)) AS h1,
+               max(event_time) FILTER (event_type = 'cart')::DATE AS last_cart,
+               max(event_time) FILTER (event_type = 'purchase')::DATE AS last_purchase, any_value(cutoff::DATE) AS today
+        FROM known, w GROUP BY user_id)
+    SELECT user_id, events, views, carts, removes, purchases, spend, sessions, products, {text_names}
+           avg_price, max_price, date_diff('day', first_day, last_day) AS active_span_days, active_days,
+           date_diff('day', last_day, today) AS recency_days, carts / nullif(views, 0)::DOUBLE AS view_to_cart_rate,
+           purchases / nullif(carts, 0)::DOUBLE AS cart_to_purchase_rate, purchases / events::DOUBLE AS purchase_rate,
+           events / nullif(sessions, 0)::DOUBLE AS events_per_session,
+           (events - 2 * h1)::DOUBLE / events AS activity_trend,
+           abs(events - 2 * h1)::DOUBLE / (events + 1) AS activity_volatility,
+           date_diff('day', last_cart, today) AS days_since_last_cart,
+           date_diff('day', last_purchase, today) AS days_since_last_purchase,
+           (user_id IN (FROM labelled))::UTINYINT AS label
+    FROM facts
+"""
+
+
+def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
+    """Writes the table of features with a cutoff in the middle of the data; returns its check."""
+    first, last = db.execute("SELECT min(event_time), max(event_time) FROM source").fetchone()
+    cutoff, until = first + (last - first) / 2, first + (last - first) * 3 / 4
+    command = [cip, "features", out / "store", "--cutoff", f"{cutoff.isoformat()}Z", "--label-until", f"{until.isoformat()}Z",
+               "--out", out / "features.parquet", "--json"]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    rees46 = mapping == "rees46"
+    sql = FEATURES.format(
+        start=first.date(), cutoff=cutoff, until=until, one=100 if rees46 else 1000,
+        sessions="count(DISTINCT user_session)" if rees46 else "count(*) FILTER (starts)",
+        texts="count(DISTINCT category_id) AS categories, count(DISTINCT brand) AS brands," if rees46 else "",
+        text_names="categories, brands," if rees46 else "")
+    absent = [] if rees46 else ["categories", "brands"]
+    assert list(said["absent"]) == absent and len(said["columns"]) == 23 - len(absent), said
+    return "features", f"SELECT * FROM '{out}/features.parquet'", sql
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -128,6 +181,7 @@ def main() -> int:
         ]
         key = "user_session" if args.mapping == "rees46" else "order_id"
         pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
+        checks.append(features(args.cip, out, db, args.mapping))
         checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
         failed = 0
         for name, ours, theirs in checks:

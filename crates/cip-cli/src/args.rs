@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Rfm(RfmArgs),
     /// Write the products that come together, one row a pair
     Pairs(PairsArgs),
+    /// Write what was known of every user before a date, one row a user
+    Features(FeaturesArgs),
     /// Learn from a table who will: boosted trees, tested on ids that are held out
     Train(TrainArgs),
     /// Say how well a model foretells the label of a table
@@ -195,6 +197,34 @@ pub(crate) struct PairsArgs {
     /// Leave out pairs that fewer baskets hold
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) min_together: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FeaturesArgs {
+    pub(crate) store: PathBuf,
+    /// Compute features from what happened before this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) cutoff: Timestamp,
+    /// Where the window of the features starts [default: the day of the first event]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<Timestamp>,
+    /// Add a label: whether the user buys from the cutoff up to this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) label_until: Option<Timestamp>,
+    /// Which features there are
+    #[arg(long, value_enum, default_value = "commerce")]
+    pub(crate) set: SetArg,
+    /// Write only these features, in this order [default: all that the store can give]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SetArg {
+    Commerce,
 }
 
 #[derive(Debug, clap::Args)]

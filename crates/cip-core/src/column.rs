@@ -27,6 +27,9 @@ pub const USER_SESSION: &str = "user_session";
 /// The arm of an experiment, Dictionary(Int32, Utf8).
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
 
+/// Whether the user did, behind the cutoff, what a model is to foresee: UInt8, 1 or 0.
+pub const LABEL: &str = "label";
+
 /// The columns of an event that this project gives a meaning, in the order in which the store writes them.
 ///
 /// The two that order the store come first.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
-    UInt64Array,
+    Array, ArrayRef, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
+    UInt32Array, UInt64Array,
 };
 use arrow_ord::sort::{SortColumn, SortOptions, lexsort_to_indices};
 use arrow_select::concat::concat_batches;
@@ -59,6 +59,7 @@ pub struct EventBatch {
     batch: RecordBatch,
     users: Option<IdColumn>,
     products: Option<IdColumn>,
+    categories: Option<IdColumn>,
     orders: Option<IdColumn>,
 }
 
@@ -77,9 +78,14 @@ impl EventBatch {
             }
         }
         let ids = |name| batch.column_by_name(name).map(|array| IdColumn::try_new(name, array)).transpose();
-        let (users, products, orders) =
-            (ids(column::USER_ID)?, ids(column::PRODUCT_ID)?, ids(column::ORDER_ID)?);
-        Ok(Self { schema, users, products, orders, batch })
+        Ok(Self {
+            users: ids(column::USER_ID)?,
+            products: ids(column::PRODUCT_ID)?,
+            categories: ids(column::CATEGORY_ID)?,
+            orders: ids(column::ORDER_ID)?,
+            schema,
+            batch,
+        })
     }
 
     /// Returns all rows of `batches` (which have one schema) in one batch, sorted by user_id (nulls last) and
@@ -139,6 +145,7 @@ impl EventBatch {
             batch: self.batch.slice(offset, len),
             users: ids(column::USER_ID, &self.users),
             products: ids(column::PRODUCT_ID, &self.products),
+            categories: ids(column::CATEGORY_ID, &self.categories),
             orders: ids(column::ORDER_ID, &self.orders),
         }
     }
@@ -151,6 +158,21 @@ impl EventBatch {
     /// `product_id`.
     pub fn products(&self) -> Result<&IdColumn, CoreError> {
         self.products.as_ref().ok_or(CoreError::MissingColumn { column: column::PRODUCT_ID })
+    }
+
+    /// `category_id`, or none where the source has no such ids.
+    pub fn categories(&self) -> Option<&IdColumn> {
+        self.categories.as_ref()
+    }
+
+    /// `category_code`, or none where the source has no names of categories.
+    pub fn category_codes(&self) -> Option<&DictionaryArray<Int32Type>> {
+        self.dictionary(column::CATEGORY_CODE)
+    }
+
+    /// `brand`, or none where the source has no brands.
+    pub fn brands(&self) -> Option<&DictionaryArray<Int32Type>> {
+        self.dictionary(column::BRAND)
     }
 
     /// `order_id`, or none where the source has no orders.
@@ -190,6 +212,10 @@ impl EventBatch {
     /// What each event is worth, or none where the source has no prices.
     pub fn amounts(&self) -> Option<Amounts<'_>> {
         Some(Amounts { prices: self.prices()?, quantities: self.quantities() })
+    }
+
+    fn dictionary(&self, column: &str) -> Option<&DictionaryArray<Int32Type>> {
+        self.batch.column_by_name(column).map(|array| array.as_dictionary::<Int32Type>())
     }
 
     fn array(&self, column: &'static str) -> Result<&ArrayRef, CoreError> {
@@ -233,7 +259,7 @@ impl<'a> Amounts<'a> {
 mod tests {
     use super::*;
     use crate::id::IdRef;
-    use arrow_array::{DictionaryArray, StringArray};
+    use arrow_array::StringArray;
 
     fn batch(users: Vec<Option<i64>>, times: Vec<i64>) -> EventBatch {
         let columns: [(&str, ArrayRef); 2] = [

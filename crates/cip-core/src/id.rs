@@ -140,6 +140,21 @@ impl IdColumn {
         }
     }
 
+    /// Returns how many rows from the top have an id, and the first row with an id behind those: where unknown ids come
+    /// last, it is out of order.
+    pub fn known(&self) -> (usize, Option<usize>) {
+        let nulls = match self {
+            Self::Int64(array) => array.nulls(),
+            Self::Utf8(array) => array.nulls(),
+        };
+        let Some(nulls) = nulls else { return (self.len(), None) };
+        let valid = nulls.len() - nulls.null_count();
+        match (0..valid).find(|&row| nulls.is_null(row)) {
+            None => (valid, None),
+            Some(null) => (null, (null..nulls.len()).find(|&row| nulls.is_valid(row))),
+        }
+    }
+
     /// Compares two rows as the store orders them: ids ascending, nulls last.
     pub fn compare(&self, a: usize, b: usize) -> Ordering {
         match (self.get(a), self.get(b)) {
@@ -257,6 +272,19 @@ mod tests {
         assert_eq!(ids.compare(0, 1), Ordering::Greater);
         assert_eq!(ids.compare(2, 1), Ordering::Less);
         assert_eq!(ids.compare(0, 0), Ordering::Equal);
+    }
+
+    #[test]
+    fn unknown_ids_come_last() {
+        assert_eq!(column(vec![Some(1), Some(2)]).known(), (2, None));
+        assert_eq!(column(vec![Some(1), None, None]).known(), (1, None));
+        assert_eq!(column(vec![None, None]).known(), (0, None));
+        assert_eq!(column(vec![]).known(), (0, None));
+        assert_eq!(column(vec![Some(1), None, None, Some(2), None]).known(), (1, Some(3)));
+        let array: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(1), None, Some(2)]));
+        assert_eq!(IdColumn::try_new("user_id", &array.slice(1, 2)).unwrap().known(), (1, None));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![None, Some("a")]));
+        assert_eq!(IdColumn::try_new("user_id", &texts).unwrap().known(), (0, Some(1)));
     }
 
     #[test]

@@ -23,11 +23,13 @@
 //! - [`EventSchema`], [`EventBatch`], [`EventKind`]: events, validated once.
 //! - [`mod@column`], [`table`]: every column name, and the schemas of the tables that stages write.
 //! - [`IdColumn`], [`IdDictionary`], [`Uuid`]: ids as the source has them, and dense codes for kernels.
+//! - [`DistinctIds`], [`DistinctCodes`]: how many different ones there are.
 //! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
 //! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.
 
 pub mod column;
 mod dictionary;
+mod distinct;
 mod error;
 mod event_batch;
 mod event_schema;
@@ -40,6 +42,7 @@ mod time;
 mod uuid;
 
 pub use dictionary::IdDictionary;
+pub use distinct::{DistinctCodes, DistinctIds};
 pub use error::{CoreError, MoneyFault};
 pub use event_batch::{Amounts, EventBatch, EventKind};
 pub use event_schema::EventSchema;

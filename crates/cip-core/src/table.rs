@@ -124,6 +124,24 @@ pub fn product_pairs(products: IdType) -> SchemaRef {
     ]))
 }
 
+/// `features`: one row a user with an event in the window. Sorted by user_id.
+///
+/// `features` are the columns between the user and, where the table is labelled, `label`.
+pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label: Label) -> SchemaRef {
+    let user = Field::new(column::USER_ID, users.data_type(), false);
+    let label = (label == Label::Known).then(|| Field::new(column::LABEL, DataType::UInt8, false));
+    Arc::new(Schema::new([user].into_iter().chain(features).chain(label).collect::<Vec<_>>()))
+}
+
+/// Whether a table of features says what came of the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// It has the column `label`: something to learn from.
+    Known,
+    /// It has not: something to predict.
+    Unknown,
+}
+
 /// `scores`: one row for each row that was scored, in their order: the id columns, then score, margin and rank.
 pub fn scores(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
     let own = [

@@ -1,11 +1,10 @@
 //! From events to customers: the streaming pass.
 
-use cip_core::{CoreError, EventBatch, EventKind, Id, Timestamp, check_sum, column};
+use cip_core::{CoreError, DistinctIds, EventBatch, EventKind, Id, IdType, Timestamp, check_sum, column};
 
 use crate::customers::{Customer, CustomerTable};
 use crate::error::RfmError;
 use crate::input::Input;
-use crate::orders::DistinctOrders;
 use crate::rfm::{Facts, Returns};
 
 /// Counts customers from a stream of batches sorted by user_id, nulls last; made by
@@ -17,7 +16,7 @@ use crate::rfm::{Facts, Returns};
 pub struct CustomerBuilder {
     done: CustomerTable,
     open: Option<OpenCustomer>,
-    orders: DistinctOrders,
+    orders: DistinctIds,
     /// The last user seen, customer or not.
     last_user: Option<Id>,
     rows: u64,
@@ -36,9 +35,9 @@ struct OpenCustomer {
 impl CustomerBuilder {
     pub(crate) fn new(facts: Facts) -> Self {
         Self {
+            orders: DistinctIds::new(facts.input.orders.unwrap_or(IdType::Int64)),
             done: CustomerTable::new(facts),
             open: None,
-            orders: DistinctOrders::default(),
             last_user: None,
             rows: 0,
         }

@@ -1,6 +1,5 @@
 //! The columns that RFM is made from, and their types.
 
-use arrow_array::Array;
 use cip_core::{
     Amounts, CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, IdType, MoneyScale, column,
 };
@@ -79,17 +78,7 @@ impl Input<'_> {
     /// Returns how many rows have a user, given that they come first and ascend from `previous`; the error is
     /// the first row that does not.
     pub(crate) fn known_users(&self, previous: Option<IdRef<'_>>) -> Result<usize, usize> {
-        let nulls = match self.users {
-            IdColumn::Int64(array) => array.nulls(),
-            IdColumn::Utf8(array) => array.nulls(),
-        };
-        let (known, misplaced) = match nulls {
-            None => (self.users.len(), None),
-            Some(nulls) => {
-                let known = (0..nulls.len()).find(|&row| nulls.is_null(row)).unwrap_or(nulls.len());
-                (known, (known..nulls.len()).find(|&row| nulls.is_valid(row)))
-            }
-        };
+        let (known, misplaced) = self.users.known();
         if let (Some(previous), true) = (previous, known > 0)
             && self.users.get(0) < Some(previous)
         {

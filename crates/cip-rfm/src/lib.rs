@@ -70,7 +70,6 @@ mod customers;
 mod error;
 mod input;
 mod ntile;
-mod orders;
 mod rfm;
 mod scored;
 mod scoring;

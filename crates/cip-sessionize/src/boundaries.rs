@@ -1,8 +1,5 @@
 //! Where sessions start: the pass over users and times.
 
-use arrow_array::Array;
-use cip_core::IdColumn;
-
 use crate::rule::SessionRule;
 
 /// The first row of a session.
@@ -19,21 +16,6 @@ pub(crate) enum StartOf {
     User,
     /// A later session of the user before.
     Session,
-}
-
-/// Returns how many rows from the top have a user, and the first row with a user behind those, which is out of
-/// order.
-pub(crate) fn known_users(users: &IdColumn) -> (usize, Option<usize>) {
-    let nulls = match users {
-        IdColumn::Int64(array) => array.nulls(),
-        IdColumn::Utf8(array) => array.nulls(),
-    };
-    let Some(nulls) = nulls else { return (users.len(), None) };
-    let valid = nulls.len() - nulls.null_count();
-    match (0..valid).find(|&row| nulls.is_null(row)) {
-        None => (valid, None),
-        Some(null) => (null, (null..nulls.len()).find(|&row| nulls.is_valid(row))),
-    }
 }
 
 /// Fills `starts` with the first rows of sessions; rows before the first start continue the session of
@@ -80,8 +62,6 @@ pub(crate) fn session_starts<T: Ord + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
-    use std::sync::Arc;
 
     fn starts(
         users: &[i64],
@@ -112,19 +92,5 @@ mod tests {
         assert_eq!(starts(&[1, 2, 1], &[0, 0, 9], None), Err(2));
         assert_eq!(starts(&[1], &[4], Some((1, 5))), Err(0));
         assert_eq!(starts(&[1], &[9], Some((2, 5))), Err(0));
-    }
-
-    #[test]
-    fn unknown_users_come_last() {
-        let ints = |values: Vec<Option<i64>>| Arc::new(Int64Array::from(values)) as ArrayRef;
-        let known = |array: &ArrayRef| known_users(&IdColumn::try_new("user_id", array).unwrap());
-        assert_eq!(known(&ints(vec![Some(1), Some(2)])), (2, None));
-        assert_eq!(known(&ints(vec![Some(1), None, None])), (1, None));
-        assert_eq!(known(&ints(vec![None, None])), (0, None));
-        assert_eq!(known(&ints(vec![])), (0, None));
-        assert_eq!(known(&ints(vec![Some(1), None, None, Some(2), None])), (1, Some(3)));
-        assert_eq!(known(&ints(vec![None, Some(1), None, Some(2)]).slice(1, 2)), (1, None));
-        let texts: ArrayRef = Arc::new(StringArray::from(vec![None, Some("a")]));
-        assert_eq!(known(&texts), (0, Some(1)));
     }
 }

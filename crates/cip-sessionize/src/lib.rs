@@ -66,7 +66,6 @@ mod boundaries;
 mod error;
 mod input;
 mod key;
-mod products;
 mod rule;
 mod sessionizer;
 mod table;

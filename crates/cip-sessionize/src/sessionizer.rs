@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, column};
+use cip_core::{CoreError, DistinctIds, EventBatch, EventKind, EventSchema, IdColumn, IdRef, column};
 
-use crate::boundaries::{Start, StartOf, known_users, session_starts};
+use crate::boundaries::{Start, StartOf, session_starts};
 use crate::error::SessionizeError;
 use crate::input::{Input, InputSchema};
 use crate::key::session_key_in;
-use crate::products::DistinctProducts;
 use crate::rule::SessionRule;
 use crate::table::{Session, SessionTable};
 
@@ -77,7 +76,8 @@ pub struct Sessionizer {
     rule: SessionRule,
     schema: InputSchema,
     open: Option<Session>,
-    products: DistinctProducts,
+    /// None where the source has no products.
+    products: Option<DistinctIds>,
     done: SessionTable,
     rows: u64,
     skipped: u64,
@@ -99,7 +99,7 @@ impl Sessionizer {
         Ok(Self {
             rule,
             open: None,
-            products: DistinctProducts::new(schema.products),
+            products: schema.products.map(DistinctIds::new),
             done: SessionTable::new(schema.users, schema.money),
             schema,
             rows: 0,
@@ -164,7 +164,7 @@ impl Sessionizer {
 
     /// Fills `starts` and returns how many rows have a user; the error is the first row out of order.
     fn find_starts(&self, input: &Input<'_>, starts: &mut Vec<Start>) -> Result<usize, usize> {
-        let (known, misplaced) = known_users(input.users);
+        let (known, misplaced) = input.users.known();
         if known > 0 && self.skipped > 0 {
             return Err(0);
         }
@@ -212,15 +212,19 @@ impl Sessionizer {
                 .add_revenue(open.revenue, rows.clone())
                 .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
         }
-        self.products.extend(input.products, rows);
+        if let (Some(distinct), Some(products)) = (&mut self.products, input.products) {
+            distinct.extend(products, rows);
+        }
         Ok(())
     }
 
     /// Writes the open session, if there is one, and returns it.
     fn close(&mut self) -> Result<Option<Session>, SessionizeError> {
         let Some(mut session) = self.open.take() else { return Ok(None) };
-        session.products = self.products.count();
-        self.products.clear();
+        if let Some(products) = &mut self.products {
+            session.products = products.count();
+            products.clear();
+        }
         let key = session_key_in(session.user.as_ref(), session.start, &mut self.key_bytes);
         self.done.append(key, &session)?;
         Ok(Some(session))

@@ -36,6 +36,8 @@ fn scheme(name: &str, data_type: &DataType) -> Scheme {
         (column::USER_ID, DataType::Int64) => Scheme::Plain,
         (column::SOURCE_SESSION | "product_code" | "byte_start" | "byte_end" | "line", _) => Scheme::Delta,
         (_, DataType::Timestamp(..)) => Scheme::ByteStreamSplit,
+        // Means seldom repeat.
+        ("avg_price", _) => Scheme::ByteStreamSplit,
         ("session_key", _) => Scheme::Incompressible,
         ("duration_seconds", _) => Scheme::Delta,
         _ => Scheme::Dictionary,

@@ -32,10 +32,17 @@
 //! | `rfm` | [`rfm`] | customers to scores and segments |
 //! | `propensity` | [`propensity`] | feature tables to models and scores |
 //! | `basket` | [`basket`] | events to product pairs |
+//! | `features` | [`features`] | users to what was known of them before a date |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |
 
-#[cfg(all(feature = "store", feature = "sessionize", feature = "rfm", feature = "basket"))]
+#[cfg(all(
+    feature = "store",
+    feature = "sessionize",
+    feature = "rfm",
+    feature = "basket",
+    feature = "features"
+))]
 pub mod line;
 #[cfg(all(feature = "store", feature = "propensity"))]
 pub mod scoring;
@@ -49,6 +56,8 @@ pub use cip_abtest as abtest;
 #[cfg(feature = "basket")]
 pub use cip_basket as basket;
 pub use cip_core as core;
+#[cfg(feature = "features")]
+pub use cip_features as features;
 #[cfg(feature = "ingest")]
 pub use cip_ingest as ingest;
 #[cfg(feature = "propensity")]

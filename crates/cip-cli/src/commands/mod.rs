@@ -2,6 +2,7 @@
 
 mod demo;
 mod evaluate;
+mod features;
 mod generate;
 mod info;
 mod ingest;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Features(args) => features::run(&args, common)?,
         Command::Train(args) => train::run(&args, common)?,
         Command::Evaluate(args) => evaluate::run(&args, common)?,
         Command::Score(args) => score::run(&args, common)?,

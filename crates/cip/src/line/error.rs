@@ -2,6 +2,7 @@
 
 use cip_basket::BasketError;
 use cip_core::CoreError;
+use cip_features::FeaturesError;
 use cip_rfm::RfmError;
 use cip_sessionize::SessionizeError;
 use cip_store::StoreError;
@@ -22,6 +23,9 @@ pub enum LineError {
     /// Scoring.
     #[error(transparent)]
     Rfm(#[from] RfmError),
+    /// Computing features.
+    #[error(transparent)]
+    Features(#[from] FeaturesError),
     /// Counting pairs.
     #[error(transparent)]
     Basket(#[from] BasketError),

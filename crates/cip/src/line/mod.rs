@@ -1,6 +1,7 @@
 //! The stages in line over an event store: partitions of whole users in parallel, results in order.
 
 mod error;
+mod features;
 mod pairs;
 mod rfm;
 mod sessions;
@@ -13,6 +14,7 @@ use cip_core::{MemoryBudget, table};
 use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
+pub use features::FeatureTotals;
 pub use pairs::{PairTotals, TopPair};
 pub use sessions::SessionTotals;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use cip::core::Timestamp;
+use cip::core::{TimeRange, Timestamp};
+use cip::features::Features;
 use cip::ingest::Ingest;
 use cip::line::{Line, LineError};
 use cip::rfm::Rfm;
@@ -11,7 +12,7 @@ use cip::sessionize::SessionRule;
 use cip::store::EventStore;
 use proptest::prelude::*;
 
-use crate::oracle::{customers, read_customers, read_sessions, sessions, totals};
+use crate::oracle::{customers, known, read_customers, read_known, read_sessions, sessions, totals};
 use crate::source::{Kind, Row};
 use crate::{batches, threads};
 
@@ -47,15 +48,19 @@ fn ingest(kind: Kind, rows: &[Row]) -> (tempfile::TempDir, EventStore) {
     (folder, store)
 }
 
-/// Writes both tables on 1 and on 3 threads and compares them with the oracle's.
+/// Writes the tables of users on 1 and on 3 threads and compares them with the oracle's.
 fn check(kind: Kind, rows: &[Row], timeout: u32, as_of_day: u32) {
     let (folder, store) = ingest(kind, rows);
     let rule = SessionRule::new(Duration::from_secs(timeout.into())).unwrap();
-    let as_of: Timestamp = format!("2019-10-{:02}", as_of_day + 1).parse().unwrap();
+    let day = |day: u32| -> Timestamp { format!("2019-10-{:02}", day + 1).parse().unwrap() };
+    let (as_of, until_day) = (day(as_of_day), as_of_day + 1);
     let rfm = Rfm::new(as_of, store.schema()).unwrap();
+    let features = Features::new(TimeRange::new(day(0), as_of).unwrap(), store.schema()).unwrap();
+    let features = features.with_label_until(day(until_day)).unwrap();
     let written = [1, 3].map(|n| {
         let line = Line::new(&store).with_threads(threads(n));
-        let [facts, scores] = ["s", "r"].map(|name| folder.path().join(format!("{name}{n}.parquet")));
+        let [facts, scores, users] =
+            ["s", "r", "f"].map(|name| folder.path().join(format!("{name}{n}.parquet")));
         let told = line.write_sessions(rule, &facts).unwrap();
         let scored = line.write_rfm(&rfm, &scores).unwrap();
 
@@ -70,7 +75,16 @@ fn check(kind: Kind, rows: &[Row], timeout: u32, as_of_day: u32) {
         assert_eq!((told.duration_seconds, told.revenue), (duration.into(), revenue));
         let unknown = rows.iter().filter(|row| kind.narrow(row).user.is_none()).count();
         assert_eq!(told.skipped_events, unknown as u64);
-        (fs::read(facts).unwrap(), fs::read(scores).unwrap())
+
+        let told = line.write_features(&features, &users).unwrap();
+        let found = known(kind, [as_of_day, until_day], rows);
+        assert_eq!(read_known(&batches(&users)), found);
+        let positives = found.iter().filter(|user| user.label == 1).count();
+        assert_eq!((told.users, told.positives), (found.len() as u64, Some(positives as u64)));
+        let unknown =
+            rows.iter().filter(|row| kind.narrow(row).user.is_none() && row.time < until_day * 86_400);
+        assert_eq!(told.skipped_events, unknown.count() as u64);
+        [facts, scores, users].map(|path| fs::read(path).unwrap())
     });
     assert!(written[0] == written[1], "the bytes depend on the threads");
 }

@@ -1,10 +1,10 @@
-//! Sessions and segments by grouping, sorting and looping: slow, and plain enough to be read as the definition.
+//! Sessions, segments and features by grouping, sorting and looping: slow, and plain enough to be read as the definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{
-    Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt64Type,
+    Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt64Type,
 };
 use cip::arrow_array::{Array, RecordBatch};
 use cip::core::{IdRef, Timestamp};
@@ -35,6 +35,17 @@ pub(crate) struct Customer {
     frequency: i64,
     monetary: i128,
     scores: [u8; 3],
+}
+
+/// A row of `features`, of some of its columns.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Known {
+    user: String,
+    /// events, purchases, sessions, products, active_days, recency_days.
+    numbers: [i64; 6],
+    spend: f64,
+    max_price: Option<f64>,
+    pub(crate) label: u8,
 }
 
 fn by_user(kind: Kind, rows: &[Row]) -> BTreeMap<u8, Vec<Row>> {
@@ -124,6 +135,41 @@ pub(crate) fn customers(kind: Kind, as_of: u32, rows: &[Row]) -> Vec<Customer> {
     found
 }
 
+/// From 2019-10-01 up to `cutoff`, with labels up to `until`, both in days since then.
+pub(crate) fn known(kind: Kind, [cutoff, until]: [u32; 2], rows: &[Row]) -> Vec<Known> {
+    let mut found = Vec::new();
+    for (user, mut rows) in by_user(kind, rows) {
+        rows.sort_by_key(|row| row.time);
+        let (past, later): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.time < cutoff * 86_400);
+        let Some(last) = past.last().map(|row| row.time) else { continue };
+        let bought = later.iter().any(|row| row.kind == "purchase" && row.time < until * 86_400);
+        let purchases: Vec<&Row> = past.iter().filter(|row| row.kind == "purchase").collect();
+        let sessions = match kind {
+            // The column is there, and empty.
+            Kind::Clicks => 0,
+            Kind::Till => {
+                1 + past.windows(2).filter(|pair| pair[1].time - pair[0].time > 1_800).count() as i64
+            }
+        };
+        let spend: i128 = purchases.iter().map(|row| amount(row)).sum();
+        found.push(Known {
+            user: user_text(kind, user),
+            numbers: [
+                past.len() as i64,
+                purchases.len() as i64,
+                sessions,
+                past.iter().map(|row| row.product).collect::<BTreeSet<_>>().len() as i64,
+                past.iter().map(|row| row.time / 86_400).collect::<BTreeSet<_>>().len() as i64,
+                i64::from(cutoff - last / 86_400),
+            ],
+            spend: spend as f64 / 100.0,
+            max_price: past.iter().filter_map(|row| row.price).max().map(|price| f64::from(price) / 100.0),
+            label: u8::from(bought),
+        });
+    }
+    found
+}
+
 /// NTILE(5) OVER (ORDER BY key, user_id), dealt out tile by tile; the customers come by user_id.
 fn ntile(customers: &mut [Customer], score: usize, key: impl Fn(&Customer) -> i128) {
     let mut order: Vec<usize> = (0..customers.len()).collect();
@@ -181,6 +227,27 @@ pub(crate) fn read_customers(batches: &[RecordBatch]) -> Vec<Customer> {
                 frequency: column("frequency").as_primitive::<Int64Type>().value(row),
                 monetary: column("monetary").as_primitive::<Decimal128Type>().value(row),
                 scores: ["r", "f", "m"].map(|name| column(name).as_primitive::<UInt8Type>().value(row)),
+            });
+        }
+    }
+    found
+}
+
+/// Reads `features`.
+pub(crate) fn read_known(batches: &[RecordBatch]) -> Vec<Known> {
+    let mut found = Vec::new();
+    for batch in batches {
+        let column = |name| batch.column_by_name(name).unwrap();
+        let floats = |name| column(name).as_primitive::<Float64Type>();
+        for row in 0..batch.num_rows() {
+            let numbers = ["events", "purchases", "sessions", "products", "active_days", "recency_days"];
+            let prices = floats("max_price");
+            found.push(Known {
+                user: user_of(batch, row),
+                numbers: numbers.map(|name| column(name).as_primitive::<Int64Type>().value(row)),
+                spend: floats("spend").value(row),
+                max_price: prices.is_valid(row).then(|| prices.value(row)),
+                label: column("label").as_primitive::<UInt8Type>().value(row),
             });
         }
     }
