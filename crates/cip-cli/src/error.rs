@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use cip::abtest::AbTestError;
 use cip::ingest::{IngestError, MappingError};
 use cip::line::LineError;
 use cip::store::StoreError;
@@ -17,6 +18,8 @@ pub(crate) enum CliError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Mapping { path: PathBuf, source: MappingError },
+    #[error("{}: {source}", path.display())]
+    Experiment { path: PathBuf, source: AbTestError },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod error;
+mod experiment;
 mod number;
 mod output;
 mod progress;
