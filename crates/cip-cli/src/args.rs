@@ -107,6 +107,9 @@ pub(crate) struct SourceArgs {
     /// How its columns become events: rees46, online-retail, streamflow, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) mapping: String,
+    /// Give every event the arm of its user in this experiment (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
     /// Stop, and write nothing, at more rejected rows than this
     #[arg(long, value_parser = parse_count, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,
