@@ -1,5 +1,6 @@
 //! Why a stage over a store failed.
 
+use cip_abtest::AbTestError;
 use cip_basket::BasketError;
 use cip_core::CoreError;
 use cip_rfm::RfmError;
@@ -22,6 +23,9 @@ pub enum LineError {
     /// Scoring.
     #[error(transparent)]
     Rfm(#[from] RfmError),
+    /// Counting conversions, or comparing arms.
+    #[error(transparent)]
+    AbTest(#[from] AbTestError),
     /// Counting pairs.
     #[error(transparent)]
     Basket(#[from] BasketError),
