@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cip::abtest::AbTestError;
+use cip::arrow_schema::DataType;
 use cip::ingest::{IngestError, MappingError};
 use cip::line::LineError;
 use cip::store::StoreError;
@@ -20,6 +21,11 @@ pub(crate) enum CliError {
     Mapping { path: PathBuf, source: MappingError },
     #[error("{}: {source}", path.display())]
     Experiment { path: PathBuf, source: AbTestError },
+    /// A value of a table that cannot be used; rows count from 1, the header left out.
+    #[error("{} row {row}: `{column}`: {reason}", path.display())]
+    Row { path: PathBuf, row: u64, column: String, reason: String },
+    #[error("{}: column `{column}` is {found}, expected {expected}", path.display())]
+    ColumnType { path: PathBuf, column: String, found: DataType, expected: &'static str },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]
@@ -41,6 +47,12 @@ impl CliError {
 
 impl From<cip::core::CoreError> for CliError {
     fn from(error: cip::core::CoreError) -> Self {
+        Self::Line(error.into())
+    }
+}
+
+impl From<AbTestError> for CliError {
+    fn from(error: AbTestError) -> Self {
         Self::Line(error.into())
     }
 }

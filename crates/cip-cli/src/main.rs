@@ -8,6 +8,7 @@ mod number;
 mod output;
 mod progress;
 mod stage;
+mod table_column;
 
 use std::process::ExitCode;
 

@@ -34,7 +34,13 @@
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |
 
-#[cfg(all(feature = "store", feature = "sessionize", feature = "rfm", feature = "basket", feature = "abtest"))]
+#[cfg(all(
+    feature = "store",
+    feature = "sessionize",
+    feature = "rfm",
+    feature = "basket",
+    feature = "abtest"
+))]
 pub mod line;
 
 /// Arrow's arrays, of the version that every CIP crate uses.

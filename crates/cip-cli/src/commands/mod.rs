@@ -1,5 +1,7 @@
 //! One file a subcommand.
 
+mod abtest;
+mod assign;
 mod demo;
 mod generate;
 mod info;
@@ -23,6 +25,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Assign(args) => assign::run(&args)?,
+        Command::Abtest(args) => abtest::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };
