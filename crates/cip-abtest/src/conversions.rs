@@ -26,6 +26,16 @@ pub enum Exposure {
     Recorded,
 }
 
+impl Exposure {
+    /// The [`COLUMNS`] that it needs.
+    pub const fn columns(&self) -> &'static [&'static str] {
+        match self {
+            Self::Assigned(_) => &[column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE],
+            Self::Recorded => COLUMNS,
+        }
+    }
+}
+
 /// Counts users and conversions by arm from a stream of batches sorted by user_id (nulls last) and event_time.
 ///
 /// A user counts once: exposed, and converted where any event of the metric's type is among the user's events from
@@ -106,10 +116,7 @@ impl ConversionCounter {
         if event_type.trim().is_empty() {
             return Err(AbTestError::BlankMetric);
         }
-        let needed = match exposure {
-            Exposure::Recorded => COLUMNS,
-            Exposure::Assigned(_) => &COLUMNS[..3],
-        };
+        let needed = exposure.columns();
         for &column in needed {
             if !schema.has(column) {
                 return Err(CoreError::MissingColumn { column }.into());

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use cip::abtest::AbTestError;
+use cip::arrow_schema::DataType;
 use cip::ingest::{IngestError, MappingError};
 use cip::line::LineError;
 use cip::propensity::PropensityError;
@@ -19,6 +21,13 @@ pub(crate) enum CliError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Mapping { path: PathBuf, source: MappingError },
+    #[error("{}: {source}", path.display())]
+    Experiment { path: PathBuf, source: AbTestError },
+    /// A value of a table that cannot be used; rows count from 1, the header left out.
+    #[error("{} row {row}: `{column}`: {reason}", path.display())]
+    Row { path: PathBuf, row: u64, column: String, reason: String },
+    #[error("{}: column `{column}` is {found}, expected {expected}", path.display())]
+    ColumnType { path: PathBuf, column: String, found: DataType, expected: &'static str },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]
@@ -44,6 +53,12 @@ impl CliError {
 
 impl From<cip::core::CoreError> for CliError {
     fn from(error: cip::core::CoreError) -> Self {
+        Self::Line(error.into())
+    }
+}
+
+impl From<AbTestError> for CliError {
+    fn from(error: AbTestError) -> Self {
         Self::Line(error.into())
     }
 }

@@ -3,10 +3,12 @@
 mod args;
 mod commands;
 mod error;
+mod experiment;
 mod number;
 mod output;
 mod progress;
 mod stage;
+mod table_column;
 
 use std::process::ExitCode;
 

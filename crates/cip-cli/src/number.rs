@@ -35,6 +35,15 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     if whole > 0.0 { format!("{:.1}%", 100.0 * part / whole) } else { "-".to_owned() }
 }
 
+/// A p-value as `p = 0.0744`, with four digits that say something.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 1e-4 {
+        return if p < 1e-300 { "p < 1e-300".to_owned() } else { format!("p = {p:.1e}") };
+    }
+    let decimals = if p < 0.001 { 5 } else { 4 };
+    format!("p = {p:.decimals$}")
+}
+
 /// Reads a whole number that may be written as `2e6` or `2_000_000`.
 pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
     let plain = text.replace('_', "");
@@ -60,6 +69,10 @@ mod tests {
         assert_eq!(bytes(14_700_000_000), "14.7 GB");
         assert_eq!(percent(1.0, 3.0), "33.3%");
         assert_eq!(percent(0.0, 0.0), "-");
+        assert_eq!(
+            [1.0, 0.07441, 0.000_6, 2.96e-7, 0.0].map(p_value).join(" "),
+            "p = 1.0000 p = 0.0744 p = 0.00060 p = 3.0e-7 p < 1e-300"
+        );
     }
 
     #[test]

@@ -152,6 +152,15 @@ pub fn scores(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
     Arc::new(Schema::new(ids.into_iter().chain(own).collect::<Vec<_>>()))
 }
 
+/// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment. In the order of the
+/// table.
+pub fn assignments(id: &str, ids: IdType) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new(id, ids.data_type(), false),
+        Field::new(column::EXPERIMENT_GROUP, dictionary_type(), false),
+    ]))
+}
+
 /// The type of a sum of money; where no scale is known it holds only nulls.
 fn sum_type(money: Option<MoneyScale>) -> DataType {
     money.map_or(DataType::Decimal128(SUM_PRECISION, 0), MoneyScale::sum_type)

@@ -10,13 +10,14 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
-use cip_core::{AMOUNT_PRECISION, CoreError, EventBatch, EventSchema, IdRef, column};
+use cip_core::{AMOUNT_PRECISION, CoreError, EventBatch, EventSchema, IdColumn, IdRef, column};
 use foldhash::fast::RandomState;
 
 use crate::error::IngestError;
 use crate::number::{RowGroupRows, text};
 use crate::parse::Parser;
 use crate::row::{Row, RowLayout};
+use crate::tagging::Tagging;
 use crate::target::{ColumnKind, TargetColumn};
 
 /// Builds the batches of events from rows; shared by all threads.
@@ -27,6 +28,8 @@ pub(crate) struct Assembler<'a> {
     /// The texts of each dictionary column, complete once everything is parsed.
     dictionaries: Vec<StringArray>,
     product: Option<usize>,
+    /// With the position of the users.
+    tagging: Option<(Tagging<'a>, usize)>,
 }
 
 /// A row group's events, and its distinct products.
@@ -43,19 +46,27 @@ pub(crate) enum Products {
 }
 
 impl<'a> Assembler<'a> {
-    pub(crate) fn new(schema: EventSchema, parser: &'a Parser) -> Self {
+    /// `schema` is that of the store.
+    pub(crate) fn new(schema: EventSchema, parser: &'a Parser, tagging: Option<Tagging<'a>>) -> Self {
+        let position = |name| parser.columns.iter().position(|target| target.name == name);
         Self {
             schema,
             columns: &parser.columns,
             layout: &parser.layout,
             dictionaries: parser.dictionaries.iter().map(|dictionary| dictionary.to_array()).collect(),
-            product: parser.columns.iter().position(|target| target.name == column::PRODUCT_ID),
+            product: position(column::PRODUCT_ID),
+            tagging: tagging.zip(position(column::USER_ID)),
         }
     }
 
     pub(crate) fn assemble(&self, rows: &RowGroupRows) -> Result<Assembled, IngestError> {
-        let arrays =
-            (0..self.columns.len()).map(|index| self.array(index, rows)).collect::<Result<_, CoreError>>()?;
+        let mut arrays = (0..self.columns.len())
+            .map(|index| self.array(index, rows))
+            .collect::<Result<Vec<_>, CoreError>>()?;
+        if let Some((tagging, users)) = &self.tagging {
+            let users = IdColumn::try_new(column::USER_ID, &arrays[*users])?;
+            tagging.insert(&users, &mut arrays)?;
+        }
         let batch = RecordBatch::try_new(Arc::clone(self.schema.arrow()), arrays).map_err(CoreError::from)?;
         Ok(Assembled { events: EventBatch::try_new(batch)?, products: self.products(rows) })
     }

@@ -101,6 +101,19 @@ pub enum IngestError {
         /// The caller's budget.
         budget: MemoryBudget,
     },
+    /// An experiment without users to assign.
+    #[error(
+        "experiment `{experiment}` assigns users, but mapping `{mapping}` has no `user_id`: map it, or ingest without the experiment"
+    )]
+    NoUsers {
+        /// The experiment's name.
+        experiment: Box<str>,
+        /// The mapping's name.
+        mapping: String,
+    },
+    /// The mapping or the experiment cannot be kept in the manifest.
+    #[error("the manifest cannot be written: {0}")]
+    Manifest(#[from] serde_json::Error),
     /// The mapping is wrong.
     #[error(transparent)]
     Mapping(#[from] MappingError),

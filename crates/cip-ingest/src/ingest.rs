@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{RecordBatch, UInt32Array};
+use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
-use cip_core::{CoreError, IdDictionary, IdType, MemoryBudget, column, table};
+use cip_core::{CoreError, EventSchema, IdDictionary, IdType, MemoryBudget, column, table};
 use cip_store::{
     Account, CommitParts, DataFile, EventStore, SideTableWriter, SourceFile, StoreWriter, WrittenEvents,
 };
 
 use crate::assemble::Assembler;
-use crate::error::{IngestError, MappingError};
+use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
@@ -22,6 +23,7 @@ use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
 use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitters};
+use crate::tagging::{Tagging, tagged};
 use crate::target::ColumnKind;
 
 /// Reads source files into an event store.
@@ -58,6 +60,7 @@ pub struct Ingest {
     threads: Option<NonZeroUsize>,
     chunk_bytes: Option<NonZeroUsize>,
     max_rejects: Option<u64>,
+    experiment: Option<Experiment>,
 }
 
 impl Ingest {
@@ -69,6 +72,7 @@ impl Ingest {
             threads: None,
             chunk_bytes: None,
             max_rejects: None,
+            experiment: None,
         }
     }
 
@@ -96,6 +100,16 @@ impl Ingest {
         self
     }
 
+    /// Gives every event the column `experiment_group`: the arm that the experiment assigns to its user, null where the
+    /// user is unknown. The store's manifest keeps the experiment.
+    ///
+    /// # Complexity
+    /// One assignment for each user of a row group.
+    pub fn with_experiment(mut self, experiment: Experiment) -> Self {
+        self.experiment = Some(experiment);
+        self
+    }
+
     /// Reads `sources` (files, or folders of `.csv`, `.csv.gz` and `.csv.zst`) into a store at `target`, which replaces
     /// a store that was there. Files are ordered by name.
     ///
@@ -108,14 +122,15 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(EventStore, IngestReport), IngestError> {
         let sources: Arc<[Source]> = find_sources(sources)?.into();
-        let schema = self.mapping.schema()?;
+        let schema = self.schema()?;
         let parser = Parser::new(&self.mapping)?;
         let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources)?;
         let (splitters, unmapped_columns) = self.look_ahead(&sources, &parser, &plan)?;
 
-        let mapping = serde_json::to_value(&self.mapping)
-            .map_err(|error| MappingError::Toml { reason: error.to_string() })?;
-        let writer = StoreWriter::create(target, &schema, mapping)?;
+        let mut writer = StoreWriter::create(target, &schema, serde_json::to_value(&self.mapping)?)?;
+        if let Some(experiment) = &self.experiment {
+            writer = writer.with_experiment(serde_json::to_value(experiment)?);
+        }
         let scatter = Scatter::new(
             splitters,
             SpillFile::create(writer.scratch())?,
@@ -144,6 +159,19 @@ impl Ingest {
             rejects: parsed.rejects,
         })?;
         Ok((store, report))
+    }
+
+    /// The schema of the store.
+    fn schema(&self) -> Result<EventSchema, IngestError> {
+        let schema = self.mapping.schema()?;
+        match &self.experiment {
+            None => Ok(schema),
+            Some(_) if schema.has(column::USER_ID) => Ok(tagged(&schema)?),
+            Some(experiment) => Err(IngestError::NoUsers {
+                experiment: experiment.name().into(),
+                mapping: self.mapping.name().to_owned(),
+            }),
+        }
     }
 
     /// Opens every file once: checks the headers before any work, and samples the keys where the rows will not fit in
@@ -226,9 +254,10 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Written, IngestError> {
         let schema = self.mapping.schema()?;
+        let tagging = self.experiment.as_ref().map(|experiment| Tagging::new(experiment, &schema));
         let mut events = writer.events()?;
         let encoder = events.encoder();
-        let assembler = Assembler::new(schema.clone(), parser);
+        let assembler = Assembler::new(self.schema()?, parser, tagging);
         let mut products =
             schema.id_type(column::PRODUCT_ID).map(|ids| IdDictionary::new(column::PRODUCT_ID, ids));
         let users = schema.id_type(column::USER_ID);

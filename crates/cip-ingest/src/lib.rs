@@ -5,12 +5,13 @@
 //! user and time, the rejects with line, byte range, column and reason, and an [`IngestReport`] for which the law
 //! `rows = events + rejects + declared drops` was checked.
 //!
-//! See [`Ingest`] for a runnable example.
+//! With an [`Experiment`](cip_abtest::Experiment) every event has the arm of its user: see
+//! [`Ingest::with_experiment`]. See [`Ingest`] for a runnable example.
 //!
 //! # What it refuses
 //! Bad rows never stop it (unless [`Ingest::with_max_rejects`] asks for that). It stops, and leaves whatever was at the
 //! target, on: a file that is empty or does not start with the header that the mapping reads, a damaged archive, a full
-//! disk, a budget too small to work in. Byte positions count decompressed bytes; lines count from 1, the header included.
+//! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
 mod error;
@@ -29,6 +30,7 @@ mod rule;
 mod sort;
 mod source;
 mod spill;
+mod tagging;
 mod target;
 mod value;
 

@@ -52,6 +52,13 @@ impl StoreWriter {
         Ok(Self { staged, manifest, folder, prefix })
     }
 
+    /// Keeps in the manifest the experiment by which the events have their `experiment_group`.
+    #[must_use]
+    pub fn with_experiment(mut self, experiment: serde_json::Value) -> Self {
+        self.manifest.experiment = Some(experiment);
+        self
+    }
+
     /// A folder on the same disk for temporary files; remove them before [`StoreWriter::finish`].
     pub fn scratch(&self) -> &Path {
         self.staged.path()

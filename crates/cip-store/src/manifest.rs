@@ -25,6 +25,9 @@ pub struct Manifest {
     pub columns: Vec<ColumnSpec>,
     /// The source mapping by which it was filled, as its author wrote it.
     pub mapping: serde_json::Value,
+    /// The experiment by which `experiment_group` was filled; none where there is no such column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<serde_json::Value>,
     /// The commits, oldest first. Later ones add rows and never change earlier files.
     pub commits: Vec<Commit>,
 }
@@ -191,7 +194,14 @@ impl Manifest {
             .iter()
             .map(|field| ColumnSpec::try_new(field))
             .collect::<Result<_, _>>()?;
-        Ok(Self { format: FORMAT.to_owned(), version: VERSION, columns, mapping, commits: Vec::new() })
+        Ok(Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            columns,
+            mapping,
+            experiment: None,
+            commits: Vec::new(),
+        })
     }
 
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {

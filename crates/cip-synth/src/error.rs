@@ -1,10 +1,10 @@
-//! Why a world could not be generated, or an experiment not read.
+//! Why a world could not be generated.
 
 use std::path::PathBuf;
 
-use crate::{Arm, World};
+use crate::World;
 
-/// Why a world could not be generated, or an experiment not read.
+/// Why a world could not be generated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SynthError {
@@ -28,26 +28,21 @@ pub enum SynthError {
         /// The world.
         world: World,
     },
-    /// The text of an experiment is not TOML of the documented form.
-    #[error("the experiment cannot be read: {0}")]
-    ExperimentText(#[from] toml::de::Error),
-    /// An experiment whose name is empty.
-    #[error("the experiment's name is empty: name it")]
-    ExperimentName,
-    /// An effect that turns events into themselves.
-    #[error("the effect turns `{kind}` into itself: give `from` and `to` different event types")]
-    EffectKinds {
-        /// The event type.
-        kind: crate::ShopEvent,
-    },
-    /// A share that is not a share.
+    /// An experiment that says who is treated, and not what the treatment does.
     #[error(
-        "the effect's share is {share}, expected 0 to 1: write 0.05 for 5 % of the {} arm's events",
-        Arm::Treatment
+        "experiment `{experiment}` has no effect, and nothing to show: add `effect` with `from`, `to` and `share`"
     )]
-    EffectShare {
-        /// What was given.
-        share: f64,
+    NoEffect {
+        /// The experiment's name.
+        experiment: Box<str>,
+    },
+    /// An effect on events that the shop does not have.
+    #[error(
+        "the effect names the event type `{event_type}`, expected view, cart or purchase: the shop has no other"
+    )]
+    EffectEvent {
+        /// The event type.
+        event_type: Box<str>,
     },
     /// The output folder holds something already.
     #[error("`{}` is not empty: give an empty folder", path.display())]

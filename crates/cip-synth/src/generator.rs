@@ -7,12 +7,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use cip_abtest::Experiment;
+
 use crate::error::SynthError;
-use crate::experiment::Experiment;
 use crate::retail::Retail;
 use crate::shop::Shop;
 use crate::simulation::{Block, Simulation, run};
 use crate::streamflow::Streamflow;
+use crate::treatment::Treatment;
 
 /// The most rows that can be asked for: about a hundred times the data that the shop is modelled on.
 pub const MAX_EVENTS: u64 = 10_000_000_000;
@@ -91,8 +93,8 @@ impl Generator {
         Self { world, events, seed, experiment: None, threads }
     }
 
-    /// Lets an experiment take effect on the shop. All rows stay the same but for the types of the turned
-    /// events.
+    /// Lets an experiment take effect on the shop: its [`Effect`](cip_abtest::Effect) befalls all arms but the
+    /// control. All rows stay the same but for the types of the turned events.
     #[must_use]
     pub fn with_experiment(mut self, experiment: Experiment) -> Self {
         self.experiment = Some(experiment);
@@ -115,7 +117,8 @@ impl Generator {
     ///
     /// # Errors
     /// [`SynthError::Events`] for 0 events or more than [`MAX_EVENTS`], [`SynthError::ExperimentWorld`] for an
-    /// experiment outside the shop, [`SynthError::FolderNotEmpty`], and [`SynthError::Io`] with the file's
+    /// experiment outside the shop, [`SynthError::NoEffect`] and [`SynthError::EffectEvent`] for one that has no
+    /// effect on the shop's events, [`SynthError::FolderNotEmpty`], and [`SynthError::Io`] with the file's
     /// path.
     pub fn write_to(
         &self,
@@ -153,13 +156,17 @@ impl Generator {
         if self.experiment.is_some() && self.world != World::Shop {
             return Err(SynthError::ExperimentWorld { world: self.world });
         }
-        Ok(())
+        self.treatment().map(|_| ())
+    }
+
+    fn treatment(&self) -> Result<Option<Treatment<'_>>, SynthError> {
+        self.experiment.as_ref().map(Treatment::new).transpose()
     }
 
     fn drive(&self, sink: &mut dyn Sink, progress: &mut dyn FnMut(u64)) -> Result<u64, SynthError> {
         let Self { events, seed, .. } = *self;
         let rows = match self.world {
-            World::Shop => self.pour(&Shop::new(events, seed, self.experiment.as_ref()), sink, progress),
+            World::Shop => self.pour(&Shop::new(events, seed, self.treatment()?), sink, progress),
             World::Retail => self.pour(&Retail::new(events, seed), sink, progress),
             World::Streamflow => self.pour(&Streamflow::new(events, seed), sink, progress),
         }?;

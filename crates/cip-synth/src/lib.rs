@@ -2,7 +2,9 @@
 //! pipeline on, whose true answers are known.
 //!
 //! ```
-//! use cip_synth::{Arm, Experiment, Generator, World};
+//! use cip_abtest::Experiment;
+//! use cip_core::IdRef;
+//! use cip_synth::{Generator, World};
 //!
 //! let experiment = Experiment::from_toml(
 //!     r#"
@@ -22,7 +24,7 @@
 //! assert_eq!(report.rows, 10_000);
 //! let names: Vec<_> = report.files.iter().filter_map(|file| file.path.file_name()).collect();
 //! assert_eq!(names, ["2019-Oct.csv", "2019-Nov.csv"]);
-//! assert_eq!(experiment.arm(541_312_140), Arm::Treatment);
+//! assert_eq!(experiment.assign(IdRef::Int64(541_312_140)), "treatment");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -47,9 +49,10 @@
 //!   stay in *themes* of 8 to 40 products: pairs seen together five times or more have a median lift in the
 //!   hundreds. One session in a hundred has a pause above 30 minutes; one row in a thousand stands twice, one
 //!   in 1,300 has the price 0.00; a third of the rows lack a category code, 14 % a brand.
-//! - **Experiment.** [`Experiment`] splits the shop's users by the parity of an MD5 and turns a share of the
-//!   treated users' carts into purchases. Which ones is a function of seed and event, so a run with the effect
-//!   differs from one without it in these rows' `event_type` alone.
+//! - **Experiment.** The [`Effect`](cip_abtest::Effect) of an [`Experiment`](cip_abtest::Experiment) turns a share
+//!   of the events of the shop's users, of all arms but the control, into others: carts into purchases, say. Which
+//!   ones is a function of seed and event, so a run with the effect differs from one without it in these rows'
+//!   `event_type` alone.
 //! - **Retail.** 19 rows an invoice; a quarter of the rows without a customer; 1.7 % in `C` invoices, each of
 //!   which cancels lines of an earlier invoice of the same customer; corrections of the stock without
 //!   description and price; customers who arrive, order at lasting rates of their own (Pareto again) and leave.
@@ -64,20 +67,19 @@
 //! retail world holds a few days.
 //!
 //! # Refusals
-//! 0 rows, more than [`MAX_EVENTS`], a folder that is not empty, an experiment outside the shop, and an effect
-//! that is not one: see [`SynthError`].
+//! 0 rows, more than [`MAX_EVENTS`], a folder that is not empty, an experiment outside the shop, without an
+//! effect, or with one on events that the shop does not have: see [`SynthError`].
 
 mod calendar;
 mod chance;
 mod error;
-mod experiment;
 mod generator;
 mod retail;
 mod shop;
 mod simulation;
 mod streamflow;
 mod text;
+mod treatment;
 
 pub use error::SynthError;
-pub use experiment::{Arm, Assignment, Effect, Experiment, ShopEvent};
 pub use generator::{GenerateReport, GeneratedFile, Generator, MAX_EVENTS, World};

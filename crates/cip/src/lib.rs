@@ -41,7 +41,8 @@
     feature = "sessionize",
     feature = "rfm",
     feature = "basket",
-    feature = "features"
+    feature = "features",
+    feature = "abtest"
 ))]
 pub mod line;
 #[cfg(all(feature = "store", feature = "propensity"))]

@@ -23,7 +23,12 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
     let mut stages = Stages::default();
     let generator = Generator::new(World::Shop, events, seed).with_threads(common.threads());
     let made = stages.measure("generate", || generate::write(&generator, events, &files))?;
-    let source = SourceArgs { sources: vec![files.clone()], mapping: "rees46".to_owned(), max_rejects: None };
+    let source = SourceArgs {
+        sources: vec![files.clone()],
+        mapping: "rees46".to_owned(),
+        experiment: None,
+        max_rejects: None,
+    };
     let found = line(&source, &results, None, common, &mut stages)?;
     let mut said = answer(found, &results, &stages);
     said.text = format!(

@@ -1,14 +1,14 @@
 //! `cip generate`: a synthetic world as source files.
 
-use std::fs;
 use std::path::Path;
 
 use cip::store::StagedFolder;
-use cip::synth::{Experiment, GenerateReport, Generator};
+use cip::synth::{GenerateReport, Generator};
 use serde_json::json;
 
 use crate::args::{Common, GenerateArgs};
 use crate::error::CliError;
+use crate::experiment;
 use crate::number::{bytes, grouped};
 use crate::output::Answer;
 use crate::progress::Bar;
@@ -16,12 +16,7 @@ use crate::progress::Bar;
 pub(crate) fn run(args: &GenerateArgs, common: &Common) -> Result<Answer, CliError> {
     let mut generator = Generator::new(args.world, args.events, args.seed).with_threads(common.threads());
     if let Some(path) = &args.experiment {
-        let text = fs::read_to_string(path).map_err(|source| CliError::Io {
-            action: "read",
-            path: path.clone(),
-            source,
-        })?;
-        generator = generator.with_experiment(Experiment::from_toml(&text)?);
+        generator = generator.with_experiment(experiment::read(path)?);
     }
     let report = write(&generator, args.events, &args.out)?;
     let files: Vec<_> = report

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cip::core::Timestamp;
 use cip::store::EventStore;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::commands::ingest::{account_json, account_text};
@@ -19,6 +19,7 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     let account = manifest.account();
     let span = manifest.time_span().map(|span| span.map(|micros| Timestamp::from_micros(micros).to_string()));
     let mapping = manifest.mapping.get("name").and_then(serde_json::Value::as_str).unwrap_or("-");
+    let experiment = manifest.experiment.as_ref();
     let sources: usize = manifest.commits.iter().map(|commit| commit.sources.len()).sum();
 
     let mut text = format!("{}  (mapping {mapping}, {sources} source file(s))\n\n", store.path().display());
@@ -35,6 +36,9 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
         ("size", bytes(statistics.bytes)),
     ] {
         text.push_str(&format!("  {name:<22} {value}\n"));
+    }
+    if let Some(experiment) = experiment {
+        text.push_str(&format!("  {:<22} {}\n", "experiment", experiment_text(experiment)));
     }
     text.push_str(&format!("\n{}\n\n", account_text(&account)));
     let rows: Vec<_> = statistics
@@ -59,7 +63,8 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     Ok(Answer {
         text,
         json: json!({
-            "store": store.path().display().to_string(), "mapping": mapping, "commits": manifest.commits.len(), "source_files": sources,
+            "store": store.path().display().to_string(), "mapping": mapping, "experiment": experiment,
+            "commits": manifest.commits.len(), "source_files": sources,
             "first_event": span.as_ref().map(|span| &span[0]), "last_event": span.as_ref().map(|span| &span[1]),
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
@@ -67,4 +72,12 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
             "account": account_json(&account), "columns": columns,
         }),
     })
+}
+
+/// The experiment's name and its arms.
+fn experiment_text(experiment: &Value) -> String {
+    let name = |of: &Value| of.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
+    let arms = experiment.get("arms").and_then(Value::as_array);
+    let arms: Vec<_> = arms.into_iter().flatten().map(name).collect();
+    format!("{} ({})", name(experiment), arms.join(", "))
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::args::{Common, IngestArgs, SourceArgs};
 use crate::error::CliError;
+use crate::experiment;
 use crate::number::{bytes, grouped};
 use crate::output::{Answer, note};
 use crate::progress::IngestBars;
@@ -40,6 +41,9 @@ pub(crate) fn ingest(
     let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
     if let Some(threads) = common.threads {
         ingest = ingest.with_threads(threads);
+    }
+    if let Some(path) = &args.experiment {
+        ingest = ingest.with_experiment(experiment::read(path)?);
     }
     if let Some(rejects) = args.max_rejects {
         ingest = ingest.with_max_rejects(rejects);

@@ -1,5 +1,7 @@
 //! One file a subcommand.
 
+mod abtest;
+mod assign;
 mod demo;
 mod evaluate;
 mod features;
@@ -27,6 +29,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Assign(args) => assign::run(&args)?,
+        Command::Abtest(args) => abtest::run(&args, common)?,
         Command::Features(args) => features::run(&args, common)?,
         Command::Train(args) => train::run(&args, common)?,
         Command::Evaluate(args) => evaluate::run(&args, common)?,

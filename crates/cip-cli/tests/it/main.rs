@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod abtest;
 mod faults;
 mod features;
 mod hostile;

@@ -11,7 +11,7 @@ use cip::store::read_table;
 
 use crate::{args, cip};
 
-fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("CIP_DATA") else {
         println!("skipped: CIP_DATA is not set, so there is no {name}");
         return None;

@@ -11,9 +11,10 @@ fn help_and_version_are_answers() {
         assert!(outcome.stdout.contains("cip"), "{}", outcome.stdout);
         assert_eq!(outcome.stderr, "");
     }
-    for command in
-        ["generate", "ingest", "info", "rejects", "sessions", "rfm", "pairs", "features", "run", "demo"]
-    {
+    for command in [
+        "generate", "ingest", "info", "rejects", "sessions", "rfm", "pairs", "features", "train", "evaluate",
+        "score", "assign", "abtest", "run", "demo",
+    ] {
         assert!(cip([command, "--help"]).ok().stdout.contains("--json"));
     }
     let bare = cip::<&str>([]);

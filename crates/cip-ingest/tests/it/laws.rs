@@ -6,6 +6,7 @@ use cip_core::MemoryBudget;
 use cip_ingest::{Ingest, SourceMapping};
 use proptest::prelude::*;
 
+use crate::tags::checkout;
 use crate::{HEADER, bytes_of, event_lines, rees46, threads};
 
 /// Rows that are mostly good, with some of everything that goes wrong.
@@ -34,11 +35,13 @@ proptest! {
         rows in proptest::collection::vec(row(), 1..120),
         chunk in 1usize..400,
         workers in 1usize..4,
+        tag: bool,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("events.csv");
         std::fs::write(&file, format!("{HEADER}\n{}", rows.join("\n"))).unwrap();
         let run = |name: &str, ingest: Ingest| {
+            let ingest = if tag { ingest.with_experiment(checkout()) } else { ingest };
             ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ())
         };
         let plain = run("plain", Ingest::new(rees46()).with_threads(threads(1)));
@@ -115,6 +118,7 @@ fn spilling_and_row_groups_do_not_change_the_bytes() {
     let run = |name: &str, memory: u64, workers: usize| {
         let ingest =
             Ingest::new(rees46()).with_threads(threads(workers)).with_memory(MemoryBudget::from_mib(memory));
+        let ingest = ingest.with_experiment(checkout());
         let (store, report) =
             ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ()).unwrap();
         assert_eq!(report.account.events, 420_000);

@@ -5,6 +5,7 @@
 mod hostile;
 mod laws;
 mod real;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -9,12 +9,11 @@ use catalogue::Catalogue;
 use people::{DAYS, People};
 use visit::{Flow, Habits, Setting};
 
-use crate::ShopEvent;
 use crate::calendar::{DAY, Rhythm, Slice, push_clock, push_day, weekday};
 use crate::chance::{Dice, mix};
-use crate::experiment::Experiment;
 use crate::simulation::{Batch, Block, Made, Simulation};
 use crate::text::{push_cents, push_uint, push_uuid};
+use crate::treatment::{ShopEvent, Treatment};
 
 pub(crate) use visit::Event;
 
@@ -43,13 +42,13 @@ pub(crate) struct Shop<'a> {
     catalogue: Catalogue,
     people: People,
     habits: Habits,
-    experiment: Option<&'a Experiment>,
+    treatment: Option<Treatment<'a>>,
     rhythm: Rhythm,
     slices: Vec<Slice>,
 }
 
 impl<'a> Shop<'a> {
-    pub(crate) fn new(events: u64, seed: u64, experiment: Option<&'a Experiment>) -> Self {
+    pub(crate) fn new(events: u64, seed: u64, treatment: Option<Treatment<'a>>) -> Self {
         let rhythm = Rhythm::new(DAYS, |day, hour| {
             let season = match day {
                 0..31 => 100,
@@ -65,7 +64,7 @@ impl<'a> Shop<'a> {
             catalogue: Catalogue::new(events, seed),
             people: People::new(events, seed),
             habits: Habits::new(),
-            experiment,
+            treatment,
             slices: rhythm.slices(events, SLICE_ROWS),
             rhythm,
         }
@@ -107,7 +106,7 @@ impl Simulation for Shop<'_> {
         let world = Setting {
             catalogue: &self.catalogue,
             people: &self.people,
-            experiment: self.experiment,
+            treatment: self.treatment,
             seed: self.seed,
             end: DAYS * DAY,
         };

@@ -2,10 +2,9 @@
 
 use super::catalogue::Catalogue;
 use super::people::People;
-use crate::ShopEvent;
 use crate::calendar::DAY;
 use crate::chance::{Dice, LogLogistic, hash};
-use crate::experiment::Experiment;
+use crate::treatment::{ShopEvent, Treatment};
 
 const EXPERIMENT: u64 = 0x6578_7065_7269;
 
@@ -75,7 +74,7 @@ impl Habits {
         dice: &mut Dice,
         push: &mut dyn FnMut(Event) -> Flow,
     ) {
-        let Setting { catalogue, people, experiment, seed, end } = world;
+        let Setting { catalogue, people, treatment, seed, end } = world;
         let user = people.visitor(start / DAY, dice);
         let user_id = people.id(user);
         let propensity = people.propensity(user);
@@ -88,10 +87,9 @@ impl Habits {
         let mut kind = ShopEvent::View;
         for position in 0..length.max(1) {
             let priceless = kind == ShopEvent::View && dice.chance(PRICELESS);
-            let written = match experiment {
-                Some(experiment) => {
-                    let bits = hash(seed ^ EXPERIMENT, session, position);
-                    experiment.outcome(kind, i64::from(user_id), bits)
+            let written = match treatment {
+                Some(treatment) => {
+                    treatment.outcome(kind, user_id, hash(seed ^ EXPERIMENT, session, position))
                 }
                 None => kind,
             };
@@ -130,7 +128,7 @@ impl Habits {
 pub(super) struct Setting<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) people: &'a People,
-    pub(super) experiment: Option<&'a Experiment>,
+    pub(super) treatment: Option<Treatment<'a>>,
     pub(super) seed: u64,
     /// The first second after the shop's time: sessions are cut there.
     pub(super) end: u32,

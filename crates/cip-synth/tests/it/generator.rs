@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
-use cip_synth::{Assignment, Effect, Experiment, Generator, MAX_EVENTS, ShopEvent, SynthError, World};
+use cip_abtest::{Assignment, Effect, Experiment};
+use cip_synth::{Generator, MAX_EVENTS, SynthError, World};
 use md5::{Digest, Md5};
 use proptest::prelude::*;
 
@@ -14,8 +15,8 @@ fn threads(n: usize) -> NonZeroUsize {
 }
 
 fn experiment() -> Experiment {
-    let effect = Effect { from: ShopEvent::Cart, to: ShopEvent::Purchase, share: 0.05 };
-    Experiment::new("checkout", Assignment::Md5Parity, effect).unwrap()
+    let effect = Effect::new("cart", "purchase", 0.05).unwrap();
+    Experiment::new("checkout", Assignment::Md5Parity).unwrap().with_effect(effect)
 }
 
 #[test]
@@ -108,6 +109,10 @@ fn what_cannot_be_made_is_refused() {
     }
     let error = write(Generator::new(World::Retail, 10, 1).with_experiment(experiment()));
     assert_eq!(error, "world `retail` takes no experiment: leave it out, or generate the shop");
+
+    let without = Experiment::new("checkout", Assignment::Md5Parity).unwrap();
+    let error = write(Generator::new(World::Shop, 10, 1).with_experiment(without));
+    assert!(error.starts_with("experiment `checkout` has no effect"), "{error}");
 
     let missing = Generator::new(World::Shop, 10, 1).write_to(&folder.path().join("absent"), &mut |_| {});
     assert!(matches!(missing, Err(SynthError::Io { path, .. }) if path.ends_with("absent")));

@@ -1,5 +1,6 @@
 //! Why a stage over a store failed.
 
+use cip_abtest::AbTestError;
 use cip_basket::BasketError;
 use cip_core::CoreError;
 use cip_features::FeaturesError;
@@ -26,6 +27,9 @@ pub enum LineError {
     /// Computing features.
     #[error(transparent)]
     Features(#[from] FeaturesError),
+    /// Counting conversions, or comparing arms.
+    #[error(transparent)]
+    AbTest(#[from] AbTestError),
     /// Counting pairs.
     #[error(transparent)]
     Basket(#[from] BasketError),

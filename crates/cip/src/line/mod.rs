@@ -1,6 +1,7 @@
 //! The stages in line over an event store: partitions of whole users in parallel, results in order.
 
 mod error;
+mod experiment;
 mod features;
 mod pairs;
 mod rfm;

@@ -1,0 +1,328 @@
+//! `cip abtest`: whether the arms of an experiment differ.
+
+use cip::abtest::{
+    AbTestError, Analysis, Conversions, Experiment, Exposure, OutcomeTable, Outcomes, Report, Verdict,
+};
+use cip::core::TimeRange;
+use cip::line::Line;
+use cip::store::{EventStore, StoreError, TableSource};
+use serde_json::{Value, json};
+
+use crate::args::{AbtestArgs, Common};
+use crate::error::CliError;
+use crate::experiment;
+use crate::number::{grouped, p_value};
+use crate::output::{Answer, note, table};
+use crate::table_column::{Named, ids, labels, numbers};
+
+pub(crate) fn run(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
+    if args.input.is_dir() { of_store(args, common) } else { of_table(args) }
+}
+
+fn usage(error: impl std::fmt::Display) -> CliError {
+    CliError::Usage(error.to_string())
+}
+
+/// Refuses options that say nothing about this kind of input.
+fn only_for(what: &str, given: &[(&str, bool)]) -> Result<(), CliError> {
+    match given.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => Err(usage(format!("--{option} goes with {what}: leave it out"))),
+    }
+}
+
+/// Users and events of a store.
+fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
+    only_for(
+        "a table",
+        &[
+            ("variant", args.variant.is_some()),
+            ("outcome", args.outcome.is_some()),
+            ("unit", args.unit.is_some()),
+            ("control", args.control.is_some()),
+            ("weights", !args.weights.is_empty()),
+        ],
+    )?;
+    let metric = args
+        .metric
+        .as_deref()
+        .ok_or_else(|| usage("a store needs --metric: the event type that is a success, such as purchase"))?;
+    let range = TimeRange::new(
+        args.from.unwrap_or(TimeRange::ALL.start()),
+        args.until.unwrap_or(TimeRange::ALL.end()),
+    )
+    .map_err(usage)?;
+    let store = EventStore::open(&args.input)?;
+    let (experiment, exposure) = match &args.experiment {
+        Some(path) => {
+            let experiment = experiment::read(path)?;
+            (experiment.clone(), Exposure::Assigned(experiment))
+        }
+        None => (recorded(&store)?, Exposure::Recorded),
+    };
+    let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
+    let conversions = line.conversions(&exposure, metric, range)?;
+    let analysis = levels(Analysis::of(&experiment), args)?;
+    let report = analysis.proportions(conversions.arms())?;
+    let said = text(&report, experiment.control(), args.alpha);
+    let mut json = to_json(&report, experiment.control());
+    json["experiment"] = json!(experiment.name());
+    json["metric"] = json!(metric);
+    json["skipped_events"] = json!(conversions.skipped_events());
+    json["users_in_several_arms"] = json!(conversions.users_in_several_arms());
+    Ok(Answer {
+        text: format!(
+            "experiment {}, users with {metric}\n\n{said}{}",
+            experiment.name(),
+            left_out(&conversions)
+        ),
+        json,
+    })
+}
+
+/// The experiment by which the store was tagged.
+fn recorded(store: &EventStore) -> Result<Experiment, CliError> {
+    let kept = store.manifest().experiment.clone().ok_or_else(|| {
+        usage(format!(
+            "the events of {} have no arms: give the --experiment, or ingest with it",
+            store.path().display()
+        ))
+    })?;
+    serde_json::from_value(kept).map_err(|error| {
+        let path = store.path().join("manifest.json");
+        StoreError::Manifest { path, reason: format!("its experiment is none: {error}") }.into()
+    })
+}
+
+/// What of the events did not count.
+fn left_out(conversions: &Conversions) -> String {
+    let mut text = String::new();
+    if conversions.skipped_events() > 0 {
+        text.push_str(&format!("{} events are nobody's\n", grouped(conversions.skipped_events())));
+    }
+    if conversions.users_in_several_arms() > 0 {
+        let users = grouped(conversions.users_in_several_arms());
+        text.push_str(&format!("{users} users were in several arms, and count in none\n"));
+    }
+    text
+}
+
+/// A row a unit.
+fn of_table(args: &AbtestArgs) -> Result<Answer, CliError> {
+    only_for(
+        "a store",
+        &[
+            ("experiment", args.experiment.is_some()),
+            ("metric", args.metric.is_some()),
+            ("from", args.from.is_some()),
+            ("until", args.until.is_some()),
+        ],
+    )?;
+    let (Some(variant), Some(outcome)) = (&args.variant, &args.outcome) else {
+        // What is not there at all should be said first.
+        TableSource::open(&args.input)?;
+        return Err(usage(
+            "a table needs --variant and --outcome: the columns of the arm and of what it did",
+        ));
+    };
+    let source = TableSource::open(&args.input)?;
+    let outcomes = outcomes(&source, variant, outcome, args.unit.as_deref())?;
+    let names: Vec<&str> = match &outcomes {
+        OutcomeTable::Proportions(arms) => arms.iter().map(|arm| arm.arm()).collect(),
+        OutcomeTable::Means(arms) => arms.iter().map(|arm| arm.arm()).collect(),
+    };
+    let control = control(&names, variant, args)?;
+    let analysis = levels(Analysis::new(control), args)?;
+    let analysis = match &args.weights[..] {
+        [] => analysis,
+        weights => analysis.with_weights(weights.iter().cloned()).map_err(usage)?,
+    };
+    let report = outcomes.analyze(&analysis)?;
+    if args.control.is_none() && control != "control" {
+        note(&format!("note: `{control}` is taken as the control: --control names another"));
+    }
+    Ok(Answer {
+        text: format!("{outcome} by {variant}\n\n{}", text(&report, control, args.alpha)),
+        json: to_json(&report, control),
+    })
+}
+
+fn levels(analysis: Analysis, args: &AbtestArgs) -> Result<Analysis, CliError> {
+    analysis
+        .with_alpha(args.alpha)
+        .and_then(|analysis| analysis.with_srm_alpha(args.srm_alpha))
+        .map_err(usage)
+}
+
+/// The arm that the others are compared with: the one named, else `control`, else the first of two.
+fn control<'a>(arms: &[&'a str], variant: &str, args: &'a AbtestArgs) -> Result<&'a str, CliError> {
+    if let Some(control) = &args.control {
+        return Ok(control);
+    }
+    if arms.contains(&"control") {
+        return Ok("control");
+    }
+    match arms {
+        [first, _] => Ok(first),
+        [] | [_] => Ok(arms.first().copied().unwrap_or_default()),
+        _ => {
+            const SHOWN: usize = 20;
+            let named: Vec<_> = arms.iter().take(SHOWN).map(|arm| format!("`{arm}`")).collect();
+            let more = arms.len().saturating_sub(SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let named = named.join(", ");
+            Err(usage(format!(
+                "`{variant}` has no arm named `control`: name one with --control: {named}{more}"
+            )))
+        }
+    }
+}
+
+fn outcomes(
+    source: &TableSource,
+    variant: &str,
+    outcome: &str,
+    unit: Option<&str>,
+) -> Result<OutcomeTable, CliError> {
+    let columns: Vec<&str> = [variant, outcome].into_iter().chain(unit).collect();
+    let mut outcomes = Outcomes::new();
+    let mut rows_before = 0;
+    for batch in source.batches(&columns)? {
+        let batch = batch?;
+        let named = |name| Named { path: source.path(), name, rows_before };
+        let absent = |name, row| {
+            let reason = "there is no value: drop such rows, or fill them with what they mean";
+            named(name).refuse(row, reason.to_owned())
+        };
+        let arms = labels(named(variant), batch.column(0))?;
+        let values = numbers(named(outcome), batch.column(1))?;
+        let units = unit.map(|unit| ids(named(unit), batch.column(2)).map(|ids| (unit, ids))).transpose()?;
+        for (row, (arm, value)) in arms.iter().zip(values).enumerate() {
+            let arm = arm.as_deref().ok_or_else(|| absent(variant, row))?;
+            let value = value.ok_or_else(|| absent(outcome, row))?;
+            let id = match &units {
+                Some((unit, ids)) => Some(ids.get(row).ok_or_else(|| absent(unit, row))?),
+                None => None,
+            };
+            // Rows are told as people count them.
+            outcomes.push(arm, value, id).map_err(|error| match error {
+                AbTestError::Outcome { value, .. } => {
+                    let reason = format!("{value} is not a finite number: drop such rows, or fill them");
+                    named(outcome).refuse(row, reason)
+                }
+                AbTestError::DuplicateUnit { unit: id, .. } => {
+                    let reason = format!(
+                        "{id} occurs before, expected one row a unit: aggregate the table by unit first"
+                    );
+                    named(unit.unwrap_or_default()).refuse(row, reason)
+                }
+                error => error.into(),
+            })?;
+        }
+        rows_before += batch.num_rows() as u64;
+    }
+    Ok(outcomes.finish()?)
+}
+
+/// The report for people: the arms, what lies between them, what to know, and the verdict in a sentence.
+pub(crate) fn text(report: &Report, control: &str, alpha: f64) -> String {
+    let shares = report.arms.iter().any(|arm| arm.successes.is_some());
+    let mean = |mean: Option<f64>| match mean {
+        None => "-".to_owned(),
+        Some(rate) if shares => format!("{:.2}%", 100.0 * rate),
+        Some(mean) => number(mean),
+    };
+    let rows: Vec<_> = report
+        .arms
+        .iter()
+        .map(|arm| {
+            let role = if &*arm.arm == control && control != "control" { " (control)" } else { "" };
+            let mut row = vec![format!("{}{role}", arm.arm), grouped(arm.n)];
+            row.extend(arm.successes.map(grouped));
+            row.push(mean(arm.mean));
+            row
+        })
+        .collect();
+    let header: &[&str] =
+        if shares { &["arm", "units", "successes", "rate"] } else { &["arm", "units", "mean"] };
+    let mut text = table(header, &rows);
+    // Of several comparisons each has its part of the level.
+    let confidence = 100.0 * (1.0 - alpha / (report.arms.len().max(2) - 1) as f64);
+    for found in &report.comparisons {
+        let [difference, low, high] = [found.difference, found.ci_low, found.ci_high]
+            .map(|value| if shares { format!("{:+.2}", 100.0 * value) } else { signed(value) });
+        let unit = if shares { " percentage points" } else { "" };
+        let lift = found.relative_lift.map_or_else(String::new, |lift| format!(", {:+.1}%", 100.0 * lift));
+        text.push_str(&format!(
+            "\n{} - {control}: {difference}{unit}{lift}\n  {} confidence [{low}, {high}], {}\n",
+            found.arm,
+            percent_of(confidence),
+            p_value(found.p_value)
+        ));
+    }
+    text.push('\n');
+    if let (Some(chi2), Some(df), Some(p)) = (report.chi2, report.df, report.p_value) {
+        let yates = report.p_value_yates.map(|p| format!(" ({} with Yates' correction)", p_value(p)));
+        text.push_str(&format!(
+            "chi-square {chi2:.4}, df {df}, {}{}\n",
+            p_value(p),
+            yates.unwrap_or_default()
+        ));
+    }
+    text.push_str(&format!("sample ratio {}\n", p_value(report.srm_p_value)));
+    for warning in &report.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text.push_str(&format!("\n{}: {}\n", report.verdict, sentence(report, control)));
+    text
+}
+
+/// The verdict in words.
+fn sentence(report: &Report, control: &str) -> String {
+    let arms = |verdict| {
+        let found = report.comparisons.iter().filter(|found| found.verdict == verdict);
+        let arms: Vec<_> = found.map(|found| &*found.arm).collect();
+        let verb = if arms.len() > 1 { "are" } else { "is" };
+        format!("{} {verb}", arms.join(" and "))
+    };
+    match report.verdict {
+        Verdict::Better => format!("{} higher than {control}", arms(Verdict::Better)),
+        Verdict::Worse => format!("{} lower than {control}", arms(Verdict::Worse)),
+        Verdict::NoDifference => {
+            format!("chance alone would explain what lies between {control} and the rest")
+        }
+        Verdict::Untrustworthy if report.comparisons.is_empty() => {
+            "there are too few units to compare anything".to_owned()
+        }
+        Verdict::Untrustworthy => {
+            "the arms have not the numbers of units that they should: find out why before anything else"
+                .to_owned()
+        }
+    }
+}
+
+/// The report as an object, with the control that the differences are from.
+pub(crate) fn to_json(report: &Report, control: &str) -> Value {
+    let mut object = serde_json::to_value(report).unwrap_or_default();
+    object["control"] = json!(control);
+    object
+}
+
+/// A mean, with digits that say something whatever its size.
+fn number(value: f64) -> String {
+    if value == 0.0 || (0.01..1e9).contains(&value.abs()) {
+        grouped(format!("{value:.4}"))
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
+fn signed(value: f64) -> String {
+    if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
+}
+
+/// `95%`, and `97.5%` where that is not whole.
+fn percent_of(value: f64) -> String {
+    let text = format!("{value:.2}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}

@@ -1,0 +1,102 @@
+//! `cip assign`: the arm of every row's id.
+
+use std::sync::Arc;
+
+use cip::abtest::goodness_of_fit;
+use cip::arrow_array::types::Int32Type;
+use cip::arrow_array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use cip::core::{CoreError, IdBuilder, column, table};
+use cip::store::{TableSource, TableWriter};
+use serde_json::json;
+
+use crate::args::AssignArgs;
+use crate::error::CliError;
+use crate::experiment;
+use crate::number::{grouped, p_value, percent};
+use crate::output::{Answer, table as lines};
+use crate::table_column::{Named, id_type, ids};
+
+pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
+    let experiment = experiment::read(&args.experiment)?;
+    if args.id == column::EXPERIMENT_GROUP {
+        return Err(CliError::Usage(format!(
+            "--id is `{}`, the column that is written: name the column of the ids",
+            args.id
+        )));
+    }
+    let source = TableSource::open(&args.table)?;
+    if args
+        .out
+        .canonicalize()
+        .ok()
+        .is_some_and(|out| args.table.canonicalize().is_ok_and(|table| table == out))
+    {
+        return Err(CliError::Usage(format!(
+            "{} would replace the table that it is made of: choose another --out",
+            args.out.display()
+        )));
+    }
+    let batches = source.batches(&[&args.id])?;
+    // A type that is none of ids' is refused with the first batch; a table without rows may have any.
+    let id_type = id_type(batches.schema().field(0).data_type()).unwrap_or(cip::core::IdType::Utf8);
+    let schema = table::assignments(&args.id, id_type);
+    let arms: ArrayRef =
+        Arc::new(StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name())));
+    let mut counts = vec![0u64; experiment.arms().len()];
+    let mut writer = TableWriter::create(&args.out, "assignments", &schema)?;
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        let named = Named { path: source.path(), name: &args.id, rows_before: rows };
+        let column = ids(named, batch.column(0))?;
+        let mut out = IdBuilder::new(id_type);
+        let mut codes = Vec::with_capacity(column.len());
+        for row in 0..column.len() {
+            let id = column
+                .get(row)
+                .ok_or_else(|| named.refuse(row, "an id is missing: drop the rows without one".to_owned()))?;
+            let arm = experiment.assign_index(id);
+            counts[arm] += 1;
+            codes.push(arm as i32);
+            out.append(Some(id))?;
+        }
+        let groups = DictionaryArray::<Int32Type>::try_new(Int32Array::from(codes), Arc::clone(&arms))
+            .map_err(CoreError::from)?;
+        let written = RecordBatch::try_new(Arc::clone(&schema), vec![out.finish(), Arc::new(groups)]);
+        writer.write(written.map_err(CoreError::from)?)?;
+        rows += batch.num_rows() as u64;
+    }
+    let shares = experiment.shares();
+    let srm = if rows == 0 { None } else { Some(goodness_of_fit(&counts, &shares)?.p_value) };
+    writer.finish()?;
+
+    let arms = || experiment.arms().iter().zip(&counts).zip(&shares);
+    let share = |count: u64| if rows == 0 { None } else { Some(count as f64 / rows as f64) };
+    let table: Vec<_> = arms()
+        .map(|((arm, &count), &expected)| {
+            vec![
+                arm.name().to_owned(),
+                grouped(count),
+                percent(count as f64, rows as f64),
+                percent(expected, 1.0),
+            ]
+        })
+        .collect();
+    let ratio = srm.map_or_else(String::new, |p| format!("sample ratio {}\n", p_value(p)));
+    Ok(Answer {
+        text: format!(
+            "{} rows assigned to the arms of experiment {}\n\n{}\n{ratio}written to {}",
+            grouped(rows),
+            experiment.name(),
+            lines(&["arm", "rows", "share", "expected"], &table),
+            args.out.display()
+        ),
+        json: json!({
+            "experiment": experiment.name(), "rows": rows,
+            "arms": arms().map(|((arm, &count), &expected)| json!({
+                "arm": arm.name(), "n": count, "share": share(count), "expected_share": expected,
+            })).collect::<Vec<_>>(),
+            "srm_p_value": srm,
+        }),
+    })
+}

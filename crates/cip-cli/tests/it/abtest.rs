@@ -1,0 +1,333 @@
+//! `cip assign` and `cip abtest`: an effect that is there is found, one that is not is not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cip::abtest::Experiment;
+use cip::arrow_array::cast::AsArray;
+use cip::arrow_array::types::{Int32Type, Int64Type};
+use cip::core::IdRef;
+use cip::store::read_table;
+use serde_json::{Value, json};
+
+use crate::real::data;
+use crate::{args, cip, folder_of_store};
+
+const CHECKOUT: &str = "name = \"checkout\"\nassignment = \"md5_parity\"\n\
+                        effect = { from = \"cart\", to = \"purchase\", share = 0.05 }\n";
+
+const HASH: &str = "name = \"price\"\nassignment = \"weighted_hash\"\nseed = \"price-1\"\n\
+                    arms = [{ name = \"as is\", weight = 8 }, { name = \"low\", weight = 1 }, { name = \"high\", weight = 1 }]\n";
+
+#[track_caller]
+fn close(found: &Value, expected: f64, unit: f64) {
+    let found = found.as_f64().unwrap();
+    assert!((found - expected).abs() <= 0.51 * unit, "{found} is not {expected}");
+}
+
+fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files.iter().map(|(name, text)| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    });
+    let paths = paths.collect();
+    (folder, paths)
+}
+
+/// Recomputed from the raw data of Cookie Cats in plain Python: retention of players by the level of a gate.
+#[test]
+fn cookie_cats_gives_its_published_numbers() {
+    let Some(file) = data("cookie_cats.csv") else { return };
+    let report = |outcome: &str, srm_alpha: &str| {
+        cip(args![
+            "abtest",
+            file,
+            "--variant",
+            "version",
+            "--outcome",
+            outcome,
+            "--unit",
+            "userid",
+            "--control",
+            "gate_30",
+            "--srm-alpha",
+            srm_alpha,
+            "--json"
+        ])
+        .ok()
+        .json()
+    };
+    let day_1 = report("retention_1", "0.001");
+    assert_eq!(
+        day_1["arms"][0],
+        json!({ "arm": "gate_30", "n": 44_700, "successes": 20_034, "mean": 20_034.0 / 44_700.0 })
+    );
+    assert_eq!((&day_1["arms"][1]["n"], &day_1["arms"][1]["successes"]), (&json!(45_489), &json!(20_119)));
+    close(&day_1["chi2"], 3.182_963_7, 1e-7);
+    assert_eq!(day_1["df"].to_string(), "1");
+    close(&day_1["p_value"], 0.074_409_7, 1e-7);
+    close(&day_1["p_value_yates"], 0.075_504_8, 1e-7);
+    close(&day_1["srm_p_value"], 0.008_608_0, 1e-7);
+    assert_eq!((&day_1["verdict"], &day_1["warnings"]), (&json!("no_difference"), &json!([])));
+    let day_7 = report("retention_7", "0.001");
+    close(&day_7["chi2"], 10.013_167_3, 1e-7);
+    close(&day_7["p_value"], 0.001_554_25, 1e-8);
+    close(&day_7["p_value_yates"], 0.001_600_57, 1e-8);
+    close(&day_7["difference"], -0.008_201_3, 1e-7);
+    close(&day_7["ci_low"], -0.013_281_6, 1e-7);
+    close(&day_7["ci_high"], -0.003_121_0, 1e-7);
+    assert_eq!((&day_7["verdict"], &day_7["control"]), (&json!("worse"), &json!("gate_30")));
+    // At the usual level the sample ratio is a mismatch.
+    let flagged = report("retention_7", "0.01");
+    assert_eq!(flagged["verdict"], "untrustworthy");
+    assert!(flagged["warnings"][0].as_str().unwrap().contains("expected shares of units"));
+    let rounds = report("sum_gamerounds", "0.001");
+    assert!(
+        rounds["t"].is_number() && rounds["chi2"].is_null() && rounds["arms"][0].get("successes").is_none()
+    );
+    // Of two arms neither of which is called control, the first by name is, and that is said.
+    let said = cip(args!["abtest", file, "--variant", "version", "--outcome", "retention_1"]).ok();
+    assert!(said.stderr.contains("`gate_30` is taken as the control"), "{}", said.stderr);
+    assert!(said.stdout.contains("gate_40 - gate_30: -0.59 percentage points, -1.3%"), "{}", said.stdout);
+    assert!(said.stdout.contains("untrustworthy: the arms have not the numbers"), "{}", said.stdout);
+}
+
+/// Recomputed from the raw data of Hillstrom's e-mail test in plain Python.
+#[test]
+fn three_arms_are_each_compared_with_the_control() {
+    let Some(file) = data("hillstrom.csv") else { return };
+    let report = |outcome: &str| {
+        cip(args![
+            "abtest",
+            file,
+            "--variant",
+            "segment",
+            "--outcome",
+            outcome,
+            "--control",
+            "No E-Mail",
+            "--json"
+        ])
+        .ok()
+        .json()
+    };
+    let visit = report("visit");
+    close(&visit["chi2"], 504.460_669_0, 1e-7);
+    assert_eq!((&visit["df"], &visit["verdict"]), (&json!(2), &json!("better")));
+    assert!(visit["difference"].is_null());
+    let arms: Vec<_> = visit["comparisons"].as_array().unwrap().iter().map(|found| &found["arm"]).collect();
+    assert_eq!(arms, ["Mens E-Mail", "Womens E-Mail"]);
+    let spend = report("spend");
+    close(&spend["comparisons"][0]["difference"], 0.769_827, 1e-6);
+    close(&spend["comparisons"][0]["statistic"], 5.300_140_4, 1e-7);
+    close(&spend["comparisons"][1]["difference"], 0.424_412, 1e-6);
+    cip(args!["abtest", file, "--variant", "segment", "--outcome", "visit"]).fails(
+        2,
+        "`segment` has no arm named `control`: name one with --control: `Mens E-Mail`, `No E-Mail`, `Womens E-Mail`",
+    );
+}
+
+/// Generates a shop of two million events, and ingests it with the experiment.
+fn tagged_shop(folder: &Path, with_effect: bool) -> PathBuf {
+    let (files, store, experiment) = (folder.join("files"), folder.join("store"), folder.join("e.toml"));
+    fs::write(&experiment, CHECKOUT).unwrap();
+    let shop = args!["generate", files, "--events", "2e6", "--seed", "7"];
+    let effect = args!["--experiment", experiment];
+    cip(shop.iter().chain(effect.iter().take(if with_effect { 2 } else { 0 }))).ok();
+    cip(args!["ingest", files, "--mapping", "rees46", "--out", store, "--experiment", experiment]).ok();
+    fs::remove_dir_all(files).unwrap();
+    store
+}
+
+#[test]
+fn the_effect_of_a_generated_experiment_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tagged_shop(folder.path(), true);
+    let experiment = folder.path().join("e.toml");
+    let assigned =
+        cip(args!["abtest", store, "--experiment", experiment, "--metric", "purchase", "--json"]).ok().json();
+    assert_eq!(assigned["verdict"], "better");
+    assert!(assigned["p_value"].as_f64().unwrap() < 0.001, "{assigned}");
+    assert!(assigned["srm_p_value"].as_f64().unwrap() > 0.01, "{assigned}");
+    assert_eq!(assigned["warnings"], json!([]));
+    // What the ingest recorded says the same, on any number of threads.
+    for threads in ["1", "3"] {
+        let recorded =
+            cip(args!["abtest", store, "--metric", "purchase", "--json", "--threads", threads]).ok().json();
+        assert_eq!(recorded, assigned);
+    }
+    let info = cip(args!["info", store, "--json"]).ok().json();
+    assert_eq!(info["experiment"]["name"], "checkout");
+    let units: u64 = assigned["arms"].as_array().unwrap().iter().map(|arm| arm["n"].as_u64().unwrap()).sum();
+    assert_eq!(info["users"], units);
+    let info = cip(args!["info", store]).ok();
+    assert!(info.stdout.contains("checkout (control, treatment)"), "{}", info.stdout);
+    // Half the time has fewer users; nothing is before the first day.
+    let until =
+        cip(args!["abtest", store, "--metric", "purchase", "--until", "2019-11-01", "--json"]).ok().json();
+    assert!(until["arms"][0]["n"].as_u64() < assigned["arms"][0]["n"].as_u64());
+    cip(args!["abtest", store, "--metric", "purchase", "--until", "2019-10-01"])
+        .fails(1, "no arm has any units");
+}
+
+#[test]
+fn where_there_is_no_effect_none_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = tagged_shop(folder.path(), false);
+    let report = cip(args!["abtest", store, "--metric", "purchase", "--json"]).ok().json();
+    assert_eq!(report["verdict"], "no_difference");
+    assert!(report["p_value"].as_f64().unwrap() > 0.05, "{report}");
+}
+
+#[test]
+fn every_row_gets_the_arm_of_its_id_in_the_order_of_the_table() {
+    let ids: Vec<i64> = (0..20_000).map(|row| row * 7_919 % 5_000).collect();
+    let text: String = ids.iter().map(|id| format!("{id},x\n")).collect();
+    let (folder, paths) = folder(&[("ids.csv", &format!("who,note\n{text}")), ("e.toml", HASH)]);
+    let out = folder.path().join("arms.parquet");
+    let run = args!["assign", paths[0], "--experiment", paths[1], "--id", "who", "--out", out, "--json"];
+    let said = cip(&run).ok().json();
+    let experiment = Experiment::from_toml(HASH).unwrap();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut row = 0;
+    for batch in read_table(&out).unwrap() {
+        let batch = batch.unwrap();
+        let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names, ["who", "experiment_group"]);
+        let who = batch.column(0).as_primitive::<Int64Type>();
+        let groups = batch.column(1).as_dictionary::<Int32Type>();
+        for index in 0..batch.num_rows() {
+            assert_eq!(who.value(index), ids[row]);
+            let arm = groups.values().as_string::<i32>().value(groups.keys().value(index) as usize);
+            assert_eq!(arm, experiment.assign(IdRef::Int64(ids[row])));
+            *counts.entry(experiment.assign(IdRef::Int64(ids[row]))).or_default() += 1;
+            row += 1;
+        }
+    }
+    assert_eq!((row, &said["rows"]), (20_000, &json!(20_000)));
+    for arm in said["arms"].as_array().unwrap() {
+        assert_eq!(arm["n"], counts[arm["arm"].as_str().unwrap()]);
+    }
+    assert_eq!(said["arms"][0]["expected_share"], 0.8);
+    assert!(said["srm_p_value"].is_number());
+    // What was assigned is a table to assign again, and text ids are other ids only in their type.
+    let again = folder.path().join("again.parquet");
+    cip(args!["assign", out, "--experiment", paths[1], "--id", "who", "--out", again]).ok();
+    assert!(fs::read(&again).unwrap() == fs::read(&out).unwrap());
+    cip(args!["assign", out, "--experiment", paths[1], "--id", "who", "--out", out])
+        .fails(2, "would replace the table");
+    cip(args!["assign", paths[0], "--experiment", paths[1], "--out", again])
+        .fails(1, "no column `user_id`: it has `who`, `note`");
+}
+
+#[test]
+fn ids_that_are_none_are_refused_with_their_row() {
+    let (folder, paths) = folder(&[
+        ("null.csv", "user_id,x\n1,a\n,a\n"),
+        ("float.csv", "user_id\n17850.0\n17851.5\n"),
+        ("none.csv", "user_id\n"),
+        ("e.toml", CHECKOUT),
+    ]);
+    let out = folder.path().join("arms.parquet");
+    let assign = |table: &Path| cip(args!["assign", table, "--experiment", paths[3], "--out", out, "--json"]);
+    assign(&paths[0]).fails(1, "null.csv row 2: `user_id`: an id is missing: drop the rows without one");
+    assign(&paths[1]).fails(1, "float.csv: column `user_id` is Float64, expected integers or text");
+    assert!(!out.exists());
+    let said = assign(&paths[2]).ok().json();
+    assert_eq!((&said["rows"], &said["srm_p_value"]), (&json!(0), &Value::Null));
+    assert!(out.exists());
+}
+
+#[test]
+fn outcomes_and_arms_of_any_type_are_read() {
+    let (_folder, paths) = folder(&[(
+        "t.csv",
+        "unit,arm,on,flag,won,spent\n1,control,0,false,TRUE,1.5\n2,control,0,false,FALSE,0\n3,b,1,true,TRUE,2\n\
+         4,b,1,true,TRUE,0.25\n5,control,0,false,FALSE,0\n6,b,1,true,FALSE,1\n",
+    )]);
+    let report = |variant: &str, outcome: &str| {
+        cip(args!["abtest", paths[0], "--variant", variant, "--outcome", outcome, "--unit", "unit", "--json"])
+            .ok()
+    };
+    let by_text = report("arm", "won");
+    assert_eq!(by_text.stderr, "");
+    let by_text = by_text.json();
+    for (variant, names) in [("on", ["0", "1"]), ("flag", ["false", "true"])] {
+        let found = report(variant, "won").json();
+        assert_eq!(found["difference"], by_text["difference"]);
+        assert_eq!(
+            [&found["arms"][0]["arm"], &found["arms"][1]["arm"]],
+            names.map(|name| json!(name)).each_ref()
+        );
+    }
+    close(&report("arm", "spent").json()["difference"], 1.083_333 - 0.5, 1e-6);
+    let weighted = ["--weights", "control=9,b=1", "--control", "b", "--alpha", "0.1"];
+    let mut run = args!["abtest", paths[0], "--variant", "arm", "--outcome", "won", "--json"].to_vec();
+    run.extend(weighted.map(Into::into));
+    let weighted = cip(&run).ok().json();
+    assert!(weighted["srm_p_value"].as_f64() < by_text["srm_p_value"].as_f64());
+    close(&weighted["difference"], -by_text["difference"].as_f64().unwrap(), 1e-12);
+}
+
+#[test]
+fn what_is_missing_contradictory_or_void_is_told() {
+    let (_folder, paths) = folder(&[
+        ("t.csv", "u,arm,won,text\n1,a,1,x\n2,,0,y\n2,b,,z\n"),
+        ("twice.csv", "u,arm,won\n1,a,1\n2,b,0\n1,b,0\n"),
+        ("one.csv", "arm,won\na,1\na,0\n"),
+        ("nan.csv", "arm,won\na,1\nb,NaN\n"),
+        ("e.toml", CHECKOUT),
+    ]);
+    let abtest = |table: &Path, more: &[&str]| {
+        let mut run = args!["abtest", table, "--json"].to_vec();
+        run.extend(more.iter().map(Into::into));
+        cip(&run)
+    };
+    let columns = ["--variant", "arm", "--outcome", "won"];
+    let with = |more: &[&'static str]| [&columns[..], more].concat();
+    abtest(&paths[0], &columns)
+        .fails(1, "t.csv row 2: `arm`: there is no value: drop such rows, or fill them");
+    abtest(&paths[0], &["--variant", "u", "--outcome", "won"])
+        .fails(1, "t.csv row 3: `won`: there is no value");
+    abtest(&paths[0], &["--variant", "u", "--outcome", "text"])
+        .fails(1, "column `text` is Utf8, expected booleans or numbers");
+    abtest(&paths[0], &["--variant", "arm"]).fails(2, "a table needs --variant and --outcome");
+    abtest(&paths[0], &["--variant", "x", "--outcome", "won"])
+        .fails(1, "no column `x`: it has `u`, `arm`, `won`, `text`");
+    abtest(&paths[1], &with(&["--unit", "u"]))
+        .fails(1, "twice.csv row 3: `u`: 1 occurs before, expected one row a unit");
+    abtest(&paths[2], &columns).fails(1, "1 arm(s), expected two or more");
+    abtest(&paths[3], &columns).fails(1, "nan.csv row 2: `won`: NaN is not a finite number");
+    abtest(&paths[1], &with(&["--control", "c"])).fails(1, "no arm is named `c`, found `a`, `b`");
+    abtest(&paths[1], &with(&["--weights", "a=1,b=0"])).fails(2, "the weight of arm `b` is 0");
+    abtest(&paths[1], &with(&["--alpha", "5"])).fails(2, "alpha is 5, expected more than 0 and less than 1");
+    abtest(&paths[1], &with(&["--metric", "purchase"])).fails(2, "--metric goes with a store: leave it out");
+    abtest(&paths[1].with_file_name("absent.csv"), &[]).fails(1, "cannot read");
+
+    let (_store_folder, store) = folder_of_store(200);
+    let experiment = paths[4].to_str().unwrap();
+    abtest(&store, &["--metric", "purchase"]).fails(2, "the events of");
+    abtest(&store, &["--experiment", experiment]).fails(2, "a store needs --metric");
+    abtest(&store, &["--metric", "purchase", "--variant", "x"]).fails(2, "--variant goes with a table");
+    abtest(
+        &store,
+        &[
+            "--metric",
+            "purchase",
+            "--experiment",
+            experiment,
+            "--from",
+            "2019-11-01",
+            "--until",
+            "2019-10-01",
+        ],
+    )
+    .fails(2, "");
+    abtest(&store, &["--metric", "purchase", "--experiment", experiment]).ok();
+    // An event type that never happens is no success of anybody.
+    let never = abtest(&store, &["--metric", "refund", "--experiment", experiment]).ok().json();
+    assert_eq!(never["verdict"], "no_difference");
+}

@@ -1,0 +1,62 @@
+//! The column `experiment_group`: every event has the arm of its user.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field, Schema};
+use cip_abtest::Experiment;
+use cip_core::{CoreError, EventSchema, IdColumn, column};
+
+/// Gives events the arm that an experiment assigns to their user.
+pub(crate) struct Tagging<'a> {
+    experiment: &'a Experiment,
+    arms: Arc<StringArray>,
+    /// Where the column stands among the others.
+    place: usize,
+}
+
+impl<'a> Tagging<'a> {
+    /// `schema` is that of the events without the column.
+    pub(crate) fn new(experiment: &'a Experiment, schema: &EventSchema) -> Self {
+        let arms = StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name()));
+        Self { experiment, arms: Arc::new(arms), place: place(schema) }
+    }
+
+    /// Inserts the column into those of a batch whose users are these.
+    ///
+    /// # Complexity
+    /// One assignment for each run of a user, not for each row.
+    pub(crate) fn insert(&self, users: &IdColumn, arrays: &mut Vec<ArrayRef>) -> Result<(), CoreError> {
+        let mut codes: Vec<i32> = Vec::new();
+        let mut unknown = 0;
+        for (user, rows) in users.runs() {
+            let arm = user.map_or(0, |user| self.experiment.assign_index(user));
+            unknown += if user.is_none() { rows.len() } else { 0 };
+            codes.resize(rows.end, arm as i32);
+        }
+        let nulls = (unknown > 0).then(|| {
+            // The unknown user comes last.
+            let known = codes.len() - unknown;
+            NullBuffer::from_iter((0..codes.len()).map(|row| row < known))
+        });
+        let codes = Int32Array::new(ScalarBuffer::from(codes), nulls);
+        let groups = DictionaryArray::<Int32Type>::try_new(codes, Arc::clone(&self.arms) as ArrayRef)?;
+        arrays.insert(self.place, Arc::new(groups));
+        Ok(())
+    }
+}
+
+/// Returns the schema with the column at its place.
+pub(crate) fn tagged(schema: &EventSchema) -> Result<EventSchema, CoreError> {
+    let mut fields: Vec<Arc<Field>> = schema.arrow().fields().iter().cloned().collect();
+    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    fields.insert(place(schema), Arc::new(Field::new(column::EXPERIMENT_GROUP, text, true)));
+    EventSchema::try_new(Schema::new(fields).into())
+}
+
+/// It is the last of the contract's columns: behind those that the schema has.
+fn place(schema: &EventSchema) -> usize {
+    column::EVENT_COLUMNS.iter().filter(|column| schema.has(column)).count()
+}
