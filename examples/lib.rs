@@ -3,3 +3,4 @@
 //! - `line`: from a synthetic shop to sessions and segments, end to end.
 //! - `rfm_service`: segments over a service's own record batches, without files.
 //! - `own_mapping`: a source with other columns, names and decimals.
+//! - `experiment`: assignment in a service and analysis, from one specification.

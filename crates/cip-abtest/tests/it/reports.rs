@@ -156,6 +156,10 @@ fn means_are_compared_by_welch() {
     close(found.df, 17.776_473_5, 1e-7);
     close(found.p_value, 0.079_394_1, 1e-7);
     assert_eq!((found.verdict, found.chi2), (Verdict::NoDifference, None));
+    // gbstats' own tests: the relative difference of means.
+    let control = ArmMoments::from_sums("a", 3407, 1396.87, 52_377.976_7).unwrap();
+    let arm = ArmMoments::from_sums("b", 3461, 2422.7, 134_698.29).unwrap();
+    close(Analysis::new("a").means(&[control, arm]).unwrap().relative_lift, 0.707_32, 1e-5);
     let one = Analysis::new("a").means(&means([("a", &[1.0]), ("b", &[1.0, 2.0])])).unwrap();
     assert_eq!(one.verdict, Verdict::Untrustworthy);
     assert!(one.warnings.contains(&Warning::OneUnit { arm: "a".into() }));

@@ -327,6 +327,9 @@ fn what_is_missing_contradictory_or_void_is_told() {
     )
     .fails(2, "");
     abtest(&store, &["--metric", "purchase", "--experiment", experiment]).ok();
+    let (file, out) = (store.with_file_name("events.csv"), store.with_file_name("out"));
+    cip(args!["run", file, "--mapping", "rees46", "--experiment", experiment, "--out", out]).ok();
+    abtest(&out.join("store"), &["--metric", "purchase"]).ok();
     // An event type that never happens is no success of anybody.
     let never = abtest(&store, &["--metric", "refund", "--experiment", experiment]).ok().json();
     assert_eq!(never["verdict"], "no_difference");
