@@ -51,6 +51,11 @@ impl Analysis {
         Self { weights, ..Self::new(experiment.control()) }
     }
 
+    /// The probability of a false finding that is allowed.
+    pub const fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
     /// Sets the probability of a false finding that is allowed; without it .05.
     ///
     /// # Errors

@@ -40,6 +40,12 @@ pub(crate) enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Synth(#[from] SynthError),
+    /// Of nothing there is nothing to say.
+    #[error("there are no events")]
+    NoEvents,
+    /// A model needs days to learn from, and days to foretell.
+    #[error("the events span fewer than two days: one to learn from, and one to foretell")]
+    FewDays,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }

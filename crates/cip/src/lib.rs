@@ -42,6 +42,7 @@
     feature = "rfm",
     feature = "basket",
     feature = "features",
+    feature = "propensity",
     feature = "abtest"
 ))]
 pub mod line;

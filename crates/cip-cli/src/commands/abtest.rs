@@ -58,7 +58,7 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
             let experiment = experiment::read(path)?;
             (experiment.clone(), Exposure::Assigned(experiment))
         }
-        None => (recorded(&store)?, Exposure::Recorded),
+        None => recorded(&store)?,
     };
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let conversions = line.conversions(&exposure, metric, range)?;
@@ -80,18 +80,19 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     })
 }
 
-/// The experiment by which the store was tagged.
-fn recorded(store: &EventStore) -> Result<Experiment, CliError> {
+/// The experiment by which the store was tagged, whose arms its events record.
+pub(crate) fn recorded(store: &EventStore) -> Result<(Experiment, Exposure), CliError> {
     let kept = store.manifest().experiment.clone().ok_or_else(|| {
         usage(format!(
             "the events of {} have no arms: give the --experiment, or ingest with it",
             store.path().display()
         ))
     })?;
-    serde_json::from_value(kept).map_err(|error| {
+    let experiment = serde_json::from_value(kept).map_err(|error| {
         let path = store.path().join("manifest.json");
-        StoreError::Manifest { path, reason: format!("its experiment is none: {error}") }.into()
-    })
+        StoreError::Manifest { path, reason: format!("its experiment is none: {error}") }
+    })?;
+    Ok((experiment, Exposure::Recorded))
 }
 
 /// What of the events did not count.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cip::abtest::Experiment;
 use cip::synth::{Generator, World};
 
 use crate::args::{Common, SourceArgs};
@@ -13,6 +14,16 @@ use crate::number::{bytes, grouped};
 use crate::output::Answer;
 use crate::stage::Stages;
 
+/// What the shop tries on half of its users: one in twenty of their carts becomes a purchase.
+const EXPERIMENT: &str = r#"name = "checkout"
+assignment = "md5_parity"
+
+[effect]
+from = "cart"
+to = "purchase"
+share = 0.05
+"#;
+
 pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result<Answer, CliError> {
     fs::create_dir_all(out).map_err(|source| CliError::Io {
         action: "create",
@@ -21,12 +32,15 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
     })?;
     let (files, results) = (out.join("events"), out.join("results"));
     let mut stages = Stages::default();
-    let generator = Generator::new(World::Shop, events, seed).with_threads(common.threads());
-    let made = stages.measure("generate", || generate::write(&generator, events, &files))?;
+    let experiment = Experiment::from_toml(EXPERIMENT)?;
+    let generator =
+        Generator::new(World::Shop, events, seed).with_threads(common.threads()).with_experiment(experiment);
+    let made =
+        stages.measure("generate", || generate::write(&generator, events, Some(EXPERIMENT), &files))?;
     let source = SourceArgs {
         sources: vec![files.clone()],
         mapping: "rees46".to_owned(),
-        experiment: None,
+        experiment: Some(files.join(generate::EXPERIMENT)),
         max_rejects: None,
     };
     let found = line(&source, &results, None, common, &mut stages)?;

@@ -7,6 +7,7 @@ use cip::store::EventStore;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, FeaturesArgs, SetArg};
+use crate::commands::run::Found;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
@@ -36,12 +37,19 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
         .with_threads(common.threads())
         .with_memory(common.memory)?
         .write_features(&features, &args.out)?;
-    let absent = if columns.is_some() { Vec::new() } else { absent(store.schema()) };
-    let last = span.map(|[_, last]| last);
-    Ok(Answer {
-        text: format!("{}\nwritten to {}", text(&features, &totals, &absent, last), args.out.display()),
-        json: to_json(&features, &totals, &absent),
-    })
+    let Found { text, json } = found(&features, &totals, &store);
+    Ok(Answer { text: format!("{text}\nwritten to {}", args.out.display()), json })
+}
+
+/// What a table of features holds, and what it lacks of all features.
+pub(crate) fn found(features: &Features, totals: &FeatureTotals, store: &EventStore) -> Found {
+    let mut absent = absent(store.schema());
+    if features.selected().len() + absent.len() < Feature::ALL.len() {
+        // Some were left out because nobody asked for them.
+        absent.clear();
+    }
+    let last = store.manifest().time_span().map(|[_, last]| Timestamp::from_micros(last));
+    Found { text: text(features, totals, &absent, last), json: to_json(features, totals, &absent) }
 }
 
 /// What makes no sense whatever the store's columns are is a wrong command line.

@@ -15,10 +15,13 @@ use crate::progress::Bar;
 
 pub(crate) fn run(args: &GenerateArgs, common: &Common) -> Result<Answer, CliError> {
     let mut generator = Generator::new(args.world, args.events, args.seed).with_threads(common.threads());
+    let mut specification = None;
     if let Some(path) = &args.experiment {
-        generator = generator.with_experiment(experiment::read(path)?);
+        let (experiment, text) = experiment::read_with_text(path)?;
+        generator = generator.with_experiment(experiment);
+        specification = Some(text);
     }
-    let report = write(&generator, args.events, &args.out)?;
+    let report = write(&generator, args.events, specification.as_deref(), &args.out)?;
     let files: Vec<_> = report
         .files
         .iter()
@@ -43,11 +46,22 @@ pub(crate) fn run(args: &GenerateArgs, common: &Common) -> Result<Answer, CliErr
     })
 }
 
-/// Writes the world into a folder that appears whole or not at all.
-pub(crate) fn write(generator: &Generator, events: u64, out: &Path) -> Result<GenerateReport, CliError> {
+/// The file of a world that specifies its experiment.
+pub(crate) const EXPERIMENT: &str = "experiment.toml";
+
+/// Writes the world, and the specification of its experiment, into a folder that appears whole or not at all.
+pub(crate) fn write(
+    generator: &Generator,
+    events: u64,
+    experiment: Option<&str>,
+    out: &Path,
+) -> Result<GenerateReport, CliError> {
     let staged = StagedFolder::begin(out)?;
     let bar = Bar::new("generating", "rows", events);
     let report = generator.write_to(staged.path(), &mut |rows| bar.set(rows))?;
+    if let Some(experiment) = experiment {
+        staged.write(EXPERIMENT, experiment.as_bytes())?;
+    }
     let marker = json!({
         "format": "cip-generated", "world": report.world.to_string(), "seed": report.seed, "rows": report.rows,
     });

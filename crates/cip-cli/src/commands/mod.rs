@@ -9,6 +9,7 @@ mod generate;
 mod info;
 mod ingest;
 mod pairs;
+mod prospects;
 mod rejects;
 mod rfm;
 mod run;

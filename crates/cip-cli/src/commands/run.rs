@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use cip::abtest::Analysis;
 use cip::basket::BasketError;
-use cip::core::{CoreError, Timestamp};
+use cip::core::{CoreError, TimeRange, Timestamp};
+use cip::features::FeaturesError;
 use cip::line::{Line, LineError};
-use cip::rfm::{Rfm, RfmError};
+use cip::propensity::PropensityError;
+use cip::rfm::{Rfm, RfmError, RfmTable};
+use cip::scoring::ScoringError;
 use cip::sessionize::{SessionRule, SessionizeError};
-use cip::store::{EventStore, StagedFolder};
+use cip::store::{EventStore, StagedFolder, StoreStatistics};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, RunArgs, SourceArgs};
 use crate::commands::ingest::{account_json, account_text, ingest, spare_the_sources};
-use crate::commands::{pairs, rfm, sessions};
+use crate::commands::{abtest, pairs, prospects, rfm, sessions};
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
 use crate::output::Answer;
@@ -26,13 +30,72 @@ pub(crate) fn run(args: &RunArgs, common: &Common) -> Result<Answer, CliError> {
 }
 
 /// What the line found, for people and as `summary.json` keeps it.
+#[derive(Default)]
 pub(crate) struct Results {
     text: String,
     summary: Map<String, Value>,
+    /// Rows by table.
+    tables: Map<String, Value>,
+    /// Reasons by table.
+    absent: Map<String, Value>,
+}
+
+/// What a stage says of itself.
+pub(crate) struct Found {
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Results {
+    fn set(&mut self, name: &str, value: Value) {
+        self.summary.insert(name.to_owned(), value);
+    }
+
+    pub(crate) fn wrote(&mut self, file: &str, rows: u64) {
+        self.tables.insert(file.to_owned(), json!(rows));
+    }
+
+    pub(crate) fn could_not_write(&mut self, file: &str, reason: &str) {
+        self.absent.insert(file.to_owned(), json!(reason));
+    }
+
+    pub(crate) fn tell(&mut self, name: &str, found: Found) {
+        self.text.push_str(&format!("\n{}\n", found.text.trim_end()));
+        self.set(name, found.json);
+    }
+
+    /// Notes a stage that writes one table.
+    fn enter<T>(
+        &mut self,
+        (name, file): (&str, &str),
+        written: Result<T, String>,
+        tell: impl FnOnce(T) -> Result<(u64, Found), CliError>,
+    ) -> Result<(), CliError> {
+        match written {
+            Ok(written) => {
+                let (rows, found) = tell(written)?;
+                self.wrote(file, rows);
+                self.tell(name, found);
+            }
+            Err(reason) => self.could_not_write(file, &reason),
+        }
+        Ok(())
+    }
+
+    /// Puts the account of files together.
+    fn finish(mut self) -> Self {
+        for (table, reason) in &self.absent {
+            self.text.push_str(&format!("\nno {table}: {}\n", reason.as_str().unwrap_or_default()));
+        }
+        let (tables, absent) = (std::mem::take(&mut self.tables), std::mem::take(&mut self.absent));
+        self.set("tables", Value::Object(tables));
+        self.set("absent", Value::Object(absent));
+        self
+    }
 }
 
 pub(crate) fn answer(results: Results, out: &Path, stages: &Stages) -> Answer {
-    let Results { text, mut summary } = results;
+    let Results { text, mut summary, .. } = results;
     summary.insert("stages".to_owned(), stages.to_json());
     Answer {
         text: format!("{text}\n{}\nresults are in {}", stages.to_text(), out.display()),
@@ -53,120 +116,147 @@ pub(crate) fn line(
     let (store, report) = stages.measure("ingest", || ingest(source, &path("store"), common))?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let statistics = stages.measure("describe", || store.statistics(common.memory))?;
-    line.write_rejects(&path("rejects.parquet"))?;
+    let mut results = describe(&store, &statistics);
+    results.set("unmapped_columns", json!(report.unmapped_columns));
+    results.wrote("rejects.parquet", line.write_rejects(&path("rejects.parquet"))?);
 
-    let mut tables = Map::new();
-    let mut absent = Map::new();
-    let mut text = format!(
-        "{}\n{} users, {} source sessions, {} products; the store takes {}\n",
-        account_text(&report.account),
-        grouped(statistics.users),
-        grouped(statistics.source_sessions),
-        grouped(statistics.products),
-        bytes(statistics.bytes)
-    );
-    let mut summary = Map::new();
-    summary.insert("format".to_owned(), json!("cip-run"));
-    summary.insert("account".to_owned(), account_json(&report.account));
-    summary.insert("unmapped_columns".to_owned(), json!(report.unmapped_columns));
-    summary.insert(
-        "time_span".to_owned(),
-        json!(
-            store
-                .manifest()
-                .time_span()
-                .map(|span| { span.map(|micros| Timestamp::from_micros(micros).to_string()) })
-        ),
-    );
-    for (name, value) in [
-        ("users", statistics.users),
-        ("source_sessions", statistics.source_sessions),
-        ("session_codes", statistics.session_codes),
-        ("products", statistics.products),
-        ("store_bytes", statistics.bytes),
-    ] {
-        summary.insert(name.to_owned(), json!(value));
-    }
-    tables.insert("rejects.parquet".to_owned(), json!(report.account.rejected()));
-
-    let written = stages.measure("sessions", || {
-        optional(line.write_sessions(SessionRule::default(), &path("fact_sessions.parquet")))
+    let file = "fact_sessions.parquet";
+    let rule = SessionRule::default();
+    let written = stages.measure("sessions", || optional(Ok(line.write_sessions(rule, &path(file))?)))?;
+    results.enter(("sessions", file), written, |totals| {
+        let found = Found { text: sessions::text(&totals), json: sessions::to_json(&totals) };
+        Ok((totals.sessions, found))
     })?;
-    match written {
-        Ok(totals) => {
-            text.push_str(&format!("{}\n", sessions::text(&totals)));
-            tables.insert("fact_sessions.parquet".to_owned(), json!(totals.sessions));
-            summary.insert("sessions".to_owned(), sessions::to_json(&totals));
-        }
-        Err(reason) => {
-            absent.insert("fact_sessions.parquet".to_owned(), json!(reason));
-        }
-    }
 
-    let written = stages.measure("rfm", || segments(&store, &line, as_of, &path("rfm_segments.parquet")))?;
-    match written {
-        Ok((scored, as_of)) => {
-            let found = scored.summary()?;
-            text.push_str(&format!("\n{}", rfm::text(&scored, &found, as_of)));
-            tables.insert("rfm_segments.parquet".to_owned(), json!(scored.len()));
-            summary.insert("rfm".to_owned(), rfm::to_json(&scored, &found, as_of));
-        }
-        Err(reason) => {
-            absent.insert("rfm_segments.parquet".to_owned(), json!(reason));
-        }
-    }
-    let written = stages.measure("pairs", || {
-        optional(pairs::write(&store, &line, common.memory, &path("product_pairs.parquet")))
+    let last = store.manifest().time_span().map(|[_, last]| Timestamp::from_micros(last));
+    let today = as_of.or(last.map(Timestamp::next_day));
+    let file = "rfm_segments.parquet";
+    let written = stages.measure("rfm", || optional(segments(&line, &store, today, &path(file))))?;
+    results.enter(("rfm", file), written, |(scored, as_of)| {
+        let summary = scored.summary()?;
+        let found =
+            Found { text: rfm::text(&scored, &summary, as_of), json: rfm::to_json(&scored, &summary, as_of) };
+        Ok((scored.len() as u64, found))
     })?;
-    match written {
-        Ok(totals) => {
-            text.push_str(&format!("\n{}", pairs::text(&totals)));
-            tables.insert("product_pairs.parquet".to_owned(), json!(totals.pairs));
-            summary.insert("pairs".to_owned(), pairs::to_json(&totals));
-        }
-        Err(reason) => {
-            absent.insert("product_pairs.parquet".to_owned(), json!(reason));
-        }
+
+    prospects::run(&mut results, &line, &store, today, (staged.path(), common), stages)?;
+
+    let file = "product_pairs.parquet";
+    let written =
+        stages.measure("pairs", || optional(Ok(pairs::write(&store, &line, common.memory, &path(file))?)))?;
+    results.enter(("pairs", file), written, |totals| {
+        Ok((totals.pairs, Found { text: pairs::text(&totals), json: pairs::to_json(&totals) }))
+    })?;
+
+    if source.experiment.is_some() {
+        let found = stages.measure("experiment", || verdict(&line, &store))?;
+        results.tell("experiment", found);
     }
-    for (table, reason) in &absent {
-        text.push_str(&format!("\nno {table}: {}\n", reason.as_str().unwrap_or_default()));
-    }
-    summary.insert("tables".to_owned(), Value::Object(tables));
-    summary.insert("absent".to_owned(), Value::Object(absent));
-    staged.write("summary.json", format!("{:#}\n", Value::Object(summary.clone())).as_bytes())?;
+    let results = results.finish();
+    let summary = format!("{:#}\n", Value::Object(results.summary.clone()));
+    staged.write("summary.json", summary.as_bytes())?;
     staged.publish()?;
-    Ok(Results { text, summary })
+    Ok(results)
 }
 
-type Optional<T> = Result<Result<T, String>, CliError>;
-
-/// What the data cannot give is no failure of the run, but a reason to tell.
-fn optional<T>(result: Result<T, LineError>) -> Optional<T> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(
-            error @ (LineError::Core(CoreError::MissingColumn { .. })
-            | LineError::Sessionize(SessionizeError::Core(CoreError::MissingColumn { .. }))
-            | LineError::Rfm(RfmError::NoMoney | RfmError::Core(CoreError::MissingColumn { .. }))
-            // Neither sessions nor orders; or more baskets than the memory holds, which the rest need not suffer for.
-            | LineError::Basket(
-                BasketError::NoBasketKey
-                | BasketError::Core(CoreError::MissingColumn { .. } | CoreError::Memory { .. }),
-            )),
-        ) => Ok(Err(error.to_string())),
-        Err(error) => Err(error.into()),
+fn describe(store: &EventStore, statistics: &StoreStatistics) -> Results {
+    let account = store.manifest().account();
+    let span = store.manifest().time_span();
+    let span = span.map(|span| span.map(|micros| Timestamp::from_micros(micros).to_string()));
+    let mut results = Results {
+        text: format!(
+            "{}\n{} users, {} source sessions, {} products; the store takes {}\n",
+            account_text(&account),
+            grouped(statistics.users),
+            grouped(statistics.source_sessions),
+            grouped(statistics.products),
+            bytes(statistics.bytes)
+        ),
+        ..Results::default()
+    };
+    for (name, value) in [
+        ("format", json!("cip-run")),
+        ("account", account_json(&account)),
+        ("time_span", json!(span)),
+        ("users", json!(statistics.users)),
+        ("source_sessions", json!(statistics.source_sessions)),
+        ("session_codes", json!(statistics.session_codes)),
+        ("products", json!(statistics.products)),
+        ("store_bytes", json!(statistics.bytes)),
+    ] {
+        results.set(name, value);
     }
+    results
 }
 
 fn segments(
-    store: &EventStore,
     line: &Line<'_>,
+    store: &EventStore,
     as_of: Option<Timestamp>,
     path: &Path,
-) -> Optional<(cip::rfm::RfmTable, Timestamp)> {
-    let last = store.manifest().time_span().map(|[_, last]| Timestamp::from_micros(last).next_day());
-    let Some(as_of) = as_of.or(last) else { return Ok(Err("there are no events".to_owned())) };
-    let scored =
-        Rfm::new(as_of, store.schema()).map_err(LineError::from).and_then(|rfm| line.write_rfm(&rfm, path));
-    Ok(optional(scored)?.map(|scored| (scored, as_of)))
+) -> Result<(RfmTable, Timestamp), CliError> {
+    let as_of = as_of.ok_or(CliError::NoEvents)?;
+    let rfm = Rfm::new(as_of, store.schema())?;
+    Ok((line.write_rfm(&rfm, path)?, as_of))
+}
+
+/// Whether the arms that the events were tagged with differ in purchases.
+fn verdict(line: &Line<'_>, store: &EventStore) -> Result<Found, CliError> {
+    const METRIC: &str = "purchase";
+    let (experiment, exposure) = abtest::recorded(store)?;
+    let conversions = line.conversions(&exposure, METRIC, TimeRange::ALL)?;
+    let analysis = Analysis::of(&experiment);
+    match analysis.proportions(conversions.arms()) {
+        Ok(report) => {
+            let text = abtest::text(&report, experiment.control(), analysis.alpha());
+            let mut json = abtest::to_json(&report, experiment.control());
+            json["experiment"] = json!(experiment.name());
+            json["metric"] = json!(METRIC);
+            let name = experiment.name();
+            Ok(Found { text: format!("experiment {name}: users with a {METRIC}\n\n{text}"), json })
+        }
+        // Nobody is in any arm: there is nothing to say, and the rest is as good.
+        Err(error) => Ok(Found {
+            text: format!("experiment {}: {error}", experiment.name()),
+            json: json!({ "experiment": experiment.name(), "metric": METRIC, "reason": error.to_string() }),
+        }),
+    }
+}
+
+/// What a stage made, or why the data cannot give it.
+pub(crate) type Optional<T> = Result<Result<T, String>, CliError>;
+
+/// What the data cannot give is no failure of the run, but a reason to tell.
+pub(crate) fn optional<T>(result: Result<T, CliError>) -> Optional<T> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if is_of_the_data(&error) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_of_the_data(error: &CliError) -> bool {
+    use CoreError::{Memory, MissingColumn};
+    matches!(
+        error,
+        CliError::NoEvents
+            | CliError::FewDays
+            | CliError::Line(
+                LineError::Core(MissingColumn { .. })
+                    | LineError::Sessionize(SessionizeError::Core(MissingColumn { .. }))
+                    | LineError::Rfm(RfmError::NoMoney | RfmError::Core(MissingColumn { .. }))
+                    | LineError::Features(FeaturesError::Core(MissingColumn { .. }))
+                    // Neither sessions nor orders; or more baskets than the memory holds, which the rest need not
+                    // suffer for.
+                    | LineError::Basket(
+                        BasketError::NoBasketKey | BasketError::Core(MissingColumn { .. } | Memory { .. }),
+                    ),
+            )
+            // Nobody bought, or everybody; or too few users for two sides.
+            | CliError::Scoring(
+                ScoringError::EmptySide { .. }
+                    | ScoringError::Core(Memory { .. })
+                    | ScoringError::Propensity(PropensityError::OneClass { .. } | PropensityError::NoRows { .. }),
+            )
+    )
 }

@@ -4,6 +4,7 @@ use cip_abtest::AbTestError;
 use cip_basket::BasketError;
 use cip_core::CoreError;
 use cip_features::FeaturesError;
+use cip_propensity::PropensityError;
 use cip_rfm::RfmError;
 use cip_sessionize::SessionizeError;
 use cip_store::StoreError;
@@ -30,6 +31,9 @@ pub enum LineError {
     /// Counting conversions, or comparing arms.
     #[error(transparent)]
     AbTest(#[from] AbTestError),
+    /// Scoring users.
+    #[error(transparent)]
+    Propensity(#[from] PropensityError),
     /// Counting pairs.
     #[error(transparent)]
     Basket(#[from] BasketError),

@@ -45,20 +45,11 @@ impl Line<'_> {
     ) -> Result<FeatureTotals, LineError> {
         let mut totals =
             FeatureTotals { positives: features.label_until().map(|_| 0), ..FeatureTotals::default() };
-        let compute = |partition: EventPartition| {
-            let mut builder = features.builder();
-            let mut batches = Vec::new();
-            for events in partition.batches()? {
-                batches.push(builder.push(&events?)?);
-            }
-            let skipped = builder.skipped_events();
-            batches.push(builder.finish()?);
-            Ok::<_, LineError>((batches, skipped))
-        };
+        let compute = |partition| compute(features, &partition);
         // The scan has no time range: the builder finds the window by bisection, a filter would copy every column.
         self.each_partition(self.store.scan(&features.columns()), compute, |(batches, skipped)| {
             totals.skipped_events += skipped;
-            for batch in batches.into_iter().filter(|batch| batch.num_rows() > 0) {
+            for batch in batches {
                 totals.users += batch.num_rows() as u64;
                 if let (Some(positives), Some(labels)) =
                     (&mut totals.positives, batch.column_by_name(column::LABEL))
@@ -72,4 +63,20 @@ impl Line<'_> {
         })?;
         Ok(totals)
     }
+}
+
+/// The features of a partition's users, and how many events are nobody's.
+pub(super) fn compute(
+    features: &Features,
+    partition: &EventPartition,
+) -> Result<(Vec<RecordBatch>, u64), LineError> {
+    let mut builder = features.builder();
+    let mut batches = Vec::new();
+    for events in partition.batches()? {
+        batches.push(builder.push(&events?)?);
+    }
+    let skipped = builder.skipped_events();
+    batches.push(builder.finish()?);
+    batches.retain(|batch| batch.num_rows() > 0);
+    Ok((batches, skipped))
 }

@@ -4,6 +4,7 @@ mod error;
 mod experiment;
 mod features;
 mod pairs;
+mod propensity;
 mod rfm;
 mod sessions;
 
@@ -17,6 +18,7 @@ use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 pub use error::LineError;
 pub use features::FeatureTotals;
 pub use pairs::{PairTotals, TopPair};
+pub use propensity::PropensityWindows;
 pub use sessions::SessionTotals;
 
 /// A store and the threads to work on it with.

@@ -150,7 +150,7 @@ const VALUE_BYTES: u64 = 9;
 const ROW_BYTES: u64 = 64;
 
 /// Returns how many rows of so many features can be trained on in `memory`.
-pub(crate) fn rows_within(memory: MemoryBudget, features: usize) -> u64 {
+pub fn rows_within(memory: MemoryBudget, features: usize) -> u64 {
     memory.bytes().saturating_sub(BASE_BYTES) / (features as u64 * VALUE_BYTES + ROW_BYTES)
 }
 
