@@ -6,7 +6,7 @@ use cip::core::{Timestamp, column};
 use cip::features::Features;
 use cip::line::{FeatureTotals, Line, LineError, PropensityWindows};
 use cip::propensity::{BoostedTrees, IdSplit};
-use cip::scoring::{ScoringError, ScoringTable, TrainingSet, rows_within};
+use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
 use cip::store::{EventStore, write_document};
 use serde_json::{Value, json};
 
@@ -74,23 +74,21 @@ fn labelled(store: &EventStore, windows: &PropensityWindows) -> Result<Features,
     Ok(Features::new(windows.learned(), store.schema())?.with_label_until(windows.end())?)
 }
 
-/// Learns from the table of features, or from as large a sample of its users as the memory carries.
+/// Learns from the table of features, of a sample of its users where there are very many.
 fn learn(
     totals: &FeatureTotals,
     folder: &Path,
     common: &Common,
 ) -> Result<(TrainingSet, TrainRun), CliError> {
-    /// The same files give the same model.
+    /// The same files give the same model, in any memory: more users would make it no better, but larger.
+    const MOST_USERS: f64 = 500_000.0;
     const SEED: u64 = 7;
     const HELD_OUT: f64 = 0.2;
-    /// A sample is a share of ids by their hash, so its size is not exact.
-    const MARGIN: f64 = 0.95;
     let table = ScoringTable::open(&folder.join(FEATURES))?;
     let columns = table.columns_without(&[column::LABEL]);
-    let carried = rows_within(common.memory, columns.len()) as f64 * MARGIN / totals.users.max(1) as f64;
-    let split = IdSplit::new(HELD_OUT, SEED)
-        .and_then(|split| if 0.0 < carried && carried < 1.0 { split.with_sample(carried) } else { Ok(split) })
-        .map_err(ScoringError::from)?;
+    let sample = (MOST_USERS / totals.users.max(1) as f64).min(1.0);
+    let split = IdSplit::new(HELD_OUT, SEED).and_then(|split| split.with_sample(sample));
+    let split = split.map_err(ScoringError::from)?;
     let set = TrainingSet::read(&table, &columns, column::LABEL, split, common.memory)?;
     let trained = train(&set, BoostedTrees::params(SEED).with_threads(common.threads()))?;
     write_document(&folder.join(MODEL), |file| Ok::<_, ScoringError>(trained.trained.model.write_to(file)?))?;

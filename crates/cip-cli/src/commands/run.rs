@@ -122,7 +122,7 @@ pub(crate) fn line(
 
     let file = "fact_sessions.parquet";
     let rule = SessionRule::default();
-    let written = stages.measure("sessions", || optional(Ok(line.write_sessions(rule, &path(file))?)))?;
+    let written = stages.measure("sessions", || optional(line.write_sessions(rule, &path(file))))?;
     results.enter(("sessions", file), written, |totals| {
         let found = Found { text: sessions::text(&totals), json: sessions::to_json(&totals) };
         Ok((totals.sessions, found))
@@ -143,7 +143,7 @@ pub(crate) fn line(
 
     let file = "product_pairs.parquet";
     let written =
-        stages.measure("pairs", || optional(Ok(pairs::write(&store, &line, common.memory, &path(file))?)))?;
+        stages.measure("pairs", || optional(pairs::write(&store, &line, common.memory, &path(file))))?;
     results.enter(("pairs", file), written, |totals| {
         Ok((totals.pairs, Found { text: pairs::text(&totals), json: pairs::to_json(&totals) }))
     })?;
@@ -227,8 +227,8 @@ fn verdict(line: &Line<'_>, store: &EventStore) -> Result<Found, CliError> {
 pub(crate) type Optional<T> = Result<Result<T, String>, CliError>;
 
 /// What the data cannot give is no failure of the run, but a reason to tell.
-pub(crate) fn optional<T>(result: Result<T, CliError>) -> Optional<T> {
-    match result {
+pub(crate) fn optional<T, E: Into<CliError>>(result: Result<T, E>) -> Optional<T> {
+    match result.map_err(Into::into) {
         Ok(value) => Ok(Ok(value)),
         Err(error) if is_of_the_data(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(error),

@@ -54,9 +54,12 @@ fn a_run_writes_the_store_the_tables_and_the_summary() {
         names_in(&out),
         [
             "fact_sessions.parquet",
+            "features.parquet",
+            "model.json",
             "product_pairs.parquet",
             "rejects.parquet",
             "rfm_segments.parquet",
+            "scores.parquet",
             "store",
             "summary.json"
         ]
@@ -64,10 +67,19 @@ fn a_run_writes_the_store_the_tables_and_the_summary() {
     let summary = summary(&out);
     assert_eq!(summary["format"], "cip-run");
     assert_eq!(summary["absent"], serde_json::json!({}));
-    for table in ["fact_sessions.parquet", "product_pairs.parquet", "rejects.parquet", "rfm_segments.parquet"]
-    {
-        assert_eq!(summary["tables"][table], rows(&out.join(table)), "{table}");
+    let tables = names_in(&out).into_iter().filter(|name| name.ends_with(".parquet"));
+    for table in tables {
+        assert_eq!(summary["tables"][&table], rows(&out.join(&table)), "{table}");
     }
+    let (features, propensity) = (&summary["features"], &summary["propensity"]);
+    assert_eq!((&features["cutoff"], &features["label_until"]), (&"2019-10-08".into(), &"2019-10-15".into()));
+    assert_eq!(
+        (&propensity["horizon_days"], &propensity["scores"]["as_of"]),
+        (&7.into(), &"2019-10-15".into())
+    );
+    assert_eq!(propensity["scores"]["rows"], rows(&out.join("scores.parquet")));
+    assert_eq!(propensity["metrics"]["rows"], propensity["held_out_rows"]);
+    assert!(summary.get("experiment").is_none(), "nobody asked for a verdict");
     assert_eq!(summary["rfm"]["as_of"], "2019-10-15", "the day after the last event");
     cip(args!["info", out.join("store")]).ok();
 }
@@ -83,19 +95,29 @@ fn the_stages_one_by_one_give_the_same_bytes() {
     cip(args!["sessions", at("store"), "--out", at("s.parquet"), "--timeout", "30m"]).ok();
     cip(args!["rfm", at("store"), "--as-of", "2019-10-15", "--out", at("r.parquet")]).ok();
     cip(args!["pairs", at("store"), "--out", at("p.parquet"), "--threads", "1"]).ok();
+    // The first half of the days foretells the second; the second, the week that follows.
+    let past = args!["features", at("store"), "--cutoff", "2019-10-08", "--label-until", "2019-10-15"];
+    cip(past.iter().chain(&args!["--out", at("f.parquet")])).ok();
+    let present = args!["features", at("store"), "--from", "2019-10-08", "--cutoff", "2019-10-15"];
+    cip(present.iter().chain(&args!["--out", at("now.parquet")])).ok();
+    cip(args!["train", at("f.parquet"), "--label", "label", "--out", at("m.json")]).ok();
+    cip(args!["score", at("now.parquet"), "--model", at("m.json"), "--out", at("c.parquet")]).ok();
     assert!(bytes_of(&at("store")) == bytes_of(&out.join("store")));
     let same = |a: &str, b: &str| assert!(fs::read(at(a)).unwrap() == fs::read(out.join(b)).unwrap(), "{a}");
     same("s.parquet", "fact_sessions.parquet");
     same("r.parquet", "rfm_segments.parquet");
     same("p.parquet", "product_pairs.parquet");
+    same("f.parquet", "features.parquet");
+    same("m.json", "model.json");
+    same("c.parquet", "scores.parquet");
 }
 
 #[test]
 fn without_prices_there_are_no_segments_and_the_summary_says_why() {
     let (_folder, out, summary) = run_with(WITHOUT_PRICE);
-    assert_eq!(names_in(&out), ["fact_sessions.parquet", "rejects.parquet", "store", "summary.json"]);
     let absent = summary["absent"].as_object().unwrap();
     assert_eq!(absent.keys().collect::<Vec<_>>(), ["rfm_segments.parquet", "product_pairs.parquet"]);
+    assert!(absent.keys().all(|table| !out.join(table).exists()));
     assert!(absent["product_pairs.parquet"].as_str().unwrap().contains("order_id"), "{summary}");
     assert!(absent["rfm_segments.parquet"].as_str().unwrap().contains("price"), "{summary}");
     assert_eq!(summary["sessions"]["revenue"], serde_json::Value::Null);
@@ -109,9 +131,16 @@ fn without_users_there_are_neither_sessions_nor_segments() {
     let absent = summary["absent"].as_object().unwrap();
     assert_eq!(
         absent.keys().collect::<Vec<_>>(),
-        ["fact_sessions.parquet", "rfm_segments.parquet", "product_pairs.parquet"]
+        [
+            "fact_sessions.parquet",
+            "rfm_segments.parquet",
+            "features.parquet",
+            "model.json",
+            "scores.parquet",
+            "product_pairs.parquet"
+        ]
     );
-    for table in ["fact_sessions.parquet", "rfm_segments.parquet"] {
+    for table in ["fact_sessions.parquet", "rfm_segments.parquet", "features.parquet", "scores.parquet"] {
         assert!(absent[table].as_str().unwrap().contains("user"), "{absent:?}");
     }
     assert_eq!((&summary["users"], &summary["account"]["events"]), (&0.into(), &300.into()));
@@ -151,7 +180,7 @@ fn the_bytes_depend_on_neither_threads_nor_memory() {
             bytes_of(&out)
         })
         .collect();
-    assert_eq!(made[0].len(), 10, "{:?}", made[0].keys());
+    assert_eq!(made[0].len(), 13, "{:?}", made[0].keys());
     for other in &made[1..] {
         assert!(made[0].keys().eq(other.keys()));
         for (path, bytes) in &made[0] {

@@ -7,4 +7,4 @@ mod training;
 
 pub use error::ScoringError;
 pub use table::ScoringTable;
-pub use training::{TrainedModel, TrainingSet, rows_within};
+pub use training::{TrainedModel, TrainingSet};

@@ -144,18 +144,12 @@ fn sides(
     (0..ids.len()).map(side).collect()
 }
 
-/// What a process and its histograms take, and what each value and each row of a table takes, in memory and as bins.
-const BASE_BYTES: u64 = 32 << 20;
-const VALUE_BYTES: u64 = 9;
-const ROW_BYTES: u64 = 64;
-
-/// Returns how many rows of so many features can be trained on in `memory`.
-pub fn rows_within(memory: MemoryBudget, features: usize) -> u64 {
-    memory.bytes().saturating_sub(BASE_BYTES) / (features as u64 * VALUE_BYTES + ROW_BYTES)
-}
-
 /// Checks that so many rows can be trained on.
 fn require(memory: MemoryBudget, rows: u64, features: usize) -> Result<(), CoreError> {
+    /// What a process and its histograms take, and what each value and each row takes, in memory and as bins.
+    const BASE_BYTES: u64 = 32 << 20;
+    const VALUE_BYTES: u64 = 9;
+    const ROW_BYTES: u64 = 64;
     let bytes = BASE_BYTES + rows * (features as u64 * VALUE_BYTES + ROW_BYTES);
     memory.require("training", MemoryBudget::from_bytes(bytes))
 }
