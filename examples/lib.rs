@@ -4,3 +4,4 @@
 //! - `rfm_service`: segments over a service's own record batches, without files.
 //! - `own_mapping`: a source with other columns, names and decimals.
 //! - `experiment`: assignment in a service and analysis, from one specification.
+//! - `scoring_service`: a model that is trained at night and scores visitors one by one.

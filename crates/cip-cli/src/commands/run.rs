@@ -84,8 +84,12 @@ impl Results {
 
     /// Puts the account of files together.
     fn finish(mut self) -> Self {
-        for (table, reason) in &self.absent {
-            self.text.push_str(&format!("\nno {table}: {}\n", reason.as_str().unwrap_or_default()));
+        // What one thing prevented is told once.
+        let absent: Vec<_> = self.absent.iter().collect();
+        for tables in absent.chunk_by(|a, b| a.1 == b.1) {
+            let names: Vec<_> = tables.iter().map(|(table, _)| table.as_str()).collect();
+            let reason = tables[0].1.as_str().unwrap_or_default();
+            self.text.push_str(&format!("\nno {}: {reason}\n", names.join(", ")));
         }
         let (tables, absent) = (std::mem::take(&mut self.tables), std::mem::take(&mut self.absent));
         self.set("tables", Value::Object(tables));

@@ -150,6 +150,72 @@ fn without_users_there_are_neither_sessions_nor_segments() {
     assert!(!table.exists());
 }
 
+/// Whoever was tagged at the ingest is compared in the end.
+#[test]
+fn with_an_experiment_there_is_a_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let effect = "[effect]\nfrom = \"cart\"\nto = \"purchase\"\nshare = 0.9\n";
+    let text = format!("name = \"checkout\"\nassignment = \"md5_parity\"\n{effect}");
+    fs::write(at("checkout.toml"), &text).unwrap();
+    let world = args!["generate", at("world"), "--events", "6e4", "--experiment", at("checkout.toml")];
+    cip(world).ok();
+    // The world keeps what it was made by.
+    assert_eq!(fs::read_to_string(at("world/experiment.toml")).unwrap(), text);
+    let list = args!["run", at("world"), "--mapping", "rees46", "--out", at("out")];
+    cip(list.iter().chain(&args!["--experiment", at("world/experiment.toml")])).ok();
+    let kept = summary(&at("out"));
+    let found = &kept["experiment"];
+    assert_eq!((&found["verdict"], &found["experiment"]), (&"better".into(), &"checkout".into()));
+    let said = cip(args!["abtest", at("out/store"), "--metric", "purchase", "--json"]).ok().json();
+    for value in ["arms", "p_value", "p_value_yates", "difference", "ci_low", "ci_high", "srm_p_value"] {
+        assert_eq!(said[value], found[value], "{value}");
+    }
+    let read = args![
+        "abtest",
+        at("out/store"),
+        "--experiment",
+        at("checkout.toml"),
+        "--metric",
+        "purchase",
+        "--json"
+    ];
+    assert_eq!(cip(read).ok().json()["p_value"], found["p_value"]);
+}
+
+#[test]
+fn what_cannot_be_learned_leaves_the_other_tables_and_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("events.csv"), folder.path().join("out"));
+    let run = |text: &str, more: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let list = args!["run", file, "--mapping", "rees46", "--out", out];
+        cip(list.iter().cloned().chain(more.iter().map(OsString::from))).ok();
+        summary(&out)
+    };
+    // Nobody buys: there are features and labels, and nothing to tell apart.
+    let kept = run(&clicks(2_000, 3).replace(",purchase,", ",view,"), &[]);
+    assert!(kept["absent"]["model.json"].as_str().unwrap().contains("labels are 0"), "{kept}");
+    assert_eq!(kept["absent"]["model.json"], kept["absent"]["scores.parquet"]);
+    assert_eq!((rows(&out.join("features.parquet")), out.join("model.json").exists()), (134, false));
+    assert_eq!(kept["features"]["positives"], 0);
+    // One day: there is no other to foretell.
+    let day = |line: &&str| !line.starts_with("2019") || line.starts_with("2019-10-03");
+    let one_day = clicks(2_000, 3).lines().filter(day).collect::<Vec<_>>().join("\n");
+    let kept = run(&one_day, &[]);
+    for table in ["features.parquet", "model.json", "scores.parquet"] {
+        assert!(kept["absent"][table].as_str().unwrap().contains("fewer than two days"), "{kept}");
+    }
+    // As of a day within the data, labels end there.
+    let kept = run(&clicks(2_000, 3), &["--as-of", "2019-10-11"]);
+    assert_eq!(
+        (&kept["features"]["cutoff"], &kept["rfm"]["as_of"]),
+        (&"2019-10-06".into(), &"2019-10-11".into())
+    );
+    let kept = run(&clicks(2_000, 3), &["--as-of", "2019-10-01"]);
+    assert!(kept["absent"]["features.parquet"].is_string(), "{kept}");
+}
+
 #[test]
 fn where_every_row_is_bad_the_run_says_so_and_keeps_the_rejects() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,106 @@
+//! The command line.
+
+mod experiment;
+mod source;
+mod store;
+mod table;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use cip::core::MemoryBudget;
+use clap::{Parser, Subcommand};
+
+pub(crate) use experiment::{AbtestArgs, AssignArgs};
+pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
+pub(crate) use store::{
+    FeaturesArgs, PairsArgs, ReturnsArg, RfmArgs, ScoringArg, ScoringArgs, SessionsArgs, SetArg,
+};
+pub(crate) use table::{EvaluateArgs, ScoreArgs, TableArgs, TrainArgs};
+
+use crate::number::parse_count;
+
+/// Customer intelligence from raw events: sessions, segments, who will buy, what goes together, did it work.
+#[derive(Debug, Parser)]
+#[command(name = "cip", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Common {
+    /// Print exactly one JSON object on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Threads to work with [default: all]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Memory that may be used, such as 256MiB
+    #[arg(long, global = true, value_name = "SIZE", default_value = "512MiB")]
+    pub(crate) memory: MemoryBudget,
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    const MOST: usize = 1_024;
+    let threads = text.parse::<NonZeroUsize>().ok().filter(|threads| threads.get() <= MOST);
+    threads.ok_or_else(|| format!("write a number from 1 to {MOST}"))
+}
+
+impl Common {
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a synthetic world as source files
+    Generate(GenerateArgs),
+    /// Read source files into an event store
+    Ingest(IngestArgs),
+    /// Describe a store: rows, time range, users, sessions, bytes by column, rejects
+    Info { store: PathBuf },
+    /// Show the rows that were refused, by reason
+    Rejects {
+        store: PathBuf,
+        /// Rows to show
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        limit: usize,
+    },
+    /// Write one row a session
+    Sessions(SessionsArgs),
+    /// Write recency, frequency, monetary value, scores and segments, one row a customer
+    Rfm(RfmArgs),
+    /// Write the products that come together, one row a pair
+    Pairs(PairsArgs),
+    /// Write what was known of every user before a date, one row a user
+    Features(FeaturesArgs),
+    /// Learn from a table who will: boosted trees, tested on ids that are held out
+    Train(TrainArgs),
+    /// Say how well a model foretells the label of a table
+    Evaluate(EvaluateArgs),
+    /// Write the score, margin and rank of every row of a table
+    Score(ScoreArgs),
+    /// Write the arm of an experiment for the id of every row of a table
+    Assign(AssignArgs),
+    /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store
+    Abtest(AbtestArgs),
+    /// Do all of it: files in, a folder of results out
+    Run(RunArgs),
+    /// Generate a shop, run the line on it, and show what it says
+    Demo {
+        /// Events to generate
+        #[arg(long, default_value = "2e6", value_parser = parse_count, value_name = "N")]
+        events: u64,
+        /// Seed of the generator
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Where to put the files and the results
+        #[arg(long, default_value = "cip-demo", value_name = "DIR")]
+        out: PathBuf,
+    },
+}

@@ -1,0 +1,62 @@
+//! Arguments of the commands that make or read source files.
+
+use std::path::PathBuf;
+
+use cip::core::Timestamp;
+
+use crate::number::parse_count;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GenerateArgs {
+    /// Folder to write
+    pub(crate) out: PathBuf,
+    /// Rows in all
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub(crate) events: u64,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// What to simulate: shop, retail or streamflow
+    #[arg(long, default_value = "shop")]
+    pub(crate) world: cip::synth::World,
+    /// An experiment whose effect the shop shows (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// Files, and folders of .csv, .csv.gz and .csv.zst files
+    #[arg(required = true, value_name = "SRC")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// How its columns become events: rees46, online-retail, streamflow, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) mapping: String,
+    /// Give every event the arm of its user in this experiment (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// Stop, and write nothing, at more rejected rows than this
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub(crate) max_rejects: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Store to write
+    #[arg(long, value_name = "STORE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Folder of results to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Day or instant of the segments [default: the day after the last event]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<Timestamp>,
+}

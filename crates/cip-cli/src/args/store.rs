@@ -1,0 +1,104 @@
+//! Arguments of the commands that make a table of a store.
+
+use std::path::PathBuf;
+
+use cip::core::Timestamp;
+use clap::ValueEnum;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SessionsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A longer gap starts a new session
+    #[arg(long, default_value = "30m", value_parser = cip::core::parse_duration, value_name = "DURATION")]
+    pub(crate) timeout: std::time::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RfmArgs {
+    pub(crate) store: PathBuf,
+    /// Count what happened before this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Timestamp,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) scoring: ScoringArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScoringArgs {
+    /// R and M by quintiles and F by cuts; all by quintiles; or all by cuts of your own
+    #[arg(long, value_enum, default_value = "default")]
+    pub(crate) scoring: ScoringArg,
+    /// Days up to which recency scores 5, 4, 3, 2
+    #[arg(long, value_name = "D,D,D,D", value_delimiter = ',')]
+    pub(crate) recency_cuts: Option<Vec<i32>>,
+    /// Orders from which frequency scores 2, 3, 4, 5
+    #[arg(long, value_name = "N,N,N,N", value_delimiter = ',')]
+    pub(crate) frequency_cuts: Option<Vec<i64>>,
+    /// Amounts from which monetary scores 2, 3, 4, 5
+    #[arg(long, value_name = "M,M,M,M", value_delimiter = ',')]
+    pub(crate) monetary_cuts: Option<Vec<String>>,
+    /// Leave cancellations out, or take them off monetary
+    #[arg(long, value_enum, default_value = "exclude")]
+    pub(crate) returns: ReturnsArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScoringArg {
+    Default,
+    Ntile,
+    Cuts,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ReturnsArg {
+    Exclude,
+    Net,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PairsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Leave out baskets of more distinct products
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) max_basket: usize,
+    /// Leave out pairs that fewer baskets hold
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) min_together: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FeaturesArgs {
+    pub(crate) store: PathBuf,
+    /// Compute features from what happened before this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) cutoff: Timestamp,
+    /// Where the window of the features starts [default: the day of the first event]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<Timestamp>,
+    /// Add a label: whether the user buys from the cutoff up to this day or instant
+    #[arg(long, value_name = "DATE")]
+    pub(crate) label_until: Option<Timestamp>,
+    /// Which features there are
+    #[arg(long, value_enum, default_value = "commerce")]
+    pub(crate) set: SetArg,
+    /// Write only these features, in this order [default: all that the store can give]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SetArg {
+    Commerce,
+}

@@ -1,0 +1,72 @@
+//! Arguments of the commands that learn from a table, or score one.
+
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TableArgs {
+    /// Parquet file, or CSV with a header
+    pub(crate) table: PathBuf,
+    /// Columns that are ids: never features [default: user_id, where there is one]
+    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
+    pub(crate) id: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Column to foretell: booleans, or 0 and 1
+    #[arg(long, value_name = "COL")]
+    pub(crate) label: String,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+    /// Columns to learn from [default: all but ids and label]
+    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Columns to leave out
+    #[arg(long, value_name = "COL,COL", value_delimiter = ',', conflicts_with = "columns")]
+    pub(crate) exclude: Vec<String>,
+    /// Trees to grow
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) trees: u32,
+    /// The most leaves of a tree
+    #[arg(long, default_value_t = 31, value_name = "N")]
+    pub(crate) leaves: u32,
+    /// The share of each tree's step that is taken
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    pub(crate) learning_rate: f64,
+    /// Decides which ids are held out
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    pub(crate) seed: u64,
+    /// The share of ids to hold out and test on
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    pub(crate) hold_out: f64,
+    /// The share of ids to use at all
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    pub(crate) sample: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Column that was to be foretold
+    #[arg(long, value_name = "COL")]
+    pub(crate) label: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
