@@ -43,6 +43,31 @@ duckdb.sql('''COPY (
          sum(price) FILTER (event_type = 'purchase') AS revenue
   FROM numbered GROUP BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
 """
+# The shop's first month foretells its second: the eleven features that every engine computes the same way.
+DUCKDB_FEATURES = """
+import duckdb
+duckdb.sql("SET threads = {threads}")
+duckdb.sql('''COPY (
+  SELECT user_id, count(*) AS events, count(*) FILTER (event_type = 'view') AS views,
+         count(*) FILTER (event_type = 'cart') AS carts, count(*) FILTER (event_type = 'purchase') AS purchases,
+         coalesce(sum(price) FILTER (event_type = 'purchase'), 0) AS spend, count(DISTINCT user_session) AS sessions,
+         count(DISTINCT product_id) AS products, avg(price) AS avg_price, max(price) AS max_price,
+         max(event_time)::DATE - min(event_time)::DATE AS active_span_days,
+         DATE '2019-12-01' - max(event_time)::DATE AS recency_days
+  FROM '{parquet}' GROUP BY user_id ORDER BY user_id) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
+"""
+DUCKDB_PAIRS = """
+import duckdb
+duckdb.sql("SET threads = {threads}")
+duckdb.sql('''COPY (
+  WITH entries AS (SELECT DISTINCT user_id, user_session, product_id FROM '{parquet}'),
+  sized AS (SELECT user_id, user_session FROM entries GROUP BY ALL HAVING count(*) BETWEEN 2 AND 50),
+  kept AS (SELECT * FROM entries JOIN sized USING (user_id, user_session))
+  SELECT a.product_id AS product_a, b.product_id AS product_b, count(*) AS together
+  FROM kept a JOIN kept b ON a.user_id = b.user_id AND a.user_session = b.user_session AND a.product_id < b.product_id
+  GROUP BY ALL HAVING count(*) >= 2 ORDER BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
+"""
+FEATURES = "events,views,carts,purchases,spend,sessions,products,avg_price,max_price,active_span_days,recency_days"
 
 
 def size(path: Path) -> int:
@@ -91,6 +116,11 @@ def main() -> None:
             ("ingest", f"DuckDB {duckdb.__version__}", python(DUCKDB_INGEST, parquet), parquet),
             ("sessions", "cip", [*cip, "sessions", str(store), "--out", str(folder / "s.parquet")], folder / "s.parquet"),
             ("sessions", f"DuckDB {duckdb.__version__}", python(DUCKDB_SESSIONS, folder / "d.parquet"), folder / "d.parquet"),
+            ("features", "cip", [*cip, "features", str(store), "--cutoff", "2019-12-01", "--columns", FEATURES, "--out",
+                                 str(folder / "f.parquet")], folder / "f.parquet"),
+            ("features", f"DuckDB {duckdb.__version__}", python(DUCKDB_FEATURES, folder / "g.parquet"), folder / "g.parquet"),
+            ("pairs", "cip", [*cip, "pairs", str(store), "--out", str(folder / "p.parquet")], folder / "p.parquet"),
+            ("pairs", f"DuckDB {duckdb.__version__}", python(DUCKDB_PAIRS, folder / "q.parquet"), folder / "q.parquet"),
         ]
         results = [[] for _ in jobs]
         for _ in range(args.runs):
