@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use cip::abtest::AbTestError;
-use cip::arrow_schema::DataType;
 use cip::ingest::{IngestError, MappingError};
 use cip::line::LineError;
 use cip::propensity::PropensityError;
@@ -26,8 +25,6 @@ pub(crate) enum CliError {
     /// A value of a table that cannot be used; rows count from 1, the header left out.
     #[error("{} row {row}: `{column}`: {reason}", path.display())]
     Row { path: PathBuf, row: u64, column: String, reason: String },
-    #[error("{}: column `{column}` is {found}, expected {expected}", path.display())]
-    ColumnType { path: PathBuf, column: String, found: DataType, expected: &'static str },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]

@@ -8,7 +8,6 @@ mod number;
 mod output;
 mod progress;
 mod stage;
-mod table_column;
 
 use std::process::ExitCode;
 

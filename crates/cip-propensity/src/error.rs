@@ -57,7 +57,7 @@ pub enum PropensityError {
     },
     /// A feature value that is infinite, or too large for 32 bits.
     #[error(
-        "feature `{column}` is {value} in row {row}, expected a number of at most 3.4e38 or null: drop, cap or null such rows first"
+        "feature `{column}` is {value} in row {row} (from 0), expected a number of at most 3.4e38 or null: drop, cap or null such rows first"
     )]
     NotFinite {
         /// The column.
@@ -76,7 +76,7 @@ pub enum PropensityError {
         found: DataType,
     },
     /// A label that is unknown or neither 0 nor 1.
-    #[error("label `{column}` is {} in row {row}, expected 0 or 1: drop such rows first", or_null(*value))]
+    #[error("label `{column}` is {} in row {row} (from 0), expected 0 or 1: drop such rows first", or_null(*value))]
     LabelValue {
         /// The column.
         column: Box<str>,

@@ -229,10 +229,10 @@ mod tests {
                 .unwrap()
                 .to_string()
         };
-        assert!(refuse(&["infinite"]).contains("feature `infinite` is -inf in row 1"));
+        assert!(refuse(&["infinite"]).contains("feature `infinite` is -inf in row 1 (from 0)"));
         assert!(
             refuse(&["good", "huge"])
-                .contains("feature `huge` is 1000000000000000000000000000000000000000 in row 0")
+                .contains("feature `huge` is 1000000000000000000000000000000000000000 in row 0 (from 0)")
         );
         assert!(refuse(&["text"]).contains("feature `text` is Utf8, expected numbers or booleans"));
         assert!(refuse(&["plan"]).contains("Dictionary(Int32, Utf8)"));

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use arrow_schema::DataType;
+
 /// Why a store or a table could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -124,6 +126,30 @@ pub enum StoreError {
         column: String,
         /// The columns that there are.
         columns: Vec<String>,
+    },
+    /// A column whose values are not of the kind that is needed.
+    #[error("{}: column `{column}` is {found}, expected {expected}", path.display())]
+    ColumnKind {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: DataType,
+        /// What is needed.
+        expected: &'static str,
+    },
+    /// An id that is too large.
+    #[error("{} row {row}: `{column}`: {id} is beyond 64 bits with a sign: write it as text", path.display())]
+    IdRange {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 1, the header left out.
+        row: u64,
+        /// The column.
+        column: String,
+        /// The id.
+        id: u64,
     },
     /// A table that is not the one that was opened.
     #[error("{} was changed while it was read: start again", path.display())]

@@ -20,7 +20,7 @@
 //! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`TableWriter`], [`read_table`]: result tables.
-//! - [`TableSource`]: any table from elsewhere, Parquet or CSV.
+//! - [`TableSource`]: any table from elsewhere, Parquet or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
 mod commit;
 mod csv_records;
@@ -36,6 +36,7 @@ mod statistics;
 mod store;
 mod stored_file;
 mod table;
+mod table_column;
 mod table_source;
 
 pub use commit::{
@@ -50,4 +51,5 @@ pub use staged::{StagedFile, StagedFolder};
 pub use statistics::{ColumnBytes, StoreStatistics};
 pub use store::EventStore;
 pub use table::{TableReader, TableWriter, read_table};
+pub use table_column::TableColumn;
 pub use table_source::{TableBatches, TableSource};

@@ -5,7 +5,7 @@ use cip::abtest::{
 };
 use cip::core::TimeRange;
 use cip::line::Line;
-use cip::store::{EventStore, StoreError, TableSource};
+use cip::store::{EventStore, StoreError, TableColumn, TableSource};
 use serde_json::{Value, json};
 
 use crate::args::{AbtestArgs, Common};
@@ -13,7 +13,6 @@ use crate::error::CliError;
 use crate::experiment;
 use crate::number::{grouped, p_value};
 use crate::output::{Answer, note, table};
-use crate::table_column::{Named, ids, labels, numbers};
 
 pub(crate) fn run(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     if args.input.is_dir() { of_store(args, common) } else { of_table(args) }
@@ -190,15 +189,25 @@ fn outcomes(
     let mut rows_before = 0;
     for batch in source.batches(&columns)? {
         let batch = batch?;
-        let named = |name| Named { path: source.path(), name, rows_before };
-        let absent = |name, row| {
-            let reason = "there is no value: drop such rows, or fill them with what they mean";
-            named(name).refuse(row, reason.to_owned())
+        let column =
+            |name, position| TableColumn::new(source.path(), name, rows_before, batch.column(position));
+        let refuse = |name: &str, row: usize, reason| CliError::Row {
+            path: source.path().to_owned(),
+            row: rows_before + row as u64 + 1,
+            column: name.to_owned(),
+            reason,
         };
-        let arms = labels(named(variant), batch.column(0))?;
-        let values = numbers(named(outcome), batch.column(1))?;
-        let units = unit.map(|unit| ids(named(unit), batch.column(2)).map(|ids| (unit, ids))).transpose()?;
-        for (row, (arm, value)) in arms.iter().zip(values).enumerate() {
+        let absent = |name, row| {
+            refuse(
+                name,
+                row,
+                "there is no value: drop such rows, or fill them with what they mean".to_owned(),
+            )
+        };
+        let arms = column(variant, 0).labels()?;
+        let values = column(outcome, 1).numbers()?;
+        let units = unit.map(|unit| column(unit, 2).ids().map(|ids| (unit, ids))).transpose()?;
+        for (row, (arm, value)) in arms.iter().zip(&values).enumerate() {
             let arm = arm.as_deref().ok_or_else(|| absent(variant, row))?;
             let value = value.ok_or_else(|| absent(outcome, row))?;
             let id = match &units {
@@ -209,13 +218,13 @@ fn outcomes(
             outcomes.push(arm, value, id).map_err(|error| match error {
                 AbTestError::Outcome { value, .. } => {
                     let reason = format!("{value} is not a finite number: drop such rows, or fill them");
-                    named(outcome).refuse(row, reason)
+                    refuse(outcome, row, reason)
                 }
                 AbTestError::DuplicateUnit { unit: id, .. } => {
                     let reason = format!(
                         "{id} occurs before, expected one row a unit: aggregate the table by unit first"
                     );
-                    named(unit.unwrap_or_default()).refuse(row, reason)
+                    refuse(unit.unwrap_or_default(), row, reason)
                 }
                 error => error.into(),
             })?;

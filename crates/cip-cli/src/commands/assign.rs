@@ -6,7 +6,7 @@ use cip::abtest::goodness_of_fit;
 use cip::arrow_array::types::Int32Type;
 use cip::arrow_array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use cip::core::{CoreError, IdBuilder, column, table};
-use cip::store::{TableSource, TableWriter};
+use cip::store::{TableColumn, TableSource, TableWriter};
 use serde_json::json;
 
 use crate::args::AssignArgs;
@@ -14,7 +14,6 @@ use crate::error::CliError;
 use crate::experiment;
 use crate::number::{grouped, p_value, percent};
 use crate::output::{Answer, table as lines};
-use crate::table_column::{Named, id_type, ids};
 
 pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
     let experiment = experiment::read(&args.experiment)?;
@@ -38,7 +37,8 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
     }
     let batches = source.batches(&[&args.id])?;
     // A type that is none of ids' is refused with the first batch; a table without rows may have any.
-    let id_type = id_type(batches.schema().field(0).data_type()).unwrap_or(cip::core::IdType::Utf8);
+    let id_type =
+        TableColumn::id_type(batches.schema().field(0).data_type()).unwrap_or(cip::core::IdType::Utf8);
     let schema = table::assignments(&args.id, id_type);
     let arms: ArrayRef =
         Arc::new(StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name())));
@@ -47,14 +47,16 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
     let mut rows = 0;
     for batch in batches {
         let batch = batch?;
-        let named = Named { path: source.path(), name: &args.id, rows_before: rows };
-        let column = ids(named, batch.column(0))?;
+        let column = TableColumn::new(source.path(), &args.id, rows, batch.column(0)).ids()?;
         let mut out = IdBuilder::new(id_type);
         let mut codes = Vec::with_capacity(column.len());
         for row in 0..column.len() {
-            let id = column
-                .get(row)
-                .ok_or_else(|| named.refuse(row, "an id is missing: drop the rows without one".to_owned()))?;
+            let id = column.get(row).ok_or_else(|| CliError::Row {
+                path: source.path().to_owned(),
+                row: rows + row as u64 + 1,
+                column: args.id.clone(),
+                reason: "an id is missing: drop the rows without one".to_owned(),
+            })?;
             let arm = experiment.assign_index(id);
             counts[arm] += 1;
             codes.push(arm as i32);

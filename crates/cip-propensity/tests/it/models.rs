@@ -96,7 +96,7 @@ fn linfas_way_gives_the_same_model() {
 
     let infinite =
         Dataset::new(ndarray::arr2(&[[1.0, f32::INFINITY], [0.0, 1.0]]), Array1::from(vec![true, false]));
-    assert!(few().fit(&infinite).unwrap_err().to_string().contains("feature `f1` is inf in row 0"));
+    assert!(few().fit(&infinite).unwrap_err().to_string().contains("feature `f1` is inf in row 0 (from 0)"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub enum ScoringError {
         column: Box<str>,
     },
     /// A null among the ids that rows are split by.
-    #[error("id `{column}` is null in row {row}: drop such rows, or name another id")]
+    #[error("id `{column}` is null in row {row} (from 0): drop such rows, or name another id")]
     NullId {
         /// The column.
         column: Box<str>,

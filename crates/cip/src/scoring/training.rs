@@ -1,11 +1,13 @@
 //! Learning from a table: some ids to train on, the others to see how good it is.
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
+use cip_core::{CoreError, IdRef, MemoryBudget};
 use cip_propensity::{
     BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FeatureMatrixBuilder, IdSplit, LabelBuilder,
     ParamGuard, PropensityError, PropensityModel, Side, TreeBaseline, probability,
 };
+
+use cip_store::TableColumn;
 
 use crate::scoring::{ScoringError, ScoringTable};
 
@@ -64,7 +66,7 @@ impl TrainingSet {
         let mut rows = 0u64;
         for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
             let batch = batch?;
-            let sides = sides(&batch, id, split, rows)?;
+            let sides = sides(table, &batch, split, rows)?;
             for (side, (features, labels)) in [(Side::Train, &mut train), (Side::HeldOut, &mut held_out)] {
                 features.push_where(&batch, |row| sides[row] == side)?;
                 labels.push_where(&batch, |row| sides[row] == side)?;
@@ -126,17 +128,17 @@ pub(super) fn evaluate(margins: &[f64], labels: &[bool]) -> Result<Evaluation, P
 
 /// The side of each row of a batch; the id, if there is one, is its first column.
 fn sides(
+    table: &ScoringTable,
     batch: &RecordBatch,
-    id: Option<&String>,
     split: IdSplit,
     before: u64,
 ) -> Result<Vec<Side>, ScoringError> {
     let number = |row: usize| before + row as u64;
-    let Some(name) = id else {
+    let Some(name) = table.ids().first() else {
         let side = |row| split.side(IdRef::Int64(number(row).cast_signed()));
         return Ok((0..batch.num_rows()).map(side).collect());
     };
-    let ids = IdColumn::try_new(name, batch.column(0))?;
+    let ids = TableColumn::new(table.source.path(), name, before, batch.column(0)).ids()?;
     let side = |row| match ids.get(row) {
         Some(id) => Ok(split.side(id)),
         None => Err(ScoringError::NullId { column: name.as_str().into(), row: number(row) }),

@@ -119,18 +119,18 @@ fn what_a_table_cannot_give_is_said_with_its_column_and_row() {
     let error = |result: Result<TrainingSet, ScoringError>| result.unwrap_err().to_string();
 
     write(&text.replace("\n98,", "\n,"));
-    assert!(error(read(&at, 0.3)).starts_with("id `user_id` is null in row 294"));
+    assert!(error(read(&at, 0.3)).starts_with("id `user_id` is null in row 294 (from 0)"));
     write(&text.replacen("\n50,", "\n50.5,", 1));
-    assert!(error(read(&at, 0.3)).contains("column `user_id` is Float64, expected Int64 or Utf8"));
+    assert!(error(read(&at, 0.3)).contains("column `user_id` is Float64, expected integers or text"));
     write(&format!("{text}7,inf,1,0,1\n"));
-    assert!(error(read(&at, 0.3)).contains("feature `views` is inf in row 300"));
+    assert!(error(read(&at, 0.3)).contains("feature `views` is inf in row 300 (from 0)"));
     let scored = ScoringTable::open(&at).unwrap().write_scores(&model, &folder.path().join("s"), threads(2));
-    assert!(scored.unwrap_err().to_string().contains("feature `views` is inf in row 300"));
+    assert!(scored.unwrap_err().to_string().contains("feature `views` is inf in row 300 (from 0)"));
     assert!(!folder.path().join("s").exists());
     write(&format!("{text}7,1,1,0,\n"));
-    assert!(error(read(&at, 0.3)).contains("label `bought` is null in row 300"));
+    assert!(error(read(&at, 0.3)).contains("label `bought` is null in row 300 (from 0)"));
     write(&format!("{text}7,1,1,0,2\n"));
-    assert!(error(read(&at, 0.3)).contains("label `bought` is 2 in row 300"));
+    assert!(error(read(&at, 0.3)).contains("label `bought` is 2 in row 300 (from 0)"));
     write(&format!("{text}7,many,1,0,1\n"));
     assert!(error(read(&at, 0.3)).contains("feature `views` is Utf8"));
     write(&text.replace("carts", "baskets"));

@@ -1,0 +1,164 @@
+//! Columns of any table as what a reader wants of them: ids, labels, or numbers.
+
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use cip_core::{IdColumn, IdType};
+
+use crate::error::StoreError;
+
+/// A column of a batch of a table, whatever its type; path, name and rows are for errors.
+#[derive(Debug, Clone, Copy)]
+pub struct TableColumn<'a> {
+    path: &'a Path,
+    name: &'a str,
+    /// Rows of the batches before.
+    rows_before: u64,
+    array: &'a ArrayRef,
+}
+
+impl<'a> TableColumn<'a> {
+    /// Returns the column `name` of the table at `path`; `rows_before` rows stand in the batches before this one.
+    pub fn new(path: &'a Path, name: &'a str, rows_before: u64, array: &'a ArrayRef) -> Self {
+        Self { path, name, rows_before, array }
+    }
+
+    /// The type of ids that a column of this type gives; none where such values are no ids.
+    pub fn id_type(data_type: &DataType) -> Option<IdType> {
+        match data_type {
+            DataType::Dictionary(_, values) => Self::id_type(values),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(IdType::Utf8),
+            integer if integer.is_integer() => Some(IdType::Int64),
+            _ => None,
+        }
+    }
+
+    /// Returns text of any kind, or integers of any width, as ids; nulls stay null.
+    ///
+    /// # Errors
+    /// [`StoreError::ColumnKind`] for any other type, [`StoreError::IdRange`] where an integer needs more than 64 bits with
+    /// a sign.
+    pub fn ids(&self) -> Result<IdColumn, StoreError> {
+        let Some(id_type) = Self::id_type(self.array.data_type()) else {
+            return Err(self.wrong_kind("integers or text: write ids as one of these"));
+        };
+        // What does not fit becomes null.
+        let ids = cast(self.array, &id_type.data_type())?;
+        if ids.null_count() != self.array.logical_null_count() {
+            let wide = cast(self.array, &DataType::UInt64)?;
+            let lost = (0..ids.len()).find(|&row| ids.is_null(row) && wide.is_valid(row)).unwrap_or_default();
+            return Err(StoreError::IdRange {
+                path: self.path.to_owned(),
+                row: self.rows_before + lost as u64 + 1,
+                column: self.name.to_owned(),
+                id: wide.as_primitive::<UInt64Type>().value(lost),
+            });
+        }
+        Ok(IdColumn::try_new(self.name, &ids)?)
+    }
+
+    /// Returns text, integers or booleans as labels: integers by their digits, booleans as `true` and `false`.
+    ///
+    /// # Errors
+    /// As [`TableColumn::ids`].
+    pub fn labels(&self) -> Result<Vec<Option<String>>, StoreError> {
+        if let Some(flags) = self.array.as_boolean_opt() {
+            return Ok(flags.iter().map(|flag| flag.map(|flag| flag.to_string())).collect());
+        }
+        let ids = self.ids()?;
+        Ok((0..ids.len()).map(|row| ids.get(row).map(|id| id.to_string())).collect())
+    }
+
+    /// Returns integers, floating-point numbers, decimals or booleans (false 0, true 1) as numbers; nulls stay null.
+    ///
+    /// # Errors
+    /// [`StoreError::ColumnKind`] for any other type.
+    pub fn numbers(&self) -> Result<Float64Array, StoreError> {
+        let numeric = |data_type: &DataType| {
+            data_type.is_numeric() || matches!(data_type, DataType::Boolean | DataType::Null)
+        };
+        let fits = match self.array.data_type() {
+            DataType::Dictionary(_, values) => numeric(values),
+            data_type => numeric(data_type),
+        };
+        if !fits {
+            return Err(self.wrong_kind("booleans or numbers"));
+        }
+        Ok(cast(self.array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+    }
+
+    fn wrong_kind(&self, expected: &'static str) -> StoreError {
+        StoreError::ColumnKind {
+            path: self.path.to_owned(),
+            column: self.name.to_owned(),
+            found: self.array.data_type().clone(),
+            expected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::types::Int8Type;
+    use arrow_array::{
+        BooleanArray, Decimal128Array, DictionaryArray, Int64Array, LargeStringArray, StringArray,
+        StringViewArray, UInt64Array,
+    };
+    use std::sync::Arc;
+
+    fn column(array: &ArrayRef) -> TableColumn<'_> {
+        TableColumn::new(Path::new("t"), "c", 10, array)
+    }
+
+    fn texts(array: ArrayRef) -> Vec<Option<String>> {
+        let ids = column(&array).ids().unwrap();
+        (0..ids.len()).map(|row| ids.get(row).map(|id| id.to_string())).collect()
+    }
+
+    #[test]
+    fn ids_are_those_of_the_table_whatever_its_types() {
+        let expected = [Some("a".to_owned()), None, Some("b".to_owned())];
+        let given = [Some("a"), None, Some("b")];
+        let dictionary: DictionaryArray<Int8Type> = given.into_iter().collect();
+        for array in [
+            Arc::new(StringArray::from(given.to_vec())) as ArrayRef,
+            Arc::new(LargeStringArray::from(given.to_vec())),
+            Arc::new(StringViewArray::from(given.to_vec())),
+            Arc::new(dictionary),
+        ] {
+            assert_eq!(texts(Arc::clone(&array)), expected);
+            // A slice reads its own rows.
+            assert_eq!(texts(array.slice(1, 2)), expected[1..]);
+        }
+        assert_eq!(texts(Arc::new(UInt64Array::from(vec![7]))), [Some("7".to_owned())]);
+        let beyond: ArrayRef = Arc::new(UInt64Array::from(vec![1, u64::MAX]));
+        let error = column(&beyond).ids().unwrap_err().to_string();
+        assert!(error.starts_with("t row 12: `c`: 18446744073709551615 is beyond"), "{error}");
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+        let error = column(&floats).ids().unwrap_err().to_string();
+        assert_eq!(error, "t: column `c` is Float64, expected integers or text: write ids as one of these");
+    }
+
+    #[test]
+    fn integers_of_a_dictionary_are_ids_as_well() {
+        let keys = arrow_array::Int8Array::from(vec![Some(1), None, Some(0)]);
+        let dictionary = DictionaryArray::new(keys, Arc::new(Int64Array::from(vec![7, 8])));
+        assert_eq!(texts(Arc::new(dictionary)), [Some("8".to_owned()), None, Some("7".to_owned())]);
+    }
+
+    #[test]
+    fn numbers_are_numbers() {
+        let numbers =
+            |array: ArrayRef| column(&array).numbers().map(|numbers| numbers.iter().collect::<Vec<_>>());
+        let money = Decimal128Array::from(vec![Some(-125), None]).with_precision_and_scale(18, 2).unwrap();
+        assert_eq!(numbers(Arc::new(money)).unwrap(), [Some(-1.25), None]);
+        let flags = BooleanArray::from(vec![Some(true), Some(false), None]);
+        assert_eq!(numbers(Arc::new(flags)).unwrap(), [Some(1.0), Some(0.0), None]);
+        assert!(numbers(Arc::new(StringArray::from(vec!["1"]))).is_err());
+    }
+}
