@@ -3,8 +3,9 @@
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
-use crate::engine::{Engine, Examples, Hessboost};
+use crate::engine::{Engine, Ensemble, Examples, Hessboost};
 use crate::error::PropensityError;
+use crate::forest::Forest;
 use crate::matrix::FeatureMatrix;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
@@ -45,6 +46,8 @@ pub struct BoostedTrees {
     pub(crate) params: BoostedTreesValidParams,
     pub(crate) base_margin: f32,
     pub(crate) trees: Vec<Tree>,
+    /// The trees once more, as scoring wants them.
+    forest: Forest,
 }
 
 /// How much a model leans on a feature.
@@ -64,6 +67,11 @@ impl BoostedTrees {
     /// Returns the parameters, with their documented values and a seed.
     pub const fn params(seed: u64) -> BoostedTreesParams {
         BoostedTreesParams::new(seed)
+    }
+
+    pub(crate) fn new(features: Vec<Box<str>>, params: BoostedTreesValidParams, ensemble: Ensemble) -> Self {
+        let Ensemble { base_margin, trees } = ensemble;
+        Self { features, params, base_margin, forest: Forest::new(&trees), trees }
     }
 
     /// The names of the features, in their order.
@@ -115,7 +123,7 @@ impl BoostedTrees {
         &self,
         rows: &ArrayBase<D, Ix2>,
     ) -> Result<Array1<f64>, PropensityError> {
-        /// Rows that go through one tree after the other, while it is in the processor's cache.
+        /// Rows that go through one tree after the other, while they and it are in the processor's cache.
         const BLOCK: usize = 64;
         let expected = self.features.len();
         if rows.ncols() != expected {
@@ -124,14 +132,9 @@ impl BoostedTrees {
         let mut margins = vec![f64::from(self.base_margin); rows.nrows()];
         let mut values: Vec<f32> = Vec::with_capacity(BLOCK * expected);
         for (block, margins) in margins.chunks_mut(BLOCK).enumerate() {
-            let rows = rows.slice(s![block * BLOCK..block * BLOCK + margins.len(), ..]);
             values.clear();
-            values.extend(rows.iter());
-            for tree in &self.trees {
-                for (margin, row) in margins.iter_mut().zip(values.chunks_exact(expected)) {
-                    *margin += f64::from(tree.value(row));
-                }
-            }
+            values.extend(rows.slice(s![block * BLOCK..block * BLOCK + margins.len(), ..]).iter());
+            self.forest.add(margins, &values, expected);
         }
         Ok(Array1::from_vec(margins))
     }
@@ -166,7 +169,7 @@ impl BoostedTreesValidParams {
             return Err(PropensityError::NoFeatures);
         }
         let ensemble = Hessboost.boost(examples, self)?;
-        Ok(BoostedTrees { features, params: *self, base_margin: ensemble.base_margin, trees: ensemble.trees })
+        Ok(BoostedTrees::new(features, *self, ensemble))
     }
 }
 

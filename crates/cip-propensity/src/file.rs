@@ -6,6 +6,7 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::boosted::BoostedTrees;
+use crate::engine::Ensemble;
 use crate::error::PropensityError;
 use crate::evaluation::Evaluation;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
@@ -182,12 +183,11 @@ impl Document {
             })?;
         }
         Ok(PropensityModel {
-            trees: BoostedTrees {
-                features: self.features,
-                params: self.params,
-                base_margin: self.base_margin,
-                trees: self.trees,
-            },
+            trees: BoostedTrees::new(
+                self.features,
+                self.params,
+                Ensemble { base_margin: self.base_margin, trees: self.trees },
+            ),
             label: self.label,
             training: self.training,
             evaluation: self.evaluation,

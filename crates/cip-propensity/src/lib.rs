@@ -58,6 +58,7 @@ mod error;
 mod evaluation;
 mod file;
 mod fit;
+mod forest;
 mod labels;
 mod matrix;
 mod number;

@@ -107,12 +107,11 @@ impl Tree {
         })
     }
 
-    /// What the leaf of a row adds to its margin; NaN is unknown.
+    /// Returns what the leaf of a row adds to its margin; NaN is unknown.
     ///
     /// # Panics
     /// Where the row has fewer values than the model has features.
-    #[inline]
-    pub(crate) fn value(&self, row: &[f32]) -> f32 {
+    pub fn value(&self, row: &[f32]) -> f32 {
         let mut at = 0;
         loop {
             match &self.nodes[at] {
