@@ -106,7 +106,8 @@ mod tests {
         let zeros: ArrayRef = Arc::new(Int64Array::from(vec![0, 0]));
         let error = |array: ArrayRef| labels(vec![zeros.clone(), array]).unwrap_err().to_string();
         assert!(
-            error(Arc::new(Int64Array::from(vec![Some(1), None]))).contains("label `label` is null in row 3 (from 0)")
+            error(Arc::new(Int64Array::from(vec![Some(1), None])))
+                .contains("label `label` is null in row 3 (from 0)")
         );
         assert!(error(Arc::new(Float64Array::from(vec![0.5]))).contains("is 0.5 in row 2 (from 0)"));
         assert!(error(Arc::new(Float64Array::from(vec![f64::NAN]))).contains("is NaN in row 2 (from 0)"));

@@ -3,5 +3,7 @@
 
 mod edges;
 mod events;
+mod funnel;
+mod funnel_oracle;
 mod laws;
 mod oracle;
