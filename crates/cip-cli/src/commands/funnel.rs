@@ -50,10 +50,10 @@ fn text(totals: &FunnelTotals) -> String {
     let first = totals.steps().next().map_or(0, |step| step.users);
     let of_session = match funnel.scope() {
         FunnelScope::User => "",
-        FunnelScope::Session => ", all in one session",
+        FunnelScope::Session => " and in the same session",
     };
     let mut text = format!(
-        "{} of {} users take the first of {count} steps; each has {} for the others{of_session}\n\n",
+        "{} of {} users take the first of {count} steps; the others count up to {} behind it{of_session}\n\n",
         grouped(first),
         grouped(totals.users()),
         duration(funnel.within().as_secs_f64())
