@@ -70,6 +70,26 @@ pub enum SessionizeError {
         /// The longest window there is.
         max: Duration,
     },
+    /// A pattern of events that cannot be read.
+    #[error("the pattern `{pattern}` goes wrong at byte {at}: expected {expected}")]
+    Pattern {
+        /// What was given.
+        pattern: Box<str>,
+        /// Where, in bytes from 0.
+        at: usize,
+        /// What would do there.
+        expected: &'static str,
+    },
+    /// A pattern that names a condition that there is not.
+    #[error(
+        "the pattern has condition {number}, expected no more than the {conditions} that are given: add the condition"
+    )]
+    Condition {
+        /// The highest number in the pattern.
+        number: usize,
+        /// How many conditions there are.
+        conditions: usize,
+    },
     /// Totals of two funnels that cannot be added.
     #[error("the totals are of two different funnels: add up parts of one")]
     OtherFunnel,

@@ -84,12 +84,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`window_funnel`] and [`retention`] answer the same kind of question for the events of one user in memory.
+//! [`window_funnel`], [`retention`], [`sequence_match`] and [`sequence_count`] answer the same kind of question for the events
+//! of one user in memory.
 //!
 //! # What it refuses
 //! Rows that go back in user or time, batches without a column that the first schema had or with another type
 //! for it, a timeout or window that is not a positive number of whole microseconds, funnels of fewer than 2 or more than
-//! [`MAX_STEPS`] steps, and sums of money beyond 38 digits: see [`SessionizeError`].
+//! [`MAX_STEPS`] steps, patterns that cannot be read, and sums of money beyond 38 digits: see [`SessionizeError`].
 
 mod boundaries;
 mod error;
@@ -103,7 +104,8 @@ mod table;
 pub use error::SessionizeError;
 pub use funnel::{
     Abandonment, AbandonmentCount, DurationCounts, FUNNEL_COLUMNS, Funnel, FunnelBuilder, FunnelMode,
-    FunnelScope, FunnelStep, FunnelTotals, MAX_STEPS, StepOrder, retention, window_funnel,
+    FunnelScope, FunnelStep, FunnelTotals, MAX_STEPS, SequencePattern, StepOrder, retention, sequence_count,
+    sequence_match, window_funnel,
 };
 pub use input::COLUMNS;
 pub use key::session_key;

@@ -52,8 +52,12 @@ fn text(totals: &FunnelTotals) -> String {
         FunnelScope::User => "",
         FunnelScope::Session => " and in the same session",
     };
+    let entry = match funnel.order() {
+        StepOrder::Strict => "the first",
+        StepOrder::Any => "one",
+    };
     let mut text = format!(
-        "{} of {} users take the first of {count} steps; the others count up to {} behind it{of_session}\n\n",
+        "{} of {} users take {entry} of {count} steps; the others count up to {} behind it{of_session}\n\n",
         grouped(first),
         grouped(totals.users()),
         duration(funnel.within().as_secs_f64())

@@ -79,6 +79,10 @@ fn the_object_says_who_comes_how_far_and_how_fast() {
     assert_eq!(users, [4, 3, 0]);
     assert_eq!((&said["order"], &said["scope"]), (&"any".into(), &"session".into()));
     assert!(said["steps"][1]["event_type"].is_null(), "{said}");
+    let text = funnel(&store, &out, &[&SHOP[..], &more[..4]].concat()).ok().stdout;
+    let first =
+        "4 of 4 users take one of 3 steps; the others count up to 1 d behind it and in the same session\n";
+    assert!(text.starts_with(first) && text.contains("\n  2 of 3"), "{text}");
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod funnel;
 mod funnel_oracle;
 mod laws;
 mod oracle;
+mod sequence;

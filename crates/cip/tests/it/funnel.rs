@@ -8,6 +8,7 @@ use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use cip::arrow_array::{Array, RecordBatch};
 use cip::core::IdColumn;
+use cip::ingest::{Ingest, SourceMapping};
 use cip::line::Line;
 use cip::sessionize::{Funnel, FunnelScope};
 use proptest::prelude::*;
@@ -131,6 +132,22 @@ proptest! {
     ) {
         check(kind, &rows, within, scope);
     }
+}
+
+#[test]
+fn a_store_without_users_has_no_funnel() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("events.csv"), folder.path().join("f.parquet"));
+    fs::write(&file, "t,e\n2019-10-01,view\n").unwrap();
+    let mapping = SourceMapping::from_toml(
+        "name = \"bare\"\n[columns]\nevent_time = { from = \"t\", type = \"timestamp\" }\nevent_type = { from = \"e\", type = \"dictionary\" }\n",
+    );
+    let (store, _) =
+        Ingest::new(mapping.unwrap()).run(&[file], &folder.path().join("store"), &mut |_| ()).unwrap();
+    let funnel = Funnel::new(STEPS, Duration::from_secs(60)).unwrap();
+    let error = Line::new(&store).write_funnel(&funnel, &out).unwrap_err().to_string();
+    assert!(error.starts_with("column `user_id` is missing"), "{error}");
+    assert!(!out.exists());
 }
 
 #[test]
