@@ -133,8 +133,10 @@ FUNNEL = """
         SELECT user_id, event_time, event_type, row_number() OVER (ORDER BY user_id, event_time, rowid) AS place
         FROM source WHERE user_id IS NOT NULL AND event_type IN ('{a}', '{b}', '{c}')),
     linked AS (
-        SELECT *, min(place) FILTER (event_type = '{b}') OVER behind AS next_b, min(place) FILTER (event_type = '{c}') OVER behind AS next_c
-        FROM ordered WINDOW behind AS (PARTITION BY user_id ORDER BY place ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)),
+        SELECT *, min(place) FILTER (event_type = '{b}') OVER behind AS next_b,
+               min(place) FILTER (event_type = '{c}') OVER behind AS next_c
+        FROM ordered WINDOW behind AS (
+            PARTITION BY user_id ORDER BY place ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)),
     attempts AS (
         SELECT a.user_id, a.place, a.event_time AS first_step_time, b.event_time AS second, c.event_time AS third,
                1 + (b.place IS NOT NULL)::BIGINT + (c.place IS NOT NULL)::BIGINT AS steps_reached
@@ -177,7 +179,8 @@ def funnel(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) ->
     carts = db.execute(CARTS.format(sessions=SESSIONS)).fetchall()
     days_said = [(day["day"], day["cart_sessions"], day["abandoned"]) for day in said["abandonment"]["days"]]
     assert days_said == carts, (days_said, carts)
-    return ("funnel", f"SELECT * REPLACE (first_step_time::TIMESTAMP AS first_step_time) FROM '{out}/funnel.parquet'", sql)
+    ours = f"SELECT * REPLACE (first_step_time::TIMESTAMP AS first_step_time) FROM '{out}/funnel.parquet'"
+    return "funnel", ours, sql
 
 
 def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
