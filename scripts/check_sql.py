@@ -5,8 +5,9 @@
     python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail
 
 Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
-fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, and features with a
-cutoff in the middle of the data and a label window behind it. Exit code 0 where all agree.
+fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, features with a
+cutoff in the middle of the data and a label window behind it, and a funnel (view, cart, purchase within a day; where there is a till
+only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts. Exit code 0 where all agree.
 """
 
 import argparse
@@ -124,6 +125,63 @@ FEATURES = """
     FROM facts
 """
 
+# The three steps of every attempt: the first event of each next step behind the one before, in the order of the files. Of each user
+# the attempt that comes furthest, and of those the first.
+FUNNEL = """
+    WITH w AS (SELECT INTERVAL {days} DAY AS within),
+    ordered AS (
+        SELECT user_id, event_time, event_type, row_number() OVER (ORDER BY user_id, event_time, rowid) AS place
+        FROM source WHERE user_id IS NOT NULL AND event_type IN ('{a}', '{b}', '{c}')),
+    linked AS (
+        SELECT *, min(place) FILTER (event_type = '{b}') OVER behind AS next_b,
+               min(place) FILTER (event_type = '{c}') OVER behind AS next_c
+        FROM ordered WINDOW behind AS (
+            PARTITION BY user_id ORDER BY place ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)),
+    attempts AS (
+        SELECT a.user_id, a.place, a.event_time AS first_step_time, b.event_time AS second, c.event_time AS third,
+               1 + (b.place IS NOT NULL)::BIGINT + (c.place IS NOT NULL)::BIGINT AS steps_reached
+        FROM linked a CROSS JOIN w
+        LEFT JOIN linked b ON b.place = a.next_b AND b.event_time <= a.event_time + within
+        LEFT JOIN linked c ON c.place = b.next_c AND c.event_time <= a.event_time + within
+        WHERE a.event_type = '{a}'),
+    best AS (
+        SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY steps_reached DESC, place) AS choice FROM attempts)
+    SELECT user_id, steps_reached, first_step_time,
+           epoch(second - first_step_time)::BIGINT AS step_2_seconds, epoch(third - first_step_time)::BIGINT AS step_3_seconds
+    FROM best WHERE choice = 1
+"""
+
+STEPS = """
+    SELECT count(*), count(step_2_seconds), count(step_3_seconds), median(step_2_seconds),
+           median(step_3_seconds - step_2_seconds), avg(step_2_seconds), avg(step_3_seconds - step_2_seconds)
+    FROM ({funnel})
+"""
+
+CARTS = """
+    SELECT session_start::DATE::VARCHAR, count(*), count(*) FILTER (purchases = 0) FROM ({sessions})
+    WHERE carts > 0 GROUP BY ALL ORDER BY ALL
+"""
+
+
+def funnel(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
+    """Writes a funnel and compares what the command says of it; returns the check of its rows."""
+    rees46 = mapping == "rees46"
+    steps, days = (("view", "cart", "purchase"), 1) if rees46 else (("purchase", "cancellation", "purchase"), 30)
+    command = [cip, "funnel", out / "store", "--steps", ",".join(steps), "--within", f"{days}d",
+               "--out", out / "funnel.parquet", "--json"]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    sql = FUNNEL.format(days=days, **dict(zip("abc", steps)))
+    *users, median_2, median_3, mean_2, mean_3 = db.execute(STEPS.format(funnel=sql)).fetchone()
+    assert [step["users"] for step in said["steps"]] == users, (said, users)
+    assert [step["median_seconds"] for step in said["steps"]] == [None, median_2, median_3], (said, median_2, median_3)
+    for step, mean in zip(said["steps"][1:], [mean_2, mean_3]):
+        assert step["mean_seconds"] == mean or abs(step["mean_seconds"] - mean) <= 1e-12 * mean, (step, mean)
+    carts = db.execute(CARTS.format(sessions=SESSIONS)).fetchall()
+    days_said = [(day["day"], day["cart_sessions"], day["abandoned"]) for day in said["abandonment"]["days"]]
+    assert days_said == carts, (days_said, carts)
+    ours = f"SELECT * REPLACE (first_step_time::TIMESTAMP AS first_step_time) FROM '{out}/funnel.parquet'"
+    return "funnel", ours, sql
+
 
 def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
     """Writes the table of features with a cutoff in the middle of the data; returns its check."""
@@ -182,6 +240,7 @@ def main() -> int:
         key = "user_session" if args.mapping == "rees46" else "order_id"
         pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
         checks.append(features(args.cip, out, db, args.mapping))
+        checks.append(funnel(args.cip, out, db, args.mapping))
         checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
         failed = 0
         for name, ours, theirs in checks:

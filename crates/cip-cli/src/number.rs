@@ -35,6 +35,24 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     if whole > 0.0 { format!("{:.1}%", 100.0 * part / whole) } else { "-".to_owned() }
 }
 
+/// Seconds in the two largest units that say something: `3.5 s`, `12 min 4 s`, `5 h 30 min`, `2 d 4 h`.
+pub(crate) fn duration(seconds: f64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    if seconds < 60.0 {
+        return format!("{seconds} s");
+    }
+    let mut rest = seconds.round() as u64;
+    let largest = UNITS.iter().position(|(size, _)| rest >= *size).unwrap_or(UNITS.len() - 1);
+    let mut parts = Vec::new();
+    for (size, unit) in UNITS.into_iter().skip(largest).take(2) {
+        if rest >= size {
+            parts.push(format!("{} {unit}", rest / size));
+            rest %= size;
+        }
+    }
+    parts.join(" ")
+}
+
 /// A p-value as `p = 0.0744`, with four digits that say something.
 pub(crate) fn p_value(p: f64) -> String {
     if p < 1e-4 {
@@ -69,6 +87,8 @@ mod tests {
         assert_eq!(bytes(14_700_000_000), "14.7 GB");
         assert_eq!(percent(1.0, 3.0), "33.3%");
         assert_eq!(percent(0.0, 0.0), "-");
+        let times = [0.0, 3.5, 60.0, 724.0, 86_400.0, 93_600.0, 93_599.4, 90_000.0, 86_460.0].map(duration);
+        assert_eq!(times.join(", "), "0 s, 3.5 s, 1 min, 12 min 4 s, 1 d, 1 d 2 h, 1 d 1 h, 1 d 1 h, 1 d");
         assert_eq!(
             [1.0, 0.07441, 0.000_6, 2.96e-7, 0.0].map(p_value).join(" "),
             "p = 1.0000 p = 0.0744 p = 0.00060 p = 3.0e-7 p < 1e-300"

@@ -185,9 +185,14 @@ impl EventBatch {
         Ok(self.array(column::EVENT_TIME)?.as_primitive::<TimestampMicrosecondType>())
     }
 
+    /// `event_type`: no nulls; a value of the dictionary need not occur.
+    pub fn event_types(&self) -> Result<&DictionaryArray<Int32Type>, CoreError> {
+        Ok(self.array(column::EVENT_TYPE)?.as_dictionary::<Int32Type>())
+    }
+
     /// The kind of each event, from `event_type`.
     pub fn kinds(&self) -> Result<Vec<EventKind>, CoreError> {
-        let types = self.array(column::EVENT_TYPE)?.as_dictionary::<Int32Type>();
+        let types = self.event_types()?;
         let names = types.values().as_string::<i32>();
         let kinds: Vec<_> =
             (0..names.len()).map(|code| EventKind::from_event_type(names.value(code))).collect();

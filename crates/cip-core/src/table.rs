@@ -91,6 +91,19 @@ pub fn fact_sessions(users: IdType, money: Option<MoneyScale>) -> SchemaRef {
     ]))
 }
 
+/// `funnel`: one row a user who reached the first of `steps` steps. Sorted by user_id.
+///
+/// `step_k_seconds`, for k from 2 on, is how long after the first step the k-th was reached; null where it was not.
+pub fn funnel(users: IdType, steps: usize) -> SchemaRef {
+    let own = [
+        Field::new(column::USER_ID, users.data_type(), false),
+        Field::new("steps_reached", DataType::Int64, false),
+        Field::new("first_step_time", timestamp_type(), false),
+    ];
+    let later = (2..=steps).map(|step| Field::new(format!("step_{step}_seconds"), DataType::Int64, true));
+    Arc::new(Schema::new(own.into_iter().chain(later).collect::<Vec<_>>()))
+}
+
 /// `rfm_segments`: one row a customer. Sorted by user_id.
 pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     let score = |name| Field::new(name, DataType::UInt8, false);

@@ -57,13 +57,44 @@
 //! | products | Int64 | distinct product ids |
 //! | revenue | Decimal128(38, s) | sum of price x quantity over purchases; null where there is no price column |
 //!
+//! # Funnels
+//! A [`Funnel`] follows users through steps, such as view, cart, purchase, within a window of time. It gives
+//! [`cip_core::table::funnel`], one row a user who reached the first step, and [`FunnelTotals`]: users, conversion and
+//! times by step, and how many sessions with a cart end without a purchase ([`Abandonment`]).
+//!
+//! ```
+//! use std::time::Duration;
+//! # use std::sync::Arc;
+//! # use arrow_array::types::Int32Type;
+//! # use arrow_array::{ArrayRef, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+//! # use cip_core::EventBatch;
+//! use cip_sessionize::Funnel;
+//! # let minutes = TimestampMicrosecondArray::from_iter_values([0, 5, 9, 0, 1].map(|m: i64| m * 60_000_000));
+//! # let types: DictionaryArray<Int32Type> = ["view", "cart", "purchase", "view", "cart"].into_iter().collect();
+//! # let events = EventBatch::try_new(RecordBatch::try_from_iter([
+//! #     ("user_id", Arc::new(Int64Array::from(vec![7, 7, 7, 9, 9])) as ArrayRef),
+//! #     ("event_time", Arc::new(minutes.with_timezone("UTC"))),
+//! #     ("event_type", Arc::new(types)),
+//! # ])?)?;
+//! let funnel = Funnel::new(["view", "cart", "purchase"], Duration::from_secs(86_400))?;
+//! let (table, totals) = funnel.follow(&[events])?;
+//! assert_eq!(table.num_rows(), 2);
+//! assert_eq!(totals.steps().map(|step| step.users).collect::<Vec<_>>(), [2, 2, 1]);
+//! assert_eq!(totals.abandonment().total().rate(), Some(0.5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`window_funnel`], [`retention`], [`sequence_match`] and [`sequence_count`] answer the same kind of question for the events
+//! of one user in memory.
+//!
 //! # What it refuses
 //! Rows that go back in user or time, batches without a column that the first schema had or with another type
-//! for it, a timeout that is not a positive number of whole microseconds, and sums of money beyond 38 digits:
-//! see [`SessionizeError`].
+//! for it, a timeout or window that is not a positive number of whole microseconds, funnels of fewer than 2 or more than
+//! [`MAX_STEPS`] steps, patterns that cannot be read, and sums of money beyond 38 digits: see [`SessionizeError`].
 
 mod boundaries;
 mod error;
+mod funnel;
 mod input;
 mod key;
 mod rule;
@@ -71,6 +102,11 @@ mod sessionizer;
 mod table;
 
 pub use error::SessionizeError;
+pub use funnel::{
+    Abandonment, AbandonmentCount, DurationCounts, FUNNEL_COLUMNS, Funnel, FunnelBuilder, FunnelMode,
+    FunnelScope, FunnelStep, FunnelTotals, MAX_STEPS, SequencePattern, StepOrder, retention, sequence_count,
+    sequence_match, window_funnel,
+};
 pub use input::COLUMNS;
 pub use key::session_key;
 pub use rule::SessionRule;

@@ -28,7 +28,7 @@
 //! | always | [`core`] | typed batches, ids, money, time, memory |
 //! | `store` | [`store`] | the event store and result tables |
 //! | `ingest` | [`ingest`] | files to store |
-//! | `sessionize` | [`sessionize`] | events to sessions |
+//! | `sessionize` | [`sessionize`] | events to sessions and funnels |
 //! | `rfm` | [`rfm`] | customers to scores and segments |
 //! | `propensity` | [`propensity`] | feature tables to models and scores |
 //! | `basket` | [`basket`] | events to product pairs |

@@ -14,7 +14,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    FeaturesArgs, PairsArgs, ReturnsArg, RfmArgs, ScoringArg, ScoringArgs, SessionsArgs, SetArg,
+    FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg, ScoringArgs,
+    SessionsArgs, SetArg,
 };
 pub(crate) use table::{EvaluateArgs, ScoreArgs, TableArgs, TrainArgs};
 
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     },
     /// Write one row a session
     Sessions(SessionsArgs),
+    /// Write how far every user comes through steps such as view, cart, purchase, and say where they leave
+    Funnel(FunnelArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
     /// Write the products that come together, one row a pair

@@ -17,6 +17,42 @@ pub(crate) struct SessionsArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct FunnelArgs {
+    pub(crate) store: PathBuf,
+    /// Event types in their order, 2 to 32
+    #[arg(long, value_name = "TYPE,TYPE,...", value_delimiter = ',', required = true)]
+    pub(crate) steps: Vec<String>,
+    /// How long after the first step the last may come
+    #[arg(long, value_parser = cip::core::parse_duration, value_name = "DURATION")]
+    pub(crate) within: std::time::Duration,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Whether the steps must come in this order
+    #[arg(long, value_enum, default_value = "strict")]
+    pub(crate) order: OrderArg,
+    /// Whether the steps may lie in different sessions of a user
+    #[arg(long, value_enum, default_value = "user")]
+    pub(crate) scope: ScopeArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OrderArg {
+    /// One after the other; other events may lie between
+    Strict,
+    /// In any order
+    Any,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScopeArg {
+    /// All events of a user
+    User,
+    /// One session of a user, which a pause of more than 30 minutes ends
+    Session,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct RfmArgs {
     pub(crate) store: PathBuf,
     /// Count what happened before this day or instant

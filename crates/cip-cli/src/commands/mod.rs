@@ -5,6 +5,7 @@ mod assign;
 mod demo;
 mod evaluate;
 mod features;
+mod funnel;
 mod generate;
 mod info;
 mod ingest;
@@ -28,6 +29,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Info { store } => info::run(&store, common)?,
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,
+        Command::Funnel(args) => funnel::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::{HEADER, Outcome, args, bytes_of, cip, folder_of_store, names_in};
 
 /// Every command that reads a store.
-fn read(store: &Path, scratch: &Path) -> [(&'static str, Outcome); 5] {
+fn read(store: &Path, scratch: &Path) -> [(&'static str, Outcome); 6] {
     let table = scratch.join("table.parquet");
     [
         ("info", cip(args!["info", store])),
         ("rejects", cip(args!["rejects", store])),
         ("sessions", cip(args!["sessions", store, "--out", table])),
+        ("funnel", cip(args!["funnel", store, "--steps", "view,cart", "--within", "1d", "--out", table])),
         ("rfm", cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", table])),
         ("features", cip(args!["features", store, "--cutoff", "2019-10-10", "--out", table])),
     ]
@@ -102,7 +103,7 @@ fn a_damaged_parquet_file_is_an_error_that_names_it() {
             }
             let failed =
                 read(&store, folder.path()).map(|(command, outcome)| no_panic(command, outcome, &file));
-            assert_eq!(failed, [true; 5], "a store is opened with all its files: {}", name.display());
+            assert_eq!(failed, [true; 6], "a store is opened with all its files: {}", name.display());
         }
         // The footer is whole and every place in it is wrong.
         fs::write(&file, &good[1..]).unwrap();
@@ -157,7 +158,7 @@ fn a_manifest_of_another_store_is_an_error() {
     for (command, outcome) in read(&store, folder.path()) {
         let events = store.join("commits/000001/events-00000.parquet");
         let failed = no_panic(command, outcome, &events);
-        assert_eq!(failed, ["sessions", "rfm", "features"].contains(&command), "{command}");
+        assert_eq!(failed, ["sessions", "funnel", "rfm", "features"].contains(&command), "{command}");
     }
 }
 

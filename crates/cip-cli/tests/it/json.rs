@@ -25,6 +25,13 @@ fn every_command_prints_one_object_on_one_line() {
     let sessions = cip(args!["sessions", store, "--out", at("s.parquet"), "--json"]).ok().json();
     assert_eq!(sessions["events"], 300);
 
+    let out = at("f.parquet");
+    let funnel =
+        cip(args!["funnel", store, "--steps", "view,cart", "--within", "1d", "--out", out, "--json"])
+            .ok()
+            .json();
+    assert_eq!(funnel["users"], info["users"]);
+
     let rfm =
         cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", at("r.parquet"), "--json"]).ok().json();
     let customers: u64 = rfm["segments"]

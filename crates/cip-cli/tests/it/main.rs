@@ -6,6 +6,7 @@
 mod abtest;
 mod faults;
 mod features;
+mod funnel;
 mod hostile;
 mod json;
 mod propensity;

@@ -39,6 +39,25 @@ fn the_store_clickstream_is_counted_as_it_is() {
     assert_eq!(said["rfm"]["as_of"], "2019-10-02");
 }
 
+/// As DuckDB finds them in `scripts/check_sql.py`.
+#[test]
+fn the_store_clickstream_has_its_funnel() {
+    let Some(file) = data("rees46_2019-Oct-head.csv") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (store, out) = (folder.path().join("store"), folder.path().join("f.parquet"));
+    cip(args!["ingest", file, "--mapping", "rees46", "--out", store]).ok();
+    let steps = "view,cart,purchase";
+    let said =
+        cip(args!["funnel", store, "--steps", steps, "--within", "1d", "--out", out, "--json"]).ok().json();
+    let of = |what: &str| {
+        said["steps"].as_array().unwrap().iter().map(|step| step[what].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("users"), [4_504, 111, 62]);
+    assert_eq!(of("median_seconds"), [serde_json::Value::Null, 83.0.into(), 100.5.into()]);
+    let carts = &said["abandonment"];
+    assert_eq!((&carts["cart_sessions"], &carts["abandoned"]), (&111.into(), &49.into()));
+}
+
 /// A customer of the retail data, by the plainest reading of the files.
 #[derive(Debug, Clone, PartialEq)]
 struct Customer {

@@ -3,5 +3,8 @@
 
 mod edges;
 mod events;
+mod funnel;
+mod funnel_oracle;
 mod laws;
 mod oracle;
+mod sequence;

@@ -19,7 +19,7 @@ pub enum LineError {
     /// The store lacks what a stage needs.
     #[error(transparent)]
     Core(#[from] CoreError),
-    /// Sessionizing.
+    /// Sessionizing, or following a funnel.
     #[error(transparent)]
     Sessionize(#[from] SessionizeError),
     /// Scoring.

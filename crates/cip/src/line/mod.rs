@@ -3,6 +3,7 @@
 mod error;
 mod experiment;
 mod features;
+mod funnel;
 mod pairs;
 mod propensity;
 mod rfm;

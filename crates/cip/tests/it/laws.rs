@@ -16,7 +16,7 @@ use crate::oracle::{customers, known, read_customers, read_known, read_sessions,
 use crate::source::{Kind, Row};
 use crate::{batches, threads};
 
-fn row() -> impl Strategy<Value = Row> {
+pub(crate) fn row() -> impl Strategy<Value = Row> {
     (
         proptest::option::weighted(0.85, 0u8..8),
         // Gaps about the timeouts, ties, and days that pass.
@@ -38,7 +38,7 @@ fn row() -> impl Strategy<Value = Row> {
         })
 }
 
-fn ingest(kind: Kind, rows: &[Row]) -> (tempfile::TempDir, EventStore) {
+pub(crate) fn ingest(kind: Kind, rows: &[Row]) -> (tempfile::TempDir, EventStore) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.csv");
     fs::write(&file, kind.csv(rows)).unwrap();
@@ -106,7 +106,12 @@ proptest! {
 /// Several row groups, and one user who fills more than one of them.
 #[test]
 fn a_user_of_several_row_groups_is_one_user() {
-    let rows: Vec<Row> = (0..420_000u32)
+    check(Kind::Clicks, &many_rows(), 1_800, 15);
+}
+
+/// Rows of several row groups; half of them are those of user 77.
+pub(crate) fn many_rows() -> Vec<Row> {
+    (0..420_000u32)
         .map(|n| {
             let mixed = n.wrapping_mul(2_654_435_761);
             Row {
@@ -119,8 +124,7 @@ fn a_user_of_several_row_groups_is_one_user() {
                 order: None,
             }
         })
-        .collect();
-    check(Kind::Clicks, &rows, 1_800, 15);
+        .collect()
 }
 
 #[test]
