@@ -8,6 +8,8 @@ use arrow_array::StringArray;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
+use crate::field::FieldText;
+
 /// Distinct texts and their codes. Codes depend on which thread came first; they never leave the process.
 #[derive(Debug, Default)]
 pub(crate) struct SharedDictionary {
@@ -19,6 +21,30 @@ pub(crate) struct SharedDictionary {
 #[derive(Debug, Default)]
 pub(crate) struct DictionaryCache {
     codes: HashMap<Box<[u8]>, u32, RandomState>,
+    /// Short texts that were looked up lately, each at the one place that its hash gives.
+    recent: Vec<Recent>,
+}
+
+/// A text of at most 32 bytes and its code.
+#[derive(Debug, Clone, Default)]
+struct Recent {
+    words: [u64; 4],
+    /// None in a place that was never filled: no text that is looked up is empty.
+    length: usize,
+    code: u32,
+}
+
+impl DictionaryCache {
+    const PLACES: usize = 1 << 11;
+
+    /// The place of a text; it need not hold it.
+    #[inline(always)]
+    fn place(words: &[u64; 4], length: usize) -> usize {
+        let [a, b, c, d] = *words;
+        let mixed = (a ^ b.rotate_left(23) ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (c ^ d.rotate_left(23)).wrapping_mul(0xd1b5_4a32_d192_ed03);
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % Self::PLACES
+    }
 }
 
 /// A text that is not UTF-8.
@@ -26,8 +52,30 @@ pub(crate) struct DictionaryCache {
 pub(crate) struct NotUtf8;
 
 impl SharedDictionary {
-    /// Returns the code of `text`, which is renamed where it is new.
+    /// Returns the code of a text that is not empty; it is renamed where it is new.
+    #[inline(always)]
     pub(crate) fn code(
+        &self,
+        field: &FieldText<'_>,
+        cache: &mut DictionaryCache,
+        rename: &IndexMapOfNames,
+    ) -> Result<u32, NotUtf8> {
+        let Some((words, length)) = field.words() else { return self.look_up(field.bytes(), cache, rename) };
+        let place = DictionaryCache::place(&words, length);
+        if let Some(recent) = cache.recent.get(place)
+            && (recent.words, recent.length) == (words, length)
+        {
+            return Ok(recent.code);
+        }
+        let code = self.look_up(field.bytes(), cache, rename)?;
+        if cache.recent.is_empty() {
+            cache.recent.resize(DictionaryCache::PLACES, Recent::default());
+        }
+        cache.recent[place] = Recent { words, length, code };
+        Ok(code)
+    }
+
+    fn look_up(
         &self,
         text: &[u8],
         cache: &mut DictionaryCache,

@@ -14,7 +14,10 @@
 //! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
+mod digits;
 mod error;
+mod fault;
+mod field;
 mod header;
 mod ingest;
 mod interner;
@@ -30,6 +33,7 @@ mod rule;
 mod sort;
 mod source;
 mod spill;
+mod structure;
 mod tagging;
 mod target;
 mod value;
