@@ -22,6 +22,7 @@
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet or CSV.
 
+mod column;
 mod commit;
 mod csv_records;
 mod csv_table;
