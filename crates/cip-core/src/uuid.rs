@@ -56,7 +56,7 @@ impl Uuid {
     }
 
     /// Returns the UUID that `text` writes, or none.
-    #[inline]
+    #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text: &[u8; 36] = text.try_into().ok()?;
         if HYPHENS.iter().any(|&at| text[at] != b'-') {

@@ -48,19 +48,40 @@ impl<'a> FieldText<'a> {
         self.ahead.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
     }
 
-    /// The text in words that are filled with zeros, and its length; none where it is longer than 32 bytes.
+    /// The text in words that are filled with zeros; none where it is longer than 32 bytes.
     #[inline(always)]
-    pub(crate) fn words(&self) -> Option<([u64; 4], usize)> {
+    pub(crate) fn words(&self) -> Option<TextWords> {
         let (words, _) = self.ahead.first_chunk::<32>()?.as_chunks::<8>();
-        let mut texts = [0; 4];
-        for (index, (text, word)) in texts.iter_mut().zip(words).enumerate() {
-            let bits = (8 * self.length).saturating_sub(64 * index);
-            let mask = if bits >= 64 { u64::MAX } else { !(u64::MAX << bits) };
-            *text = u64::from_le_bytes(*word) & mask;
-        }
-        (self.length <= 32).then_some((texts, self.length))
+        let masks = MASKS.get(self.length)?;
+        let word = |at: usize| u64::from_le_bytes(words[at]) & masks[at];
+        Some(TextWords { length: self.length as u64, a: word(0), b: word(1), c: word(2), d: word(3) })
     }
 }
+
+/// A text of at most 32 bytes. Fields, not an array: an array is compared from memory, right after it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TextWords {
+    pub(crate) length: u64,
+    pub(crate) a: u64,
+    pub(crate) b: u64,
+    pub(crate) c: u64,
+    pub(crate) d: u64,
+}
+
+/// What is left of four words in a text of so many bytes.
+static MASKS: [[u64; 4]; 33] = {
+    let mut masks = [[0; 4]; 33];
+    let mut length = 0;
+    while length <= 32 {
+        let mut byte = 0;
+        while byte < length {
+            masks[length][byte / 8] |= 0xff << (8 * (byte % 8));
+            byte += 1;
+        }
+        length += 1;
+    }
+    masks
+};
 
 /// A record that was split into as many fields as the header has.
 pub(crate) trait Fields {
@@ -126,8 +147,9 @@ mod tests {
         fn words_hold_the_text(text in "[a-zé]{0,20}", behind in "[a-z]{0,40}") {
             let data = format!("{text}{behind}");
             let words = FieldText::new(data.as_bytes(), 0, text.len()).words();
-            if let Some((words, length)) = words {
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            if let Some(TextWords { length, a, b, c, d }) = words {
+                let length = length as usize;
+                let bytes: Vec<u8> = [a, b, c, d].iter().flat_map(|word| word.to_le_bytes()).collect();
                 prop_assert_eq!(&bytes[..length], text.as_bytes());
                 prop_assert!(bytes[length..].iter().all(|&byte| byte == 0));
             } else {

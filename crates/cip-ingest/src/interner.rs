@@ -8,7 +8,7 @@ use arrow_array::StringArray;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
-use crate::field::FieldText;
+use crate::field::{FieldText, TextWords};
 
 /// Distinct texts and their codes. Codes depend on which thread came first; they never leave the process.
 #[derive(Debug, Default)]
@@ -25,12 +25,10 @@ pub(crate) struct DictionaryCache {
     recent: Vec<Recent>,
 }
 
-/// A text of at most 32 bytes and its code.
+/// A text of at most 32 bytes and its code; an empty one, which is never looked up, in a place that was not filled.
 #[derive(Debug, Clone, Default)]
 struct Recent {
-    words: [u64; 4],
-    /// None in a place that was never filled: no text that is looked up is empty.
-    length: usize,
+    words: TextWords,
     code: u32,
 }
 
@@ -39,10 +37,10 @@ impl DictionaryCache {
 
     /// The place of a text; it need not hold it.
     #[inline(always)]
-    fn place(words: &[u64; 4], length: usize) -> usize {
-        let [a, b, c, d] = *words;
-        let mixed = (a ^ b.rotate_left(23) ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ (c ^ d.rotate_left(23)).wrapping_mul(0xd1b5_4a32_d192_ed03);
+    fn place(words: &TextWords) -> usize {
+        let first = words.a ^ words.b.rotate_left(23) ^ words.length;
+        let second = words.c ^ words.d.rotate_left(23);
+        let mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ second.wrapping_mul(0xd1b5_4a32_d192_ed03);
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % Self::PLACES
     }
 }
@@ -60,10 +58,10 @@ impl SharedDictionary {
         cache: &mut DictionaryCache,
         rename: &IndexMapOfNames,
     ) -> Result<u32, NotUtf8> {
-        let Some((words, length)) = field.words() else { return self.look_up(field.bytes(), cache, rename) };
-        let place = DictionaryCache::place(&words, length);
+        let Some(words) = field.words() else { return self.look_up(field.bytes(), cache, rename) };
+        let place = DictionaryCache::place(&words);
         if let Some(recent) = cache.recent.get(place)
-            && (recent.words, recent.length) == (words, length)
+            && recent.words == words
         {
             return Ok(recent.code);
         }
@@ -71,7 +69,7 @@ impl SharedDictionary {
         if cache.recent.is_empty() {
             cache.recent.resize(DictionaryCache::PLACES, Recent::default());
         }
-        cache.recent[place] = Recent { words, length, code };
+        cache.recent[place] = Recent { words, code };
         Ok(code)
     }
 

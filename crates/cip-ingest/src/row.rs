@@ -161,6 +161,11 @@ impl<'a> RowKey<'a> {
     pub(crate) fn text(&self) -> &'a [u8] {
         self.text
     }
+
+    /// What the keys of known users are first ordered by.
+    pub(crate) fn known_prefix(&self) -> Option<u64> {
+        (!self.unknown).then_some(self.prefix)
+    }
 }
 
 /// Integer ids have no text. Comparing two empty slices still calls `memcmp`, with pointers to nowhere, which took a

@@ -13,6 +13,7 @@ use crate::row::{RowKey, RowLayout};
 #[derive(Debug, Default)]
 pub(crate) struct Splitters {
     keys: Vec<OwnedKey>,
+    guide: Guide,
 }
 
 #[derive(Debug)]
@@ -44,7 +45,8 @@ impl Splitters {
                 keys.push(key);
             }
         }
-        Self { keys }
+        let guide = Guide::new(&keys);
+        Self { keys, guide }
     }
 
     pub(crate) fn partitions(&self) -> usize {
@@ -52,7 +54,54 @@ impl Splitters {
     }
 
     pub(crate) fn route(&self, key: &RowKey<'_>) -> usize {
-        self.keys.partition_point(|splitter| splitter.get() <= *key)
+        let range = self.guide.range(key);
+        // All before the range are at most the key, all behind it are greater.
+        range.start + self.keys[range].partition_point(|splitter| splitter.get() <= *key)
+    }
+}
+
+/// Which splitters a key may lie between, by the highest bits of what it starts with.
+#[derive(Debug, Default)]
+struct Guide {
+    first: u64,
+    shift: u32,
+    /// How many splitters there are.
+    splitters: usize,
+    /// For each value of those bits, the splitters that start with less.
+    less: Vec<u32>,
+}
+
+impl Guide {
+    const PLACES: u64 = 1 << 12;
+
+    fn new(keys: &[OwnedKey]) -> Self {
+        let known: Vec<u64> = keys.iter().filter_map(|key| key.get().known_prefix()).collect();
+        let (Some(first), Some(last)) = (known.first(), known.last()) else {
+            return Self { splitters: keys.len(), ..Self::default() };
+        };
+        let shift =
+            (0..u64::BITS - 1).find(|&shift| (last - first) >> shift < Self::PLACES).unwrap_or_default();
+        let places = ((last - first) >> shift) + 1;
+        let less = (0..=places)
+            .map(|place| known.partition_point(|&prefix| (prefix - first) >> shift < place) as u32);
+        Self { first: *first, shift, splitters: keys.len(), less: less.collect() }
+    }
+
+    #[inline]
+    fn range(&self, key: &RowKey<'_>) -> std::ops::Range<usize> {
+        let (Some(prefix), Some(&all)) = (key.known_prefix(), self.less.last()) else {
+            // The unknown user comes behind all others.
+            let known = self.less.last().map_or(0, |&all| all as usize);
+            return known..self.splitters;
+        };
+        let Some(place) = prefix.checked_sub(self.first).map(|distance| (distance >> self.shift) as usize)
+        else {
+            return 0..0;
+        };
+        match (self.less.get(place), self.less.get(place + 1)) {
+            (Some(&from), Some(&to)) => from as usize..to as usize,
+            _ => all as usize..all as usize,
+        }
     }
 }
 
@@ -284,5 +333,60 @@ impl Scatter {
     pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFile) {
         let unlocked = |mutex: Mutex<Partition>| mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
         (self.partitions.into_iter().map(unlocked).collect(), self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::SourceMapping;
+    use crate::parse::Parser;
+    use proptest::prelude::*;
+
+    /// The keys of rows of these users; the unknown one for none.
+    fn with_rows(users: &[Option<i64>], check: impl FnOnce(&[RowKey<'_>])) {
+        let parser = Parser::new(&SourceMapping::from_toml(
+            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\nevent_type = { from = 'e', type = 'dictionary' }\nuser_id = { from = 'u', type = 'int64', nullable = true }",
+        ).unwrap()).unwrap();
+        let user = parser.columns.iter().position(|column| column.name == "user_id").unwrap();
+        let mut data = Vec::new();
+        for (position, id) in users.iter().enumerate() {
+            let mut row = crate::row::RowBuilder::new();
+            row.start(&parser.layout, 0, position as u64);
+            match id {
+                Some(id) => row.put(parser.layout.slot(user), id.to_le_bytes()),
+                None => row.null(&parser.layout, user),
+            }
+            data.extend_from_slice(row.finish(&parser.layout).1);
+        }
+        let keys: Vec<RowKey<'_>> = parser
+            .layout
+            .starts(&data)
+            .into_iter()
+            .map(|start| parser.layout.row(&data, start).key())
+            .collect();
+        check(&keys);
+    }
+
+    proptest! {
+        #[test]
+        fn the_guide_leads_where_a_search_of_all_splitters_does(
+            users in proptest::collection::vec(
+                prop_oneof![Just(None), any::<i64>().prop_map(Some), (0i64..50).prop_map(Some), (0i64..1 << 40).prop_map(Some)],
+                1..60,
+            ),
+            sampled in 0usize..40,
+            parts in 1usize..20,
+        ) {
+            with_rows(&users, |keys| {
+                let mut sample = KeySample::default();
+                keys.iter().take(sampled).for_each(|key| sample.push(key));
+                let splitters = Splitters::from_sample(sample, parts);
+                for key in keys {
+                    let searched = splitters.keys.partition_point(|splitter| splitter.get() <= *key);
+                    assert_eq!(splitters.route(key), searched);
+                }
+            });
+        }
     }
 }
