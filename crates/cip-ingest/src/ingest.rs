@@ -12,7 +12,7 @@ use cip_store::{
     Account, CommitParts, DataFile, EventStore, SideTableWriter, SourceFile, StoreWriter, WrittenEvents,
 };
 
-use crate::assemble::Assembler;
+use crate::assemble::{Assembler, Products};
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
@@ -290,12 +290,14 @@ impl Ingest {
             let sorted = ordered_map(scope, plan.threads, refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
-                let assembled = assembler.assemble(&group?)?;
-                Ok::<_, IngestError>((
-                    encoder.encode(&assembled.events)?,
-                    assembled.products,
-                    assembled.events.len(),
-                ))
+                let rows = group?;
+                let batch = assembler.assemble(&rows)?;
+                let mut encoded = encoder.encode(&batch)?;
+                let products = match encoded.take_products() {
+                    Some(products) => Products::Int64(products),
+                    None => assembler.products(&rows),
+                };
+                Ok::<_, IngestError>((encoded, products, batch.len()))
             });
             for group in encoded {
                 let (group, group_products, group_rows) = group?;

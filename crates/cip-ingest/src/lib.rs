@@ -23,6 +23,7 @@ mod ingest;
 mod interner;
 mod mapping;
 mod number;
+mod order;
 mod parse;
 mod plan;
 mod record;

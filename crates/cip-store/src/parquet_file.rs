@@ -39,6 +39,16 @@ pub(crate) struct EncodedRowGroup {
     pub(crate) rows: u64,
 }
 
+impl EncodedRowGroup {
+    /// The distinct integers of a column, where its encoding tells them.
+    pub(crate) fn take_distinct(&mut self, column: usize) -> Option<Vec<i64>> {
+        match self.chunks.get_mut(column)? {
+            EncodedChunk::Ours(column) => column.distinct.take(),
+            EncodedChunk::Arrow(_) => None,
+        }
+    }
+}
+
 /// A column of a row group, from the way that encoded it.
 enum EncodedChunk {
     Ours(EncodedColumn),

@@ -32,7 +32,8 @@ pub(super) fn integers(
     let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
     integer_dictionary(distinct.values(), page, &mut pages)?;
     coded_pages(distinct.values().len(), codes, rows, page, &mut pages)?;
-    pages.finish(rows.rows, Some(statistics(distinct.values(), rows.null_count())))
+    let column = pages.finish(rows.rows, Some(statistics(distinct.values(), rows.null_count())))?;
+    Ok(EncodedColumn { distinct: Some(distinct.values().to_vec()), ..column })
 }
 
 /// Fills the codes of the values that are there; false where there are too many distinct ones.

@@ -18,6 +18,8 @@ pub(crate) struct EncodedColumn {
     pub(crate) close: ColumnCloseResult,
     /// The XXH3-64 of its bytes.
     pub(crate) xxh3: String,
+    /// The distinct integers, where a dictionary of them was made.
+    pub(crate) distinct: Option<Vec<i64>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +148,6 @@ impl<'a> Pages<'a> {
             column_index: None,
             offset_index: None,
         };
-        Ok(EncodedColumn { xxh3: format!("{:016x}", xxh3_64(&bytes)), bytes, close })
+        Ok(EncodedColumn { xxh3: format!("{:016x}", xxh3_64(&bytes)), bytes, close, distinct: None })
     }
 }
