@@ -22,7 +22,7 @@ use crate::reject;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
-use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitters};
+use crate::spill::{KeySample, Partition, Scatter, SpillFile, Splitters};
 use crate::tagging::{Tagging, tagged};
 use crate::target::ColumnKind;
 
@@ -131,12 +131,8 @@ impl Ingest {
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        let scatter = Scatter::new(
-            splitters,
-            SpillFile::create(writer.scratch())?,
-            plan.buffer_bytes,
-            2 * plan.chunk_bytes,
-        );
+        let scatter =
+            Scatter::new(splitters, SpillFile::create(writer.scratch())?, plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
         let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
         if parsed.account.rows == 0 {
@@ -211,14 +207,13 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Parsed, IngestError> {
         let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
-        let locals: Mutex<Vec<LocalRows>> = Mutex::new(Vec::new());
+        let spare = chunks.spare_buffers();
         let parse = |chunk: Result<Chunk, IngestError>| {
             let mut chunk = chunk?;
-            let mut local = locals.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let mut local = scatter.begin();
             let parsed = parser.parse(&chunk, |row, bytes| scatter.push(&mut local, &row.key(), bytes));
-            scatter.flush(&mut local)?;
-            locals.lock().unwrap_or_else(PoisonError::into_inner).push(local);
-            chunk.data = Vec::new();
+            scatter.end(local)?;
+            spare.give(std::mem::take(&mut chunk.data));
             plan.check_dictionaries(parser)?;
             Ok::<_, IngestError>((chunk, parsed))
         };

@@ -14,6 +14,7 @@
 //! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
+mod buffer;
 mod digits;
 mod error;
 mod fault;

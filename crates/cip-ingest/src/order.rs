@@ -44,6 +44,15 @@ pub(crate) fn by_comparison(layout: &RowLayout, data: &[u8]) -> (Vec<u8>, Vec<u3
     (sorted, starts)
 }
 
+/// Where a row is, and what it is ordered by but for its position.
+#[derive(Clone, Copy)]
+struct UserEntry {
+    /// Counted from the least user of the rows.
+    user: u32,
+    index: u32,
+    time: i64,
+}
+
 /// Returns the rows, all of `bytes` bytes, in order; none where the users are texts or lie more than 2^32 apart.
 ///
 /// # Method
@@ -63,41 +72,45 @@ pub(crate) fn by_user(layout: &RowLayout, data: &[u8], bytes: usize) -> Option<V
     // The unknown user comes behind all others.
     let unknown = if least > most { 0 } else { (most - least).checked_add(1)? };
     u32::try_from(unknown).ok()?;
-    // The user in the high half, the row in the low one.
-    let mut entries: Vec<u64> = (0u64..)
+    let mut entries: Vec<UserEntry> = (0u32..)
         .zip(rows)
-        .map(|(index, row)| prefix(row).map_or(unknown, |prefix| prefix - least) << 32 | index)
+        .map(|(index, row)| {
+            let key = layout.row(row, 0).key();
+            let user = key.known_prefix().map_or(unknown, |prefix| prefix - least) as u32;
+            UserEntry { user, index, time: key.time() }
+        })
         .collect();
-    let mut spread = vec![0; entries.len()];
-    let mut shift = u32::BITS;
-    while shift < u64::BITS && unknown >> (shift - u32::BITS) > 0 {
-        let digit = |entry: u64| (entry >> shift) as usize & ((1 << DIGIT) - 1);
+    let mut spread = entries.clone();
+    let mut shift = 0;
+    while shift < u32::BITS && unknown >> shift > 0 {
+        let digit = |entry: &UserEntry| (entry.user >> shift) as usize & ((1 << DIGIT) - 1);
         let mut places = [0usize; 1 << DIGIT];
-        entries.iter().for_each(|&entry| places[digit(entry)] += 1);
+        entries.iter().for_each(|entry| places[digit(entry)] += 1);
         let mut before = 0;
         for place in &mut places {
             before += std::mem::replace(place, before);
         }
-        for &entry in &entries {
+        for entry in &entries {
             let place = &mut places[digit(entry)];
-            spread[*place] = entry;
+            spread[*place] = *entry;
             *place += 1;
         }
         std::mem::swap(&mut entries, &mut spread);
         shift += DIGIT;
     }
-    let row = |entry: u64| &data[(entry & u64::from(u32::MAX)) as usize * bytes..][..bytes];
-    let tail = |entry: u64| {
-        let (_, _, time, position) = layout.row(row(entry), 0).key().without_text();
-        (time, position)
+    drop(spread);
+    let row = |entry: &UserEntry| &data[entry.index as usize * bytes..][..bytes];
+    let later = |a: &UserEntry, b: &UserEntry| {
+        let position = |entry: &UserEntry| layout.row(row(entry), 0).key().position();
+        a.time.cmp(&b.time).then_with(|| position(a).cmp(&position(b)))
     };
-    let mut sorted = Vec::with_capacity(data.len());
-    for of_user in entries.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
-        if !of_user.is_sorted_by_key(|&entry| tail(entry)) {
-            of_user.sort_unstable_by_key(|&entry| tail(entry));
+    for of_user in entries.chunk_by_mut(|a, b| a.user == b.user) {
+        if !of_user.is_sorted_by(|a, b| later(a, b).is_le()) {
+            of_user.sort_unstable_by(later);
         }
-        of_user.iter().for_each(|&entry| sorted.extend_from_slice(row(entry)));
     }
+    let mut sorted = Vec::with_capacity(data.len());
+    entries.iter().for_each(|entry| sorted.extend_from_slice(row(entry)));
     Some(sorted)
 }
 

@@ -103,7 +103,7 @@ impl Parser {
     pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>, &[u8])) -> ParsedChunk {
         let plan = self.plan(&chunk.header);
         let mut parsed = ParsedChunk { drops: vec![0; self.drops.len()], ..ParsedChunk::default() };
-        let data = chunk.data.as_slice();
+        let data = &*chunk.data;
         if let Some(length) = chunk.oversized {
             parsed.rows = 1;
             parsed.lines = 1;

@@ -162,6 +162,14 @@ impl<'a> RowKey<'a> {
         self.text
     }
 
+    pub(crate) fn time(&self) -> i64 {
+        self.time
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// What the keys of known users are first ordered by.
     pub(crate) fn known_prefix(&self) -> Option<u64> {
         (!self.unknown).then_some(self.prefix)

@@ -1,6 +1,7 @@
 //! Rows scattered to partitions by their key: in memory while they fit, in one temporary file beyond.
 
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -170,42 +171,66 @@ struct Extent {
     length: usize,
 }
 
-/// Rows of one key range: whole rows in every extent and in the buffer.
+/// Rows of one key range: whole rows in every extent and in every buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
+    buffers: Vec<Vec<u8>>,
+    extents: Vec<Extent>,
+    bytes: usize,
+}
+
+/// What one thread has of a partition.
+#[derive(Debug, Default)]
+struct Part {
     buffer: Vec<u8>,
     extents: Vec<Extent>,
     bytes: usize,
 }
 
-impl Partition {
-    fn append(&mut self, rows: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
-        self.bytes += rows.len();
-        // The buffer never grows past what it was given: growing by doubling would take twice the plan.
-        if self.buffer.len() + rows.len() > flush_bytes && !self.buffer.is_empty() {
-            self.extents.push(file.write(&self.buffer)?);
-            self.buffer.clear();
+impl Part {
+    #[inline]
+    fn append(&mut self, row: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+        self.bytes += row.len();
+        if self.buffer.len() + row.len() > self.buffer.capacity() {
+            self.make_room(row.len(), file, flush_bytes)?;
         }
-        if rows.len() > flush_bytes {
-            self.extents.push(file.write(rows)?);
-        } else {
-            let wanted = (2 * self.buffer.capacity()).clamp(self.buffer.len() + rows.len(), flush_bytes);
-            self.buffer.reserve_exact(wanted - self.buffer.len());
-            self.buffer.extend_from_slice(rows);
-        }
+        self.buffer.extend_from_slice(row);
         Ok(())
     }
 
+    #[cold]
+    fn make_room(&mut self, bytes: usize, file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+        const LEAST: usize = 1 << 10;
+        // The buffer never grows past what it was given: growing by doubling would take twice the plan.
+        if self.buffer.len() + bytes > flush_bytes && !self.buffer.is_empty() {
+            self.extents.push(file.write(&self.buffer)?);
+            self.buffer.clear();
+        }
+        let wanted = (2 * self.buffer.capacity()).max(LEAST).min(flush_bytes).max(self.buffer.len() + bytes);
+        self.buffer.reserve_exact(wanted - self.buffer.len());
+        Ok(())
+    }
+}
+
+impl Partition {
+    fn add(&mut self, part: Part) {
+        self.bytes += part.bytes;
+        self.extents.extend(part.extents);
+        if !part.buffer.is_empty() {
+            self.buffers.push(part.buffer);
+        }
+    }
+
     /// Returns all its rows, in no order.
-    pub(crate) fn load(self, file: &SpillFile) -> Result<Vec<u8>, IngestError> {
-        if self.extents.is_empty() {
-            return Ok(self.buffer);
+    pub(crate) fn load(mut self, file: &SpillFile) -> Result<Vec<u8>, IngestError> {
+        if self.extents.is_empty() && self.buffers.len() == 1 {
+            return Ok(self.buffers.pop().unwrap_or_default());
         }
         let mut rows = Vec::with_capacity(self.bytes);
         for extent in &self.extents {
             file.read(extent, &mut rows)?;
         }
-        rows.extend_from_slice(&self.buffer);
+        self.buffers.iter().for_each(|buffer| rows.extend_from_slice(buffer));
         Ok(rows)
     }
 
@@ -239,16 +264,19 @@ impl Partition {
         if splitters.partitions() == 1 {
             return Ok(vec![self]);
         }
-        let mut refined: Vec<Partition> = Vec::new();
-        refined.resize_with(splitters.partitions(), Partition::default);
+        let mut parts: Vec<Part> = Vec::new();
+        parts.resize_with(splitters.partitions(), Part::default);
         let flush_bytes = (limit / splitters.partitions()).max(1 << 12);
         self.each_block(file, |rows| {
             for start in layout.starts(rows) {
                 let row = layout.row(rows, start);
-                refined[splitters.route(&row.key())].append(row.as_bytes(), file, flush_bytes)?;
+                parts[splitters.route(&row.key())].append(row.as_bytes(), file, flush_bytes)?;
             }
             Ok(())
         })?;
+        let mut refined: Vec<Partition> = Vec::new();
+        refined.resize_with(splitters.partitions(), Partition::default);
+        refined.iter_mut().zip(parts).for_each(|(partition, part)| partition.add(part));
         // One row may be larger than the limit: where nothing was split off, nothing will be.
         if refined.iter().any(|partition| partition.bytes == self.bytes) {
             return Ok(vec![self]);
@@ -272,67 +300,75 @@ impl Partition {
             file.read(extent, &mut block)?;
             visit(&block)?;
         }
-        visit(&self.buffer)
+        self.buffers.iter().try_for_each(|buffer| visit(buffer))
     }
 }
 
-/// All partitions, filled by all threads.
+/// Spreads rows over partitions, on all threads.
 pub(crate) struct Scatter {
     splitters: Splitters,
-    partitions: Vec<Mutex<Partition>>,
     file: SpillFile,
     flush_bytes: usize,
-    /// Room that a thread's rows of a partition may keep from chunk to chunk.
-    local_bytes: usize,
+    idle: Mutex<Vec<LocalRows>>,
 }
 
-/// What one thread has for each partition.
-#[derive(Debug, Default)]
+/// What one thread has of all partitions.
+#[derive(Debug)]
 pub(crate) struct LocalRows {
-    rows: Vec<Vec<u8>>,
+    parts: Vec<Part>,
+    /// Why a row could not be kept.
+    failure: Option<IngestError>,
 }
 
 impl Scatter {
-    /// `buffer_bytes` bounds what all partitions hold in memory together, `local_bytes` what a thread keeps.
+    /// `buffer_bytes` bounds what the threads hold in memory together.
     pub(crate) fn new(
         splitters: Splitters,
         file: SpillFile,
         buffer_bytes: usize,
-        local_bytes: usize,
+        threads: NonZeroUsize,
     ) -> Self {
         const BUFFER: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 20;
-        let mut partitions = Vec::new();
-        partitions.resize_with(splitters.partitions(), Mutex::default);
-        let share = |bytes: usize| (bytes / partitions.len()).clamp(*BUFFER.start(), *BUFFER.end());
-        let (flush_bytes, local_bytes) = (share(buffer_bytes), share(local_bytes));
-        Self { splitters, partitions, file, flush_bytes, local_bytes }
+        let share = buffer_bytes / (splitters.partitions() * threads.get());
+        let flush_bytes = share.clamp(*BUFFER.start(), *BUFFER.end());
+        Self { splitters, file, flush_bytes, idle: Mutex::default() }
+    }
+
+    /// Returns the rows of a thread that does nothing now, or none yet.
+    pub(crate) fn begin(&self) -> LocalRows {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| {
+            let mut parts = Vec::new();
+            parts.resize_with(self.splitters.partitions(), Part::default);
+            LocalRows { parts, failure: None }
+        })
     }
 
     pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
-        local.rows.resize_with(self.partitions.len(), Vec::new);
-        local.rows[self.splitters.route(key)].extend_from_slice(row);
+        let part = &mut local.parts[self.splitters.route(key)];
+        if let Err(failure) = part.append(row, &self.file, self.flush_bytes) {
+            local.failure.get_or_insert(failure);
+        }
     }
 
-    /// Hands a thread's rows over.
-    pub(crate) fn flush(&self, local: &mut LocalRows) -> Result<(), IngestError> {
-        for (rows, partition) in local.rows.iter_mut().zip(&self.partitions) {
-            if !rows.is_empty() {
-                let mut partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
-                partition.append(rows, &self.file, self.flush_bytes)?;
-                // Input that is sorted by user fills one partition after the other: do not keep room for all.
-                if rows.capacity() > self.local_bytes {
-                    *rows = Vec::new();
-                }
-                rows.clear();
-            }
-        }
-        Ok(())
+    /// Takes a thread's rows back.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] where a row could not be written.
+    pub(crate) fn end(&self, mut local: LocalRows) -> Result<(), IngestError> {
+        let failure = local.failure.take();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(local);
+        failure.map_or(Ok(()), Err)
     }
 
     /// Returns the partitions in key order, and their file.
     pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFile) {
-        let unlocked = |mutex: Mutex<Partition>| mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (self.partitions.into_iter().map(unlocked).collect(), self.file)
+        let mut partitions: Vec<Partition> = Vec::new();
+        partitions.resize_with(self.splitters.partitions(), Partition::default);
+        for local in self.idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            partitions.iter_mut().zip(local.parts).for_each(|(partition, part)| partition.add(part));
+        }
+        (partitions, self.file)
     }
 }
 
