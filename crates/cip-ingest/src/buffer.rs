@@ -14,7 +14,10 @@ impl Buffer {
     /// Lets the buffer be `length` bytes long and returns those that are new, which hold anything.
     pub(crate) fn room(&mut self, length: usize) -> &mut [u8] {
         let before = std::mem::replace(&mut self.length, length);
-        if self.bytes.len() < length {
+        if before == 0 && self.bytes.len() < length {
+            // The system gives zeros; growing would copy what nobody wants.
+            self.bytes = vec![0; length];
+        } else if self.bytes.len() < length {
             self.bytes.resize(length, 0);
         }
         &mut self.bytes[before..length]

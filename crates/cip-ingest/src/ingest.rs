@@ -13,6 +13,7 @@ use cip_store::{
 };
 
 use crate::assemble::{Assembler, Products};
+use crate::buffer::SpareBuffers;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
@@ -277,8 +278,9 @@ impl Ingest {
                 Err(error) => vec![Err(error)],
             }
         });
+        let spare = SpareBuffers::default();
         let sort = |partition: Result<Partition, IngestError>| {
-            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(spill)?))
+            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(spill, &spare)?, &spare))
         };
         let mut rows = 0;
         std::thread::scope(|scope| {

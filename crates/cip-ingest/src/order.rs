@@ -1,5 +1,6 @@
 //! The order of rows: user, time, source file, line.
 
+use crate::buffer::Buffer;
 use crate::row::RowLayout;
 
 /// A row's key without its text, which is looked up where the prefixes tie.
@@ -12,8 +13,9 @@ struct SortEntry {
     unknown: bool,
 }
 
-/// Returns the rows in order and where each starts. Any rows can be sorted in this way, which compares keys.
-pub(crate) fn by_comparison(layout: &RowLayout, data: &[u8]) -> (Vec<u8>, Vec<u32>) {
+/// Appends the rows in order to a buffer and returns where each starts, where they are not of one length. Any rows can
+/// be sorted in this way, which compares keys.
+pub(crate) fn by_comparison(layout: &RowLayout, data: &[u8], sorted: &mut Buffer) -> Vec<u32> {
     let mut entries: Vec<SortEntry> = layout
         .starts(data)
         .into_iter()
@@ -33,15 +35,20 @@ pub(crate) fn by_comparison(layout: &RowLayout, data: &[u8]) -> (Vec<u8>, Vec<u3
         entries.sort_unstable_by(|a, b| head(a).cmp(&head(b)).then_with(|| tail(a).cmp(&tail(b))));
     }
     // One random access a row here makes every later pass over a column a sequential one.
-    let mut sorted = Vec::with_capacity(data.len());
     let mut starts = Vec::new();
+    let mut rest = sorted.room(data.len());
+    let mut at = 0;
     for entry in &entries {
         if layout.row_bytes().is_none() {
-            starts.push(sorted.len() as u32);
+            starts.push(at);
         }
-        sorted.extend_from_slice(layout.row(data, entry.start).as_bytes());
+        let row = layout.row(data, entry.start).as_bytes();
+        let (place, behind) = rest.split_at_mut(row.len());
+        place.copy_from_slice(row);
+        rest = behind;
+        at += row.len() as u32;
     }
-    (sorted, starts)
+    starts
 }
 
 /// Where a row is, and what it is ordered by but for its position.
@@ -53,12 +60,12 @@ struct UserEntry {
     time: i64,
 }
 
-/// Returns the rows, all of `bytes` bytes, in order; none where the users are texts or lie more than 2^32 apart.
+/// Puts the rows, all of `bytes` bytes, in order into an empty buffer; none where the users are texts or lie more than 2^32 apart.
 ///
 /// # Method
 /// Rows are first spread by user, a digit of eleven bits at a time, in the order in which they came. Sources are mostly
 /// in the order of time, and so are then the rows of each user: only of those where they are not, times are compared.
-pub(crate) fn by_user(layout: &RowLayout, data: &[u8], bytes: usize) -> Option<Vec<u8>> {
+pub(crate) fn by_user(layout: &RowLayout, data: &[u8], bytes: usize, sorted: &mut Buffer) -> Option<()> {
     const DIGIT: u32 = 11;
     if layout.users_are_text() {
         return None;
@@ -109,9 +116,9 @@ pub(crate) fn by_user(layout: &RowLayout, data: &[u8], bytes: usize) -> Option<V
             of_user.sort_unstable_by(later);
         }
     }
-    let mut sorted = Vec::with_capacity(data.len());
-    entries.iter().for_each(|entry| sorted.extend_from_slice(row(entry)));
-    Some(sorted)
+    let places = sorted.room(data.len()).chunks_exact_mut(bytes);
+    places.zip(&entries).for_each(|(place, entry)| place.copy_from_slice(row(entry)));
+    Some(())
 }
 
 #[cfg(test)]
@@ -160,8 +167,12 @@ mod tests {
             }
             let users = || rows.iter().filter_map(|(user, _)| *user);
             let near = users().max().unwrap_or(0) - users().min().unwrap_or(0) < 4_294_967_295;
-            let sorted = by_user(layout, &data, layout.row_bytes().unwrap());
-            prop_assert_eq!(sorted, near.then(|| by_comparison(layout, &data).0));
+            let (mut spread, mut compared) = (Buffer::default(), Buffer::default());
+            let starts = by_comparison(layout, &data, &mut compared);
+            prop_assert!(starts.is_empty());
+            let done = by_user(layout, &data, layout.row_bytes().unwrap(), &mut spread);
+            prop_assert_eq!(done, near.then_some(()));
+            prop_assert!(done.is_none() || *spread == *compared);
         }
     }
 }

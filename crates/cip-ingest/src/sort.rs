@@ -5,13 +5,16 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
+use crate::buffer::{Buffer, SpareBuffers};
 use crate::order::{by_comparison, by_user};
 use crate::row::{Row, RowKey, RowLayout};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
 pub(crate) struct SortedRows {
-    data: Vec<u8>,
+    data: Buffer,
+    /// Where `data` goes in the end.
+    spare: SpareBuffers,
     starts: Starts,
     /// For each row, which of `sessions` it belongs to.
     row_sessions: Vec<u32>,
@@ -20,6 +23,12 @@ pub(crate) struct SortedRows {
     /// How many of `sessions` belong to the first user, and from which on they belong to the last.
     first_user_sessions: usize,
     last_user_sessions: usize,
+}
+
+impl Drop for SortedRows {
+    fn drop(&mut self) {
+        self.spare.give(std::mem::take(&mut self.data));
+    }
 }
 
 /// Stands for "no session".
@@ -37,12 +46,14 @@ enum Starts {
 }
 
 impl SortedRows {
-    /// Sorts rows.
-    pub(crate) fn new(layout: &RowLayout, data: Vec<u8>) -> Self {
-        let (sorted, starts) = match layout.row_bytes().and_then(|bytes| by_user(layout, &data, bytes)) {
-            Some(sorted) => (sorted, Vec::new()),
-            None => by_comparison(layout, &data),
+    /// Sorts rows; `spare` has room for them, and gets it back.
+    pub(crate) fn new(layout: &RowLayout, data: Buffer, spare: &SpareBuffers) -> Self {
+        let mut sorted = spare.take();
+        let starts = match layout.row_bytes().and_then(|bytes| by_user(layout, &data, bytes, &mut sorted)) {
+            Some(()) => Vec::new(),
+            None => by_comparison(layout, &data, &mut sorted),
         };
+        spare.give(data);
         let rows = layout.row_bytes().map_or(starts.len(), |bytes| sorted.len() / bytes);
         let starts = match layout.row_bytes() {
             Some(bytes) => Starts::Every { bytes, rows },
@@ -50,6 +61,7 @@ impl SortedRows {
         };
         let mut sorted = Self {
             data: sorted,
+            spare: spare.clone(),
             starts,
             row_sessions: Vec::new(),
             sessions: Vec::new(),

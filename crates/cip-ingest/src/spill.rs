@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
 use crate::row::{RowKey, RowLayout};
 
@@ -148,10 +149,8 @@ impl SpillFile {
         Ok(Extent { start, length: bytes.len() })
     }
 
-    fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), IngestError> {
-        let have = into.len();
-        into.resize(have + extent.length, 0);
-        self.file.read_exact_at(&mut into[have..], extent.start).map_err(|source| IngestError::Io {
+    fn read(&self, extent: &Extent, into: &mut [u8]) -> Result<(), IngestError> {
+        self.file.read_exact_at(into, extent.start).map_err(|source| IngestError::Io {
             action: "read",
             path: self.path.clone(),
             source,
@@ -221,16 +220,23 @@ impl Partition {
         }
     }
 
-    /// Returns all its rows, in no order.
-    pub(crate) fn load(mut self, file: &SpillFile) -> Result<Vec<u8>, IngestError> {
+    /// Returns all its rows, in no order; `spare` may have room for them.
+    pub(crate) fn load(mut self, file: &SpillFile, spare: &SpareBuffers) -> Result<Buffer, IngestError> {
         if self.extents.is_empty() && self.buffers.len() == 1 {
-            return Ok(self.buffers.pop().unwrap_or_default());
+            return Ok(self.buffers.pop().unwrap_or_default().into());
         }
-        let mut rows = Vec::with_capacity(self.bytes);
+        let mut rows = spare.take();
+        let mut rest = rows.room(self.bytes);
         for extent in &self.extents {
-            file.read(extent, &mut rows)?;
+            let (place, behind) = rest.split_at_mut(extent.length);
+            file.read(extent, place)?;
+            rest = behind;
         }
-        self.buffers.iter().for_each(|buffer| rows.extend_from_slice(buffer));
+        for buffer in &self.buffers {
+            let (place, behind) = rest.split_at_mut(buffer.len());
+            place.copy_from_slice(buffer);
+            rest = behind;
+        }
         Ok(rows)
     }
 
@@ -296,7 +302,7 @@ impl Partition {
     ) -> Result<(), IngestError> {
         let mut block = Vec::new();
         for extent in &self.extents {
-            block.clear();
+            block.resize(extent.length, 0);
             file.read(extent, &mut block)?;
             visit(&block)?;
         }
