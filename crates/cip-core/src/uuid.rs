@@ -33,7 +33,7 @@ fn four_bytes(digits: u64) -> (u64, u64) {
         from_first & !behind_last & HIGH_BITS
     };
     let low_bits = digits & !HIGH_BITS;
-    let letters = range(low_bits | 0x20 * ONES, b'a', b'f');
+    let letters = range(low_bits | (0x20 * ONES), b'a', b'f');
     let invalid = !(range(low_bits, b'0', b'9') | letters) | digits;
     let nibbles = (digits & (0x0f * ONES)) + (letters >> 7) * 9;
     let pairs = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff;

@@ -23,7 +23,7 @@ use crate::reject;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
-use crate::spill::{KeySample, Partition, Scatter, SpillFile, Splitters};
+use crate::spill::{KeySample, Partition, Scatter, SpillFolder, Splitters};
 use crate::tagging::{Tagging, tagged};
 use crate::target::ColumnKind;
 
@@ -133,7 +133,7 @@ impl Ingest {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
         let scatter =
-            Scatter::new(splitters, SpillFile::create(writer.scratch())?, plan.buffer_bytes, plan.threads);
+            Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
         let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
         if parsed.account.rows == 0 {
@@ -211,7 +211,7 @@ impl Ingest {
         let spare = chunks.spare_buffers();
         let parse = |chunk: Result<Chunk, IngestError>| {
             let mut chunk = chunk?;
-            let mut local = scatter.begin();
+            let mut local = scatter.begin()?;
             let parsed = parser.parse(&chunk, |row, bytes| scatter.push(&mut local, &row.key(), bytes));
             scatter.end(local)?;
             spare.give(std::mem::take(&mut chunk.data));
@@ -280,7 +280,7 @@ impl Ingest {
         });
         let spare = SpareBuffers::default();
         let sort = |partition: Result<Partition, IngestError>| {
-            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(spill, &spare)?, &spare))
+            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
         };
         let mut rows = 0;
         std::thread::scope(|scope| {

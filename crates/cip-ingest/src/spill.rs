@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
@@ -119,55 +119,73 @@ impl KeySample {
     }
 }
 
-/// A temporary file of spilled rows, removed when it is dropped.
-pub(crate) struct SpillFile {
-    file: File,
+/// Where temporary files are made: one for each writer, because the system lets one at a time write to a file.
+#[derive(Debug)]
+pub(crate) struct SpillFolder {
     path: PathBuf,
-    end: AtomicU64,
+    files: AtomicU64,
+}
+
+impl SpillFolder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: AtomicU64::new(0) }
+    }
+
+    fn create(&self) -> Result<SpillFile, IngestError> {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("spill-{number}.tmp"));
+        let io = |action| {
+            let path = path.clone();
+            move |source| IngestError::Io { action, path, source }
+        };
+        let mut options = File::options();
+        let file =
+            options.create(true).truncate(true).read(true).write(true).open(&path).map_err(io("create"))?;
+        // It is there as long as it is open, and gone whatever becomes of this process.
+        std::fs::remove_file(&path).map_err(io("remove"))?;
+        Ok(SpillFile { file: Arc::new(file), path: path.into(), end: 0 })
+    }
+}
+
+/// A temporary file that is appended to.
+#[derive(Debug)]
+struct SpillFile {
+    file: Arc<File>,
+    path: Arc<Path>,
+    end: u64,
 }
 
 impl SpillFile {
-    pub(crate) fn create(folder: &Path) -> Result<Self, IngestError> {
-        let path = folder.join("spill.tmp");
-        let file = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|source| IngestError::Io { action: "create", path: path.clone(), source })?;
-        Ok(Self { file, path, end: AtomicU64::new(0) })
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<Extent, IngestError> {
-        let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    fn write(&mut self, bytes: &[u8]) -> Result<Extent, IngestError> {
+        let start = self.end;
         self.file.write_all_at(bytes, start).map_err(|source| IngestError::Io {
             action: "write",
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         })?;
-        Ok(Extent { start, length: bytes.len() })
+        self.end += bytes.len() as u64;
+        let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
+        Ok(Extent { file, path, start, length: bytes.len() })
     }
+}
 
-    fn read(&self, extent: &Extent, into: &mut [u8]) -> Result<(), IngestError> {
-        self.file.read_exact_at(into, extent.start).map_err(|source| IngestError::Io {
+/// Rows in a temporary file.
+#[derive(Debug)]
+struct Extent {
+    file: Arc<File>,
+    path: Arc<Path>,
+    start: u64,
+    length: usize,
+}
+
+impl Extent {
+    fn read(&self, into: &mut [u8]) -> Result<(), IngestError> {
+        self.file.read_exact_at(into, self.start).map_err(|source| IngestError::Io {
             action: "read",
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         })
     }
-}
-
-impl Drop for SpillFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-#[derive(Debug)]
-struct Extent {
-    start: u64,
-    length: usize,
 }
 
 /// Rows of one key range: whole rows in every extent and in every buffer.
@@ -188,7 +206,7 @@ struct Part {
 
 impl Part {
     #[inline]
-    fn append(&mut self, row: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+    fn append(&mut self, row: &[u8], file: &mut SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
         self.bytes += row.len();
         if self.buffer.len() + row.len() > self.buffer.capacity() {
             self.make_room(row.len(), file, flush_bytes)?;
@@ -198,7 +216,12 @@ impl Part {
     }
 
     #[cold]
-    fn make_room(&mut self, bytes: usize, file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+    fn make_room(
+        &mut self,
+        bytes: usize,
+        file: &mut SpillFile,
+        flush_bytes: usize,
+    ) -> Result<(), IngestError> {
         const LEAST: usize = 1 << 10;
         // The buffer never grows past what it was given: growing by doubling would take twice the plan.
         if self.buffer.len() + bytes > flush_bytes && !self.buffer.is_empty() {
@@ -221,7 +244,7 @@ impl Partition {
     }
 
     /// Returns all its rows, in no order; `spare` may have room for them.
-    pub(crate) fn load(mut self, file: &SpillFile, spare: &SpareBuffers) -> Result<Buffer, IngestError> {
+    pub(crate) fn load(mut self, spare: &SpareBuffers) -> Result<Buffer, IngestError> {
         if self.extents.is_empty() && self.buffers.len() == 1 {
             return Ok(self.buffers.pop().unwrap_or_default().into());
         }
@@ -229,7 +252,7 @@ impl Partition {
         let mut rest = rows.room(self.bytes);
         for extent in &self.extents {
             let (place, behind) = rest.split_at_mut(extent.length);
-            file.read(extent, place)?;
+            extent.read(place)?;
             rest = behind;
         }
         for buffer in &self.buffers {
@@ -245,7 +268,7 @@ impl Partition {
     pub(crate) fn refine(
         self,
         layout: &RowLayout,
-        file: &SpillFile,
+        folder: &SpillFolder,
         limit: usize,
     ) -> Result<Vec<Partition>, IngestError> {
         const SAMPLES_A_PART: usize = 32;
@@ -253,14 +276,14 @@ impl Partition {
             return Ok(vec![self]);
         }
         let mut rows = 0;
-        self.each_block(file, |block| {
+        self.each_block(|block| {
             rows += layout.starts(block).len();
             Ok(())
         })?;
         let parts = 2 * self.bytes.div_ceil(limit);
         let step = (rows / (parts * SAMPLES_A_PART)).max(1);
         let mut sample = KeySample::default();
-        self.each_block(file, |rows| {
+        self.each_block(|rows| {
             for &start in layout.starts(rows).iter().step_by(step) {
                 sample.push(&layout.row(rows, start).key());
             }
@@ -273,10 +296,11 @@ impl Partition {
         let mut parts: Vec<Part> = Vec::new();
         parts.resize_with(splitters.partitions(), Part::default);
         let flush_bytes = (limit / splitters.partitions()).max(1 << 12);
-        self.each_block(file, |rows| {
+        let mut file = folder.create()?;
+        self.each_block(|rows| {
             for start in layout.starts(rows) {
                 let row = layout.row(rows, start);
-                parts[splitters.route(&row.key())].append(row.as_bytes(), file, flush_bytes)?;
+                parts[splitters.route(&row.key())].append(row.as_bytes(), &mut file, flush_bytes)?;
             }
             Ok(())
         })?;
@@ -290,20 +314,16 @@ impl Partition {
         drop(self);
         let mut all = Vec::new();
         for partition in refined {
-            all.extend(partition.refine(layout, file, limit)?);
+            all.extend(partition.refine(layout, folder, limit)?);
         }
         Ok(all)
     }
 
-    fn each_block(
-        &self,
-        file: &SpillFile,
-        mut visit: impl FnMut(&[u8]) -> Result<(), IngestError>,
-    ) -> Result<(), IngestError> {
+    fn each_block(&self, mut visit: impl FnMut(&[u8]) -> Result<(), IngestError>) -> Result<(), IngestError> {
         let mut block = Vec::new();
         for extent in &self.extents {
             block.resize(extent.length, 0);
-            file.read(extent, &mut block)?;
+            extent.read(&mut block)?;
             visit(&block)?;
         }
         self.buffers.iter().try_for_each(|buffer| visit(buffer))
@@ -313,7 +333,7 @@ impl Partition {
 /// Spreads rows over partitions, on all threads.
 pub(crate) struct Scatter {
     splitters: Splitters,
-    file: SpillFile,
+    folder: SpillFolder,
     flush_bytes: usize,
     idle: Mutex<Vec<LocalRows>>,
 }
@@ -322,6 +342,7 @@ pub(crate) struct Scatter {
 #[derive(Debug)]
 pub(crate) struct LocalRows {
     parts: Vec<Part>,
+    file: SpillFile,
     /// Why a row could not be kept.
     failure: Option<IngestError>,
 }
@@ -330,29 +351,32 @@ impl Scatter {
     /// `buffer_bytes` bounds what the threads hold in memory together.
     pub(crate) fn new(
         splitters: Splitters,
-        file: SpillFile,
+        folder: SpillFolder,
         buffer_bytes: usize,
         threads: NonZeroUsize,
     ) -> Self {
         const BUFFER: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 20;
         let share = buffer_bytes / (splitters.partitions() * threads.get());
         let flush_bytes = share.clamp(*BUFFER.start(), *BUFFER.end());
-        Self { splitters, file, flush_bytes, idle: Mutex::default() }
+        Self { splitters, folder, flush_bytes, idle: Mutex::default() }
     }
 
     /// Returns the rows of a thread that does nothing now, or none yet.
-    pub(crate) fn begin(&self) -> LocalRows {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| {
-            let mut parts = Vec::new();
-            parts.resize_with(self.splitters.partitions(), Part::default);
-            LocalRows { parts, failure: None }
-        })
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] where a temporary file cannot be made.
+    pub(crate) fn begin(&self) -> Result<LocalRows, IngestError> {
+        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(idle);
+        }
+        let mut parts = Vec::new();
+        parts.resize_with(self.splitters.partitions(), Part::default);
+        Ok(LocalRows { parts, file: self.folder.create()?, failure: None })
     }
 
     pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
         let part = &mut local.parts[self.splitters.route(key)];
-        if let Err(failure) = part.append(row, &self.file, self.flush_bytes) {
+        if let Err(failure) = part.append(row, &mut local.file, self.flush_bytes) {
             local.failure.get_or_insert(failure);
         }
     }
@@ -367,14 +391,14 @@ impl Scatter {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Returns the partitions in key order, and their file.
-    pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFile) {
+    /// Returns the partitions in key order, and where they can be spread again.
+    pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFolder) {
         let mut partitions: Vec<Partition> = Vec::new();
         partitions.resize_with(self.splitters.partitions(), Partition::default);
         for local in self.idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
             partitions.iter_mut().zip(local.parts).for_each(|(partition, part)| partition.add(part));
         }
-        (partitions, self.file)
+        (partitions, self.folder)
     }
 }
 

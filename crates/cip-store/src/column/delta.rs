@@ -35,7 +35,7 @@ pub(super) fn bytes(
         page.clear();
         rows.levels(of_page.clone(), page);
         let values = &present[values_of_page];
-        let differences = || values.array_windows().map(|[before, value]| value.wrapping_sub(*before));
+        let differences = || neighbours(values).map(|(before, value)| value.wrapping_sub(before));
         let (smallest, largest) = (differences().min().unwrap_or(0), differences().max().unwrap_or(0));
         // A multiple of 2^32, 71 minutes: shorter differences have the same high bytes.
         let smallest = smallest & !0xffff_ffff;
@@ -84,7 +84,7 @@ pub(super) fn codes(
             let of_block = &values[start - 1..values.len().min(start + BLOCK)];
             // As 32-bit integers, which may wrap.
             let differences =
-                || of_block.array_windows().map(|[before, value]| i64::from((value - before) as i32));
+                || neighbours(of_block).map(|(before, value)| i64::from((value - before) as i32));
             let smallest = differences().min().unwrap_or(0);
             for (place, difference) in block.iter_mut().zip(differences()) {
                 *place = (difference - smallest).cast_unsigned();
@@ -105,6 +105,11 @@ pub(super) fn codes(
         pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
     })?;
     pages.finish(rows.rows, Some(statistics))
+}
+
+/// Every value but the last, with the one behind it.
+fn neighbours(values: &[i64]) -> impl Iterator<Item = (i64, i64)> {
+    values.iter().copied().zip(values.iter().copied().skip(1))
 }
 
 /// What stands before the blocks.

@@ -17,8 +17,11 @@ use proptest::prelude::*;
 use crate::manifest::DataFile;
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 
+/// The least and the greatest value of a column as bytes, and how many are null.
+type Bounds = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>);
+
 /// The rows, and the bounds and null counts of the columns, of a file with one row group.
-fn read(file: Bytes) -> (RecordBatch, Vec<(Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>)>) {
+fn read(file: Bytes) -> (RecordBatch, Vec<Bounds>) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
     let group = reader.metadata().row_group(0);
     let bounds = group.columns().iter().map(|chunk| {
