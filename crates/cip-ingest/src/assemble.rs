@@ -134,7 +134,16 @@ impl<'a> Assembler<'a> {
             }
         }
         if let Some(valid) = &mut values.valid {
-            piece.sorted.each(self.layout, rows.clone(), |row| valid.append(!row.is_null(index)));
+            let (mut bits, mut count) = (0u64, 0);
+            piece.sorted.each(self.layout, rows.clone(), |row| {
+                bits |= u64::from(!row.is_null(index)) << count;
+                count += 1;
+                if count == 64 {
+                    valid.append_packed_range(0..count, &bits.to_le_bytes());
+                    (bits, count) = (0, 0);
+                }
+            });
+            valid.append_packed_range(0..count, &bits.to_le_bytes());
         }
     }
 

@@ -162,10 +162,6 @@ impl<'a> RowKey<'a> {
         self.text
     }
 
-    pub(crate) fn time(&self) -> i64 {
-        self.time
-    }
-
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -251,6 +247,30 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but
+    /// for the position.
+    #[inline]
+    pub(crate) fn user_and_time(&self) -> (Option<u64>, i64) {
+        let user = match self.layout.user {
+            Some((user, _)) if !self.is_null(user) => {
+                Some(self.int64(self.layout.slots[user]).cast_unsigned() ^ (1 << 63))
+            }
+            _ => None,
+        };
+        (user, i64::from_le_bytes(self.array(TIME)))
+    }
+
+    /// Whether another row has the same user.
+    #[inline]
+    pub(crate) fn same_user(&self, other: &Row<'_>) -> bool {
+        if self.layout.users_are_text() {
+            self.key().same_user(&other.key())
+        } else {
+            self.user_and_time().0 == other.user_and_time().0
+        }
+    }
+
+    #[inline]
     pub(crate) fn key(&self) -> RowKey<'a> {
         let time = i64::from_le_bytes(self.array(TIME));
         let position = u64::from_le_bytes(self.array(0));

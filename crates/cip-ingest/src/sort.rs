@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::order::{by_comparison, by_user};
-use crate::row::{Row, RowKey, RowLayout};
+use crate::row::{Row, RowLayout};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
@@ -84,18 +84,17 @@ impl SortedRows {
         let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut user_start = 0;
         let mut first_user_sessions = None;
-        let mut user: Option<RowKey<'_>> = None;
+        let mut before: Option<Row<'_>> = None;
         for index in 0..self.len() {
             let row = self.row(layout, index);
-            let key = row.key();
-            if let Some(before) = &user
-                && !before.same_user(&key)
+            if let Some(before) = &before
+                && !before.same_user(&row)
             {
                 first_user_sessions.get_or_insert(sessions.len());
                 user_start = sessions.len();
                 many.clear();
             }
-            user = Some(key);
+            before = Some(row);
             if row.is_null(column) {
                 row_sessions.push(NO_SESSION);
                 continue;

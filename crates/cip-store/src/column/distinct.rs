@@ -35,7 +35,7 @@ impl Distinct {
         }
         self.values.push(value);
         self.places[place] = self.values.len() as u32;
-        if 2 * self.values.len() > self.places.len() {
+        if 4 * self.values.len() > 3 * self.places.len() {
             self.grow();
         }
         Some((self.values.len() - 1) as u16)
@@ -48,7 +48,7 @@ impl Distinct {
 
     #[cold]
     fn grow(&mut self) {
-        let places = 4 * self.places.len();
+        let places = 2 * self.places.len();
         self.places.clear();
         self.places.resize(places, 0);
         for code in 0..self.values.len() {
