@@ -191,7 +191,7 @@ impl Ingest {
             }
             if plan.partitions > 1 {
                 plan.sample(&mut file, source, self.mapping.delimiter(), |chunk| {
-                    parser.parse(chunk, |row, _| sample.push(&row.key()));
+                    parser.parse(chunk, |row| sample.push(&row.key()));
                 })?;
             }
         }
@@ -212,7 +212,7 @@ impl Ingest {
         let parse = |chunk: Result<Chunk, IngestError>| {
             let mut chunk = chunk?;
             let mut local = scatter.begin()?;
-            let parsed = parser.parse(&chunk, |row, bytes| scatter.push(&mut local, &row.key(), bytes));
+            let parsed = parser.parse(&chunk, |row| scatter.push(&mut local, &row));
             scatter.end(local)?;
             spare.give(std::mem::take(&mut chunk.data));
             plan.check_dictionaries(parser)?;

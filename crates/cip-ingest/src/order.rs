@@ -162,7 +162,7 @@ mod tests {
                     Some(id) => row.put(layout.slot(user), id.to_le_bytes()),
                     None => row.null(layout, user),
                 }
-                data.extend_from_slice(row.finish(layout).1);
+                data.extend_from_slice(row.finish(layout).as_bytes());
             }
             let users = || rows.iter().filter_map(|(user, _)| *user);
             let near = users().max().unwrap_or(0) - users().min().unwrap_or(0) < 4_294_967_295;

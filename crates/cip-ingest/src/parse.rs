@@ -100,7 +100,7 @@ impl Parser {
     }
 
     /// Parses a chunk; `emit` is given every event.
-    pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>, &[u8])) -> ParsedChunk {
+    pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>)) -> ParsedChunk {
         let plan = self.plan(&chunk.header);
         let mut parsed = ParsedChunk { drops: vec![0; self.drops.len()], ..ParsedChunk::default() };
         let data = &*chunk.data;
@@ -198,7 +198,7 @@ impl Parser {
         spans: &mut Vec<FieldSpan>,
         work: &mut Work,
         parsed: &mut ParsedChunk,
-        emit: &mut impl FnMut(Row<'_>, &[u8]),
+        emit: &mut impl FnMut(Row<'_>),
     ) -> Result<(), Fault> {
         let text = trim_line_end(&chunk.data[start..end]);
         if text.is_empty() {
@@ -225,7 +225,7 @@ impl Parser {
         fields: &impl Fields,
         work: &mut Work,
         parsed: &mut ParsedChunk,
-        emit: &mut impl FnMut(Row<'_>, &[u8]),
+        emit: &mut impl FnMut(Row<'_>),
     ) -> Result<(), Fault> {
         let Work { unescaped, row, caches, dates } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {
@@ -297,8 +297,7 @@ impl Parser {
             }
         }
         parsed.events += 1;
-        let (row, bytes) = row.finish(&self.layout);
-        emit(row, bytes);
+        emit(row.finish(&self.layout));
         Ok(())
     }
 }

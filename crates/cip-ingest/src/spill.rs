@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
-use crate::row::{RowKey, RowLayout};
+use crate::row::{Row, RowKey, RowLayout};
 
 /// Key ranges: partition `i` holds the keys from the splitter before it (inclusive) to the next.
 #[derive(Debug, Default)]
@@ -55,10 +55,16 @@ impl Splitters {
         self.keys.len() + 1
     }
 
-    pub(crate) fn route(&self, key: &RowKey<'_>) -> usize {
-        let range = self.guide.range(key);
+    /// Returns the partition of a row.
+    #[inline]
+    pub(crate) fn route(&self, row: &Row<'_>) -> usize {
+        let range = self.guide.range(row.known_prefix());
+        if range.is_empty() {
+            return range.start;
+        }
         // All before the range are at most the key, all behind it are greater.
-        range.start + self.keys[range].partition_point(|splitter| splitter.get() <= *key)
+        let key = row.key();
+        range.start + self.keys[range].partition_point(|splitter| splitter.get() <= key)
     }
 }
 
@@ -90,8 +96,8 @@ impl Guide {
     }
 
     #[inline]
-    fn range(&self, key: &RowKey<'_>) -> std::ops::Range<usize> {
-        let (Some(prefix), Some(&all)) = (key.known_prefix(), self.less.last()) else {
+    fn range(&self, prefix: Option<u64>) -> std::ops::Range<usize> {
+        let (Some(prefix), Some(&all)) = (prefix, self.less.last()) else {
             // The unknown user comes behind all others.
             let known = self.less.last().map_or(0, |&all| all as usize);
             return known..self.splitters;
@@ -300,7 +306,7 @@ impl Partition {
         self.each_block(|rows| {
             for start in layout.starts(rows) {
                 let row = layout.row(rows, start);
-                parts[splitters.route(&row.key())].append(row.as_bytes(), &mut file, flush_bytes)?;
+                parts[splitters.route(&row)].append(row.as_bytes(), &mut file, flush_bytes)?;
             }
             Ok(())
         })?;
@@ -374,9 +380,10 @@ impl Scatter {
         Ok(LocalRows { parts, file: self.folder.create()?, failure: None })
     }
 
-    pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
-        let part = &mut local.parts[self.splitters.route(key)];
-        if let Err(failure) = part.append(row, &mut local.file, self.flush_bytes) {
+    #[inline]
+    pub(crate) fn push(&self, local: &mut LocalRows, row: &Row<'_>) {
+        let part = &mut local.parts[self.splitters.route(row)];
+        if let Err(failure) = part.append(row.as_bytes(), &mut local.file, self.flush_bytes) {
             local.failure.get_or_insert(failure);
         }
     }
@@ -407,31 +414,32 @@ mod tests {
     use super::*;
     use crate::mapping::SourceMapping;
     use crate::parse::Parser;
+    use crate::row::RowBuilder;
     use proptest::prelude::*;
 
-    /// The keys of rows of these users; the unknown one for none.
-    fn with_rows(users: &[Option<i64>], check: impl FnOnce(&[RowKey<'_>])) {
-        let parser = Parser::new(&SourceMapping::from_toml(
-            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\nevent_type = { from = 'e', type = 'dictionary' }\nuser_id = { from = 'u', type = 'int64', nullable = true }",
-        ).unwrap()).unwrap();
+    /// Rows of these users; the unknown one for none.
+    fn with_rows(users: &[Option<i64>], check: impl FnOnce(&[Row<'_>])) {
+        let mapping = SourceMapping::from_toml(
+            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+             event_type = { from = 'e', type = 'dictionary' }\n\
+             user_id = { from = 'u', type = 'int64', nullable = true }",
+        );
+        let parser = Parser::new(&mapping.unwrap()).unwrap();
+        let layout = &parser.layout;
         let user = parser.columns.iter().position(|column| column.name == "user_id").unwrap();
         let mut data = Vec::new();
         for (position, id) in users.iter().enumerate() {
-            let mut row = crate::row::RowBuilder::new();
-            row.start(&parser.layout, 0, position as u64);
+            let mut row = RowBuilder::new();
+            row.start(layout, 0, position as u64);
             match id {
-                Some(id) => row.put(parser.layout.slot(user), id.to_le_bytes()),
-                None => row.null(&parser.layout, user),
+                Some(id) => row.put(layout.slot(user), id.to_le_bytes()),
+                None => row.null(layout, user),
             }
-            data.extend_from_slice(row.finish(&parser.layout).1);
+            data.extend_from_slice(row.finish(layout).as_bytes());
         }
-        let keys: Vec<RowKey<'_>> = parser
-            .layout
-            .starts(&data)
-            .into_iter()
-            .map(|start| parser.layout.row(&data, start).key())
-            .collect();
-        check(&keys);
+        let rows: Vec<Row<'_>> =
+            layout.starts(&data).into_iter().map(|start| layout.row(&data, start)).collect();
+        check(&rows);
     }
 
     proptest! {
@@ -444,13 +452,13 @@ mod tests {
             sampled in 0usize..40,
             parts in 1usize..20,
         ) {
-            with_rows(&users, |keys| {
+            with_rows(&users, |rows| {
                 let mut sample = KeySample::default();
-                keys.iter().take(sampled).for_each(|key| sample.push(key));
+                rows.iter().take(sampled).for_each(|row| sample.push(&row.key()));
                 let splitters = Splitters::from_sample(sample, parts);
-                for key in keys {
-                    let searched = splitters.keys.partition_point(|splitter| splitter.get() <= *key);
-                    assert_eq!(splitters.route(key), searched);
+                for row in rows {
+                    let searched = splitters.keys.partition_point(|splitter| splitter.get() <= row.key());
+                    assert_eq!(splitters.route(row), searched);
                 }
             });
         }
