@@ -12,7 +12,8 @@ use cip_store::{
     Account, CommitParts, DataFile, EventStore, SideTableWriter, SourceFile, StoreWriter, WrittenEvents,
 };
 
-use crate::assemble::Assembler;
+use crate::assemble::{Assembler, Products};
+use crate::buffer::SpareBuffers;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
@@ -22,7 +23,7 @@ use crate::reject;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
-use crate::spill::{KeySample, LocalRows, Partition, Scatter, SpillFile, Splitters};
+use crate::spill::{KeySample, Partition, Scatter, SpillFolder, Splitters};
 use crate::tagging::{Tagging, tagged};
 use crate::target::ColumnKind;
 
@@ -131,12 +132,8 @@ impl Ingest {
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        let scatter = Scatter::new(
-            splitters,
-            SpillFile::create(writer.scratch())?,
-            plan.buffer_bytes,
-            2 * plan.chunk_bytes,
-        );
+        let scatter =
+            Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
         let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
         if parsed.account.rows == 0 {
@@ -194,7 +191,7 @@ impl Ingest {
             }
             if plan.partitions > 1 {
                 plan.sample(&mut file, source, self.mapping.delimiter(), |chunk| {
-                    parser.parse(chunk, |row, _| sample.push(&row.key()));
+                    parser.parse(chunk, |row| sample.push(&row.key()));
                 })?;
             }
         }
@@ -211,14 +208,13 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Parsed, IngestError> {
         let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
-        let locals: Mutex<Vec<LocalRows>> = Mutex::new(Vec::new());
+        let spare = chunks.spare_buffers();
         let parse = |chunk: Result<Chunk, IngestError>| {
             let mut chunk = chunk?;
-            let mut local = locals.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            let parsed = parser.parse(&chunk, |row, bytes| scatter.push(&mut local, &row.key(), bytes));
-            scatter.flush(&mut local)?;
-            locals.lock().unwrap_or_else(PoisonError::into_inner).push(local);
-            chunk.data = Vec::new();
+            let mut local = scatter.begin()?;
+            let parsed = parser.parse(&chunk, |row| scatter.push(&mut local, &row));
+            scatter.end(local)?;
+            spare.give(std::mem::take(&mut chunk.data));
             plan.check_dictionaries(parser)?;
             Ok::<_, IngestError>((chunk, parsed))
         };
@@ -282,20 +278,23 @@ impl Ingest {
                 Err(error) => vec![Err(error)],
             }
         });
+        let spare = SpareBuffers::default();
         let sort = |partition: Result<Partition, IngestError>| {
-            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(spill)?))
+            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
         };
         let mut rows = 0;
         std::thread::scope(|scope| {
             let sorted = ordered_map(scope, plan.threads, refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
-                let assembled = assembler.assemble(&group?)?;
-                Ok::<_, IngestError>((
-                    encoder.encode(&assembled.events)?,
-                    assembled.products,
-                    assembled.events.len(),
-                ))
+                let rows = group?;
+                let batch = assembler.assemble(&rows)?;
+                let mut encoded = encoder.encode(&batch)?;
+                let products = match encoded.take_products() {
+                    Some(products) => Products::Int64(products),
+                    None => assembler.products(&rows),
+                };
+                Ok::<_, IngestError>((encoded, products, batch.len()))
             });
             for group in encoded {
                 let (group, group_products, group_rows) = group?;

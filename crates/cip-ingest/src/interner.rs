@@ -8,6 +8,8 @@ use arrow_array::StringArray;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
+use crate::field::{FieldText, TextWords};
+
 /// Distinct texts and their codes. Codes depend on which thread came first; they never leave the process.
 #[derive(Debug, Default)]
 pub(crate) struct SharedDictionary {
@@ -19,6 +21,28 @@ pub(crate) struct SharedDictionary {
 #[derive(Debug, Default)]
 pub(crate) struct DictionaryCache {
     codes: HashMap<Box<[u8]>, u32, RandomState>,
+    /// Short texts that were looked up lately, each at the one place that its hash gives.
+    recent: Vec<Recent>,
+}
+
+/// A text of at most 32 bytes and its code; an empty one, which is never looked up, in a place that was not filled.
+#[derive(Debug, Clone, Default)]
+struct Recent {
+    words: TextWords,
+    code: u32,
+}
+
+impl DictionaryCache {
+    const PLACES: usize = 1 << 11;
+
+    /// The place of a text; it need not hold it.
+    #[inline(always)]
+    fn place(words: &TextWords) -> usize {
+        let first = words.a ^ words.b.rotate_left(23) ^ words.length;
+        let second = words.c ^ words.d.rotate_left(23);
+        let mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ second.wrapping_mul(0xd1b5_4a32_d192_ed03);
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % Self::PLACES
+    }
 }
 
 /// A text that is not UTF-8.
@@ -26,8 +50,30 @@ pub(crate) struct DictionaryCache {
 pub(crate) struct NotUtf8;
 
 impl SharedDictionary {
-    /// Returns the code of `text`, which is renamed where it is new.
+    /// Returns the code of a text that is not empty; it is renamed where it is new.
+    #[inline(always)]
     pub(crate) fn code(
+        &self,
+        field: &FieldText<'_>,
+        cache: &mut DictionaryCache,
+        rename: &IndexMapOfNames,
+    ) -> Result<u32, NotUtf8> {
+        let Some(words) = field.words() else { return self.look_up(field.bytes(), cache, rename) };
+        let place = DictionaryCache::place(&words);
+        if let Some(recent) = cache.recent.get(place)
+            && recent.words == words
+        {
+            return Ok(recent.code);
+        }
+        let code = self.look_up(field.bytes(), cache, rename)?;
+        if cache.recent.is_empty() {
+            cache.recent.resize(DictionaryCache::PLACES, Recent::default());
+        }
+        cache.recent[place] = Recent { words, code };
+        Ok(code)
+    }
+
+    fn look_up(
         &self,
         text: &[u8],
         cache: &mut DictionaryCache,

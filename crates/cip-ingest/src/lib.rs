@@ -14,12 +14,17 @@
 //! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
+mod buffer;
+mod digits;
 mod error;
+mod fault;
+mod field;
 mod header;
 mod ingest;
 mod interner;
 mod mapping;
 mod number;
+mod order;
 mod parse;
 mod plan;
 mod record;
@@ -30,6 +35,7 @@ mod rule;
 mod sort;
 mod source;
 mod spill;
+mod structure;
 mod tagging;
 mod target;
 mod value;

@@ -109,13 +109,13 @@ where
 
     /// Whether the row at `to` has the user of the row before it, which may lie in the last piece.
     fn same_user_as_before(&self, sorted: &SortedRows, from: usize, to: usize) -> bool {
-        let key = sorted.row(self.layout, to).key();
+        let row = sorted.row(self.layout, to);
         if to > from {
-            return sorted.row(self.layout, to - 1).key().same_user(&key);
+            return sorted.row(self.layout, to - 1).same_user(&row);
         }
         self.pieces
             .last()
-            .is_some_and(|piece| piece.sorted.row(self.layout, piece.rows.end - 1).key().same_user(&key))
+            .is_some_and(|piece| piece.sorted.row(self.layout, piece.rows.end - 1).same_user(&row))
     }
 
     /// Writes the rest of the session dictionary.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use cip_core::MemoryBudget;
 
+use crate::buffer::SpareBuffers;
 use crate::error::IngestError;
 use crate::interner::SharedDictionary;
 use crate::parse::Parser;
@@ -65,7 +66,9 @@ impl Plan {
             NonZeroUsize::get,
         );
         // Sorted partitions in flight, each with its keys.
-        let partition_bytes = (free / (2 * (2 * threads + 2))).clamp(2 << 20, 64 << 20) as usize;
+        let partition_bytes = (free / (2 * (2 * threads + 2)))
+            .clamp(2 << 20, std::env::var("PB").ok().and_then(|x| x.parse().ok()).unwrap_or(64u64) << 20)
+            as usize;
         let csv: u64 = sources
             .iter()
             .map(|source| {
@@ -95,7 +98,7 @@ impl Plan {
         mut visit: impl FnMut(&Chunk),
     ) -> Result<(), IngestError> {
         if source.compression != Compression::None {
-            visit(&file.next_chunk(HEAD_BYTES, delimiter)?);
+            visit(&file.next_chunk(HEAD_BYTES, delimiter, &SpareBuffers::default())?);
             return Ok(());
         }
         let probes =

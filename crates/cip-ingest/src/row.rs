@@ -161,6 +161,15 @@ impl<'a> RowKey<'a> {
     pub(crate) fn text(&self) -> &'a [u8] {
         self.text
     }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What the keys of known users are first ordered by.
+    pub(crate) fn known_prefix(&self) -> Option<u64> {
+        (!self.unknown).then_some(self.prefix)
+    }
 }
 
 /// Integer ids have no text. Comparing two empty slices still calls `memcmp`, with pointers to nowhere, which took a
@@ -238,6 +247,37 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but
+    /// for the position.
+    #[inline]
+    pub(crate) fn user_and_time(&self) -> (Option<u64>, i64) {
+        let user = match self.layout.user {
+            Some((user, _)) if !self.is_null(user) => {
+                Some(self.int64(self.layout.slots[user]).cast_unsigned() ^ (1 << 63))
+            }
+            _ => None,
+        };
+        (user, i64::from_le_bytes(self.array(TIME)))
+    }
+
+    /// What the keys of known users are first ordered by: all that nearly every row is routed by. The rest of a row that
+    /// was just written is better left alone, or the processor waits for it.
+    #[inline]
+    pub(crate) fn known_prefix(&self) -> Option<u64> {
+        if self.layout.users_are_text() { self.key().known_prefix() } else { self.user_and_time().0 }
+    }
+
+    /// Whether another row has the same user.
+    #[inline]
+    pub(crate) fn same_user(&self, other: &Row<'_>) -> bool {
+        if self.layout.users_are_text() {
+            self.key().same_user(&other.key())
+        } else {
+            self.user_and_time().0 == other.user_and_time().0
+        }
+    }
+
+    #[inline]
     pub(crate) fn key(&self) -> RowKey<'a> {
         let time = i64::from_le_bytes(self.array(TIME));
         let position = u64::from_le_bytes(self.array(0));
@@ -293,11 +333,11 @@ impl RowBuilder {
         self.bytes.extend_from_slice(text);
     }
 
-    pub(crate) fn finish<'a>(&'a mut self, layout: &'a RowLayout) -> (Row<'a>, &'a [u8]) {
+    pub(crate) fn finish<'a>(&'a mut self, layout: &'a RowLayout) -> Row<'a> {
         if let Some(at) = layout.length_at {
             let length = self.bytes.len() as u32;
             self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
         }
-        (Row { layout, bytes: &self.bytes }, &self.bytes)
+        Row { layout, bytes: &self.bytes }
     }
 }

@@ -1,15 +1,20 @@
 //! A partition's rows in the store's order, with their source sessions told apart.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
-use crate::row::{Row, RowKey, RowLayout};
+use crate::buffer::{Buffer, SpareBuffers};
+use crate::order::{by_comparison, by_user};
+use crate::row::{Row, RowLayout};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
 pub(crate) struct SortedRows {
-    data: Vec<u8>,
+    data: Buffer,
+    /// Where `data` goes in the end.
+    spare: SpareBuffers,
     starts: Starts,
     /// For each row, which of `sessions` it belongs to.
     row_sessions: Vec<u32>,
@@ -18,6 +23,12 @@ pub(crate) struct SortedRows {
     /// How many of `sessions` belong to the first user, and from which on they belong to the last.
     first_user_sessions: usize,
     last_user_sessions: usize,
+}
+
+impl Drop for SortedRows {
+    fn drop(&mut self) {
+        self.spare.give(std::mem::take(&mut self.data));
+    }
 }
 
 /// Stands for "no session".
@@ -34,53 +45,23 @@ enum Starts {
     At(Vec<u32>),
 }
 
-/// A row's key without its text, which is looked up where the prefixes tie.
-#[derive(Clone, Copy)]
-struct SortEntry {
-    prefix: u64,
-    time: i64,
-    position: u64,
-    start: u32,
-    unknown: bool,
-}
-
 impl SortedRows {
-    /// Sorts rows.
-    pub(crate) fn new(layout: &RowLayout, data: Vec<u8>) -> Self {
-        let mut entries: Vec<SortEntry> = layout
-            .starts(&data)
-            .into_iter()
-            .map(|start| {
-                let (unknown, prefix, time, position) = layout.row(&data, start).key().without_text();
-                SortEntry { prefix, time, position, start, unknown }
-            })
-            .collect();
-        let head = |entry: &SortEntry| (entry.unknown, entry.prefix);
-        let tail = |entry: &SortEntry| (entry.time, entry.position);
-        if layout.users_are_text() {
-            let text = |entry: &SortEntry| layout.row(&data, entry.start).key().text();
-            entries.sort_unstable_by(|a, b| {
-                head(a).cmp(&head(b)).then_with(|| text(a).cmp(text(b))).then_with(|| tail(a).cmp(&tail(b)))
-            });
-        } else {
-            entries.sort_unstable_by(|a, b| head(a).cmp(&head(b)).then_with(|| tail(a).cmp(&tail(b))));
-        }
-        // One random access a row here makes every later pass over a column a sequential one.
-        let mut sorted = Vec::with_capacity(data.len());
-        let mut starts = Vec::new();
-        for entry in &entries {
-            let row = layout.row(&data, entry.start);
-            if layout.row_bytes().is_none() {
-                starts.push(sorted.len() as u32);
-            }
-            sorted.extend_from_slice(row.as_bytes());
-        }
+    /// Sorts rows; `spare` has room for them, and gets it back.
+    pub(crate) fn new(layout: &RowLayout, data: Buffer, spare: &SpareBuffers) -> Self {
+        let mut sorted = spare.take();
+        let starts = match layout.row_bytes().and_then(|bytes| by_user(layout, &data, bytes, &mut sorted)) {
+            Some(()) => Vec::new(),
+            None => by_comparison(layout, &data, &mut sorted),
+        };
+        spare.give(data);
+        let rows = layout.row_bytes().map_or(starts.len(), |bytes| sorted.len() / bytes);
         let starts = match layout.row_bytes() {
-            Some(bytes) => Starts::Every { bytes, rows: entries.len() },
+            Some(bytes) => Starts::Every { bytes, rows },
             None => Starts::At(starts),
         };
         let mut sorted = Self {
             data: sorted,
+            spare: spare.clone(),
             starts,
             row_sessions: Vec::new(),
             sessions: Vec::new(),
@@ -103,18 +84,17 @@ impl SortedRows {
         let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut user_start = 0;
         let mut first_user_sessions = None;
-        let mut user: Option<RowKey<'_>> = None;
+        let mut before: Option<Row<'_>> = None;
         for index in 0..self.len() {
             let row = self.row(layout, index);
-            let key = row.key();
-            if let Some(before) = &user
-                && !before.same_user(&key)
+            if let Some(before) = &before
+                && !before.same_user(&row)
             {
                 first_user_sessions.get_or_insert(sessions.len());
                 user_start = sessions.len();
                 many.clear();
             }
-            user = Some(key);
+            before = Some(row);
             if row.is_null(column) {
                 row_sessions.push(NO_SESSION);
                 continue;
@@ -178,10 +158,26 @@ impl SortedRows {
         low
     }
 
-    /// Which of the partition's sessions a row belongs to.
-    pub(crate) fn session_of(&self, index: usize) -> Option<usize> {
-        let session = self.row_sessions[index];
-        (session != NO_SESSION).then_some(session as usize)
+    /// Calls `visit` with some rows, one after the other.
+    #[inline]
+    pub(crate) fn each<'a>(
+        &'a self,
+        layout: &'a RowLayout,
+        rows: Range<usize>,
+        mut visit: impl FnMut(Row<'a>),
+    ) {
+        match &self.starts {
+            Starts::Every { bytes, .. } => {
+                let data = &self.data[rows.start * bytes..rows.end * bytes];
+                data.chunks_exact(*bytes).for_each(|row| visit(layout.row(row, 0)));
+            }
+            Starts::At(starts) => starts[rows].iter().for_each(|&start| visit(layout.row(&self.data, start))),
+        }
+    }
+
+    /// Which of the partition's sessions some rows belong to.
+    pub(crate) fn sessions_of(&self, rows: Range<usize>) -> impl Iterator<Item = Option<usize>> {
+        self.row_sessions[rows].iter().map(|&session| (session != NO_SESSION).then_some(session as usize))
     }
 
     /// The first row of each session, in order.

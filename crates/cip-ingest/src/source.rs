@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use memchr::memchr;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::record::{MAX_RECORD_BYTES, RecordEnd, last_record_end, record_end};
@@ -109,7 +110,7 @@ pub(crate) struct Chunk {
     pub(crate) header: Arc<Header>,
     /// Where the data starts in the decompressed file.
     pub(crate) offset: u64,
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Buffer,
     /// A record that is too long: `data` is its start, and this its whole length with the line end.
     pub(crate) oversized: Option<u64>,
     /// Bytes on disk that were read so far, over all files.
@@ -148,11 +149,26 @@ pub(crate) struct ChunkReader {
     open: Option<OpenFile>,
     bytes_before: u64,
     failed: bool,
+    spare: SpareBuffers,
 }
 
 impl ChunkReader {
     pub(crate) fn new(sources: Arc<[Source]>, mapping: Arc<SourceMapping>, chunk_bytes: usize) -> Self {
-        Self { sources, mapping, chunk_bytes, next: 0, open: None, bytes_before: 0, failed: false }
+        Self {
+            sources,
+            mapping,
+            chunk_bytes,
+            next: 0,
+            open: None,
+            bytes_before: 0,
+            failed: false,
+            spare: SpareBuffers::default(),
+        }
+    }
+
+    /// Where the buffers of chunks that are done go.
+    pub(crate) fn spare_buffers(&self) -> SpareBuffers {
+        self.spare.clone()
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>, IngestError> {
@@ -164,7 +180,7 @@ impl ChunkReader {
                 none.insert(OpenFile::open(self.next - 1, source, &self.mapping)?)
             }
         };
-        let mut chunk = file.next_chunk(self.chunk_bytes, self.mapping.delimiter())?;
+        let mut chunk = file.next_chunk(self.chunk_bytes, self.mapping.delimiter(), &self.spare)?;
         chunk.bytes_read += self.bytes_before;
         if chunk.finished.is_some() {
             self.bytes_before = chunk.bytes_read;
@@ -196,7 +212,7 @@ pub(crate) struct OpenFile {
     compression: Compression,
     header: Arc<Header>,
     /// Decompressed bytes from a record's start on.
-    pending: Vec<u8>,
+    pending: Buffer,
     /// Where `pending` starts in the decompressed file.
     offset: u64,
     ended: bool,
@@ -221,7 +237,7 @@ impl OpenFile {
             raw,
             compression: source.compression,
             header: Arc::new(Header { names: Vec::new(), lines: 0 }),
-            pending: Vec::new(),
+            pending: Buffer::default(),
             offset: 0,
             ended: false,
         };
@@ -254,19 +270,25 @@ impl OpenFile {
     }
 
     /// Returns the next records, about `chunk_bytes` of them.
-    pub(crate) fn next_chunk(&mut self, chunk_bytes: usize, delimiter: u8) -> Result<Chunk, IngestError> {
+    pub(crate) fn next_chunk(
+        &mut self,
+        chunk_bytes: usize,
+        delimiter: u8,
+        spare: &SpareBuffers,
+    ) -> Result<Chunk, IngestError> {
         let mut wanted = chunk_bytes;
         loop {
             self.fill(wanted)?;
             let end = if self.ended { self.pending.len() } else { last_record_end(&self.pending, delimiter) };
             if end > 0 || self.ended {
-                let rest = self.pending.split_off(end);
-                let data = std::mem::replace(&mut self.pending, rest);
+                let mut rest = spare.take();
+                rest.extend(&self.pending[end..]);
+                let mut data = std::mem::replace(&mut self.pending, rest);
+                data.truncate(end);
                 return Ok(self.chunk(data));
             }
             if self.pending.len() > MAX_RECORD_BYTES && memchr(b'\n', &self.pending).is_none() {
-                let mut data = self.pending.clone();
-                data.truncate(MAX_RAW_BYTES);
+                let data = Buffer::from(self.pending[..MAX_RAW_BYTES].to_vec());
                 let length = self.skip_line()?;
                 let start = self.offset;
                 let mut chunk = self.chunk(data);
@@ -278,7 +300,7 @@ impl OpenFile {
         }
     }
 
-    fn chunk(&mut self, data: Vec<u8>) -> Chunk {
+    fn chunk(&mut self, data: Buffer) -> Chunk {
         let offset = self.offset;
         self.offset += data.len() as u64;
         let raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
@@ -312,7 +334,7 @@ impl OpenFile {
         let Some(start) = memchr(b'\n', &data) else { return Ok(None) };
         data.drain(..=start);
         data.truncate(last_record_end(&data, delimiter));
-        Ok(Some(self.chunk(data)))
+        Ok(Some(self.chunk(data.into())))
     }
 
     /// Skips the line that `pending` starts with, however long, and returns its length.
@@ -320,11 +342,11 @@ impl OpenFile {
         let mut length = 0u64;
         loop {
             if let Some(end) = memchr(b'\n', &self.pending) {
-                self.pending.drain(..=end);
+                self.pending.consume(end + 1);
                 return Ok(length + end as u64 + 1);
             }
             length += self.pending.len() as u64;
-            self.pending.clear();
+            self.pending.truncate(0);
             if self.ended {
                 return Ok(length);
             }
@@ -338,8 +360,7 @@ impl OpenFile {
         if self.ended || have >= wanted {
             return Ok(());
         }
-        self.pending.resize(wanted, 0);
-        let read = read_full(&mut self.reader, &mut self.pending[have..]);
+        let read = read_full(&mut self.reader, self.pending.room(wanted));
         let filled = read.as_ref().map_or(0, |read| *read);
         self.pending.truncate(have + filled);
         match read {
@@ -359,7 +380,7 @@ impl OpenFile {
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.pending.drain(..bytes);
+        self.pending.consume(bytes);
         self.offset += bytes as u64;
     }
 }

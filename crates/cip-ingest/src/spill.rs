@@ -1,18 +1,21 @@
 //! Rows scattered to partitions by their key: in memory while they fit, in one temporary file beyond.
 
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
-use crate::row::{RowKey, RowLayout};
+use crate::row::{Row, RowKey, RowLayout};
 
 /// Key ranges: partition `i` holds the keys from the splitter before it (inclusive) to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Splitters {
     keys: Vec<OwnedKey>,
+    guide: Guide,
 }
 
 #[derive(Debug)]
@@ -44,15 +47,69 @@ impl Splitters {
                 keys.push(key);
             }
         }
-        Self { keys }
+        let guide = Guide::new(&keys);
+        Self { keys, guide }
     }
 
     pub(crate) fn partitions(&self) -> usize {
         self.keys.len() + 1
     }
 
-    pub(crate) fn route(&self, key: &RowKey<'_>) -> usize {
-        self.keys.partition_point(|splitter| splitter.get() <= *key)
+    /// Returns the partition of a row.
+    #[inline]
+    pub(crate) fn route(&self, row: &Row<'_>) -> usize {
+        let range = self.guide.range(row.known_prefix());
+        if range.is_empty() {
+            return range.start;
+        }
+        // All before the range are at most the key, all behind it are greater.
+        let key = row.key();
+        range.start + self.keys[range].partition_point(|splitter| splitter.get() <= key)
+    }
+}
+
+/// Which splitters a key may lie between, by the highest bits of what it starts with.
+#[derive(Debug, Default)]
+struct Guide {
+    first: u64,
+    shift: u32,
+    /// How many splitters there are.
+    splitters: usize,
+    /// For each value of those bits, the splitters that start with less.
+    less: Vec<u32>,
+}
+
+impl Guide {
+    const PLACES: u64 = 1 << 12;
+
+    fn new(keys: &[OwnedKey]) -> Self {
+        let known: Vec<u64> = keys.iter().filter_map(|key| key.get().known_prefix()).collect();
+        let (Some(first), Some(last)) = (known.first(), known.last()) else {
+            return Self { splitters: keys.len(), ..Self::default() };
+        };
+        let shift =
+            (0..u64::BITS - 1).find(|&shift| (last - first) >> shift < Self::PLACES).unwrap_or_default();
+        let places = ((last - first) >> shift) + 1;
+        let less = (0..=places)
+            .map(|place| known.partition_point(|&prefix| (prefix - first) >> shift < place) as u32);
+        Self { first: *first, shift, splitters: keys.len(), less: less.collect() }
+    }
+
+    #[inline]
+    fn range(&self, prefix: Option<u64>) -> std::ops::Range<usize> {
+        let (Some(prefix), Some(&all)) = (prefix, self.less.last()) else {
+            // The unknown user comes behind all others.
+            let known = self.less.last().map_or(0, |&all| all as usize);
+            return known..self.splitters;
+        };
+        let Some(place) = prefix.checked_sub(self.first).map(|distance| (distance >> self.shift) as usize)
+        else {
+            return 0..0;
+        };
+        match (self.less.get(place), self.less.get(place + 1)) {
+            (Some(&from), Some(&to)) => from as usize..to as usize,
+            _ => all as usize..all as usize,
+        }
     }
 }
 
@@ -68,95 +125,147 @@ impl KeySample {
     }
 }
 
-/// A temporary file of spilled rows, removed when it is dropped.
-pub(crate) struct SpillFile {
-    file: File,
+/// Where temporary files are made: one for each writer, because the system lets one at a time write to a file.
+#[derive(Debug)]
+pub(crate) struct SpillFolder {
     path: PathBuf,
-    end: AtomicU64,
+    files: AtomicU64,
+}
+
+impl SpillFolder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: AtomicU64::new(0) }
+    }
+
+    fn create(&self) -> Result<SpillFile, IngestError> {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("spill-{number}.tmp"));
+        let io = |action| {
+            let path = path.clone();
+            move |source| IngestError::Io { action, path, source }
+        };
+        let mut options = File::options();
+        let file =
+            options.create(true).truncate(true).read(true).write(true).open(&path).map_err(io("create"))?;
+        // It is there as long as it is open, and gone whatever becomes of this process.
+        std::fs::remove_file(&path).map_err(io("remove"))?;
+        Ok(SpillFile { file: Arc::new(file), path: path.into(), end: 0 })
+    }
+}
+
+/// A temporary file that is appended to.
+#[derive(Debug)]
+struct SpillFile {
+    file: Arc<File>,
+    path: Arc<Path>,
+    end: u64,
 }
 
 impl SpillFile {
-    pub(crate) fn create(folder: &Path) -> Result<Self, IngestError> {
-        let path = folder.join("spill.tmp");
-        let file = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|source| IngestError::Io { action: "create", path: path.clone(), source })?;
-        Ok(Self { file, path, end: AtomicU64::new(0) })
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<Extent, IngestError> {
-        let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    fn write(&mut self, bytes: &[u8]) -> Result<Extent, IngestError> {
+        let start = self.end;
         self.file.write_all_at(bytes, start).map_err(|source| IngestError::Io {
             action: "write",
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         })?;
-        Ok(Extent { start, length: bytes.len() })
+        self.end += bytes.len() as u64;
+        let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
+        Ok(Extent { file, path, start, length: bytes.len() })
     }
+}
 
-    fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), IngestError> {
-        let have = into.len();
-        into.resize(have + extent.length, 0);
-        self.file.read_exact_at(&mut into[have..], extent.start).map_err(|source| IngestError::Io {
+/// Rows in a temporary file.
+#[derive(Debug)]
+struct Extent {
+    file: Arc<File>,
+    path: Arc<Path>,
+    start: u64,
+    length: usize,
+}
+
+impl Extent {
+    fn read(&self, into: &mut [u8]) -> Result<(), IngestError> {
+        self.file.read_exact_at(into, self.start).map_err(|source| IngestError::Io {
             action: "read",
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         })
     }
 }
 
-impl Drop for SpillFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-#[derive(Debug)]
-struct Extent {
-    start: u64,
-    length: usize,
-}
-
-/// Rows of one key range: whole rows in every extent and in the buffer.
+/// Rows of one key range: whole rows in every extent and in every buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
+    buffers: Vec<Vec<u8>>,
+    extents: Vec<Extent>,
+    bytes: usize,
+}
+
+/// What one thread has of a partition.
+#[derive(Debug, Default)]
+struct Part {
     buffer: Vec<u8>,
     extents: Vec<Extent>,
     bytes: usize,
 }
 
-impl Partition {
-    fn append(&mut self, rows: &[u8], file: &SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
-        self.bytes += rows.len();
-        // The buffer never grows past what it was given: growing by doubling would take twice the plan.
-        if self.buffer.len() + rows.len() > flush_bytes && !self.buffer.is_empty() {
-            self.extents.push(file.write(&self.buffer)?);
-            self.buffer.clear();
+impl Part {
+    #[inline]
+    fn append(&mut self, row: &[u8], file: &mut SpillFile, flush_bytes: usize) -> Result<(), IngestError> {
+        self.bytes += row.len();
+        if self.buffer.len() + row.len() > self.buffer.capacity() {
+            self.make_room(row.len(), file, flush_bytes)?;
         }
-        if rows.len() > flush_bytes {
-            self.extents.push(file.write(rows)?);
-        } else {
-            let wanted = (2 * self.buffer.capacity()).clamp(self.buffer.len() + rows.len(), flush_bytes);
-            self.buffer.reserve_exact(wanted - self.buffer.len());
-            self.buffer.extend_from_slice(rows);
-        }
+        self.buffer.extend_from_slice(row);
         Ok(())
     }
 
-    /// Returns all its rows, in no order.
-    pub(crate) fn load(self, file: &SpillFile) -> Result<Vec<u8>, IngestError> {
-        if self.extents.is_empty() {
-            return Ok(self.buffer);
+    #[cold]
+    fn make_room(
+        &mut self,
+        bytes: usize,
+        file: &mut SpillFile,
+        flush_bytes: usize,
+    ) -> Result<(), IngestError> {
+        const LEAST: usize = 1 << 10;
+        // The buffer never grows past what it was given: growing by doubling would take twice the plan.
+        if self.buffer.len() + bytes > flush_bytes && !self.buffer.is_empty() {
+            self.extents.push(file.write(&self.buffer)?);
+            self.buffer.clear();
         }
-        let mut rows = Vec::with_capacity(self.bytes);
+        let wanted = (2 * self.buffer.capacity()).max(LEAST).min(flush_bytes).max(self.buffer.len() + bytes);
+        self.buffer.reserve_exact(wanted - self.buffer.len());
+        Ok(())
+    }
+}
+
+impl Partition {
+    fn add(&mut self, part: Part) {
+        self.bytes += part.bytes;
+        self.extents.extend(part.extents);
+        if !part.buffer.is_empty() {
+            self.buffers.push(part.buffer);
+        }
+    }
+
+    /// Returns all its rows, in no order; `spare` may have room for them.
+    pub(crate) fn load(mut self, spare: &SpareBuffers) -> Result<Buffer, IngestError> {
+        if self.extents.is_empty() && self.buffers.len() == 1 {
+            return Ok(self.buffers.pop().unwrap_or_default().into());
+        }
+        let mut rows = spare.take();
+        let mut rest = rows.room(self.bytes);
         for extent in &self.extents {
-            file.read(extent, &mut rows)?;
+            let (place, behind) = rest.split_at_mut(extent.length);
+            extent.read(place)?;
+            rest = behind;
         }
-        rows.extend_from_slice(&self.buffer);
+        for buffer in &self.buffers {
+            let (place, behind) = rest.split_at_mut(buffer.len());
+            place.copy_from_slice(buffer);
+            rest = behind;
+        }
         Ok(rows)
     }
 
@@ -165,7 +274,7 @@ impl Partition {
     pub(crate) fn refine(
         self,
         layout: &RowLayout,
-        file: &SpillFile,
+        folder: &SpillFolder,
         limit: usize,
     ) -> Result<Vec<Partition>, IngestError> {
         const SAMPLES_A_PART: usize = 32;
@@ -173,14 +282,14 @@ impl Partition {
             return Ok(vec![self]);
         }
         let mut rows = 0;
-        self.each_block(file, |block| {
+        self.each_block(|block| {
             rows += layout.starts(block).len();
             Ok(())
         })?;
         let parts = 2 * self.bytes.div_ceil(limit);
         let step = (rows / (parts * SAMPLES_A_PART)).max(1);
         let mut sample = KeySample::default();
-        self.each_block(file, |rows| {
+        self.each_block(|rows| {
             for &start in layout.starts(rows).iter().step_by(step) {
                 sample.push(&layout.row(rows, start).key());
             }
@@ -190,16 +299,20 @@ impl Partition {
         if splitters.partitions() == 1 {
             return Ok(vec![self]);
         }
-        let mut refined: Vec<Partition> = Vec::new();
-        refined.resize_with(splitters.partitions(), Partition::default);
+        let mut parts: Vec<Part> = Vec::new();
+        parts.resize_with(splitters.partitions(), Part::default);
         let flush_bytes = (limit / splitters.partitions()).max(1 << 12);
-        self.each_block(file, |rows| {
+        let mut file = folder.create()?;
+        self.each_block(|rows| {
             for start in layout.starts(rows) {
                 let row = layout.row(rows, start);
-                refined[splitters.route(&row.key())].append(row.as_bytes(), file, flush_bytes)?;
+                parts[splitters.route(&row)].append(row.as_bytes(), &mut file, flush_bytes)?;
             }
             Ok(())
         })?;
+        let mut refined: Vec<Partition> = Vec::new();
+        refined.resize_with(splitters.partitions(), Partition::default);
+        refined.iter_mut().zip(parts).for_each(|(partition, part)| partition.add(part));
         // One row may be larger than the limit: where nothing was split off, nothing will be.
         if refined.iter().any(|partition| partition.bytes == self.bytes) {
             return Ok(vec![self]);
@@ -207,82 +320,147 @@ impl Partition {
         drop(self);
         let mut all = Vec::new();
         for partition in refined {
-            all.extend(partition.refine(layout, file, limit)?);
+            all.extend(partition.refine(layout, folder, limit)?);
         }
         Ok(all)
     }
 
-    fn each_block(
-        &self,
-        file: &SpillFile,
-        mut visit: impl FnMut(&[u8]) -> Result<(), IngestError>,
-    ) -> Result<(), IngestError> {
+    fn each_block(&self, mut visit: impl FnMut(&[u8]) -> Result<(), IngestError>) -> Result<(), IngestError> {
         let mut block = Vec::new();
         for extent in &self.extents {
-            block.clear();
-            file.read(extent, &mut block)?;
+            block.resize(extent.length, 0);
+            extent.read(&mut block)?;
             visit(&block)?;
         }
-        visit(&self.buffer)
+        self.buffers.iter().try_for_each(|buffer| visit(buffer))
     }
 }
 
-/// All partitions, filled by all threads.
+/// Spreads rows over partitions, on all threads.
 pub(crate) struct Scatter {
     splitters: Splitters,
-    partitions: Vec<Mutex<Partition>>,
-    file: SpillFile,
+    folder: SpillFolder,
     flush_bytes: usize,
-    /// Room that a thread's rows of a partition may keep from chunk to chunk.
-    local_bytes: usize,
+    idle: Mutex<Vec<LocalRows>>,
 }
 
-/// What one thread has for each partition.
-#[derive(Debug, Default)]
+/// What one thread has of all partitions.
+#[derive(Debug)]
 pub(crate) struct LocalRows {
-    rows: Vec<Vec<u8>>,
+    parts: Vec<Part>,
+    file: SpillFile,
+    /// Why a row could not be kept.
+    failure: Option<IngestError>,
 }
 
 impl Scatter {
-    /// `buffer_bytes` bounds what all partitions hold in memory together, `local_bytes` what a thread keeps.
+    /// `buffer_bytes` bounds what the threads hold in memory together.
     pub(crate) fn new(
         splitters: Splitters,
-        file: SpillFile,
+        folder: SpillFolder,
         buffer_bytes: usize,
-        local_bytes: usize,
+        threads: NonZeroUsize,
     ) -> Self {
         const BUFFER: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 20;
-        let mut partitions = Vec::new();
-        partitions.resize_with(splitters.partitions(), Mutex::default);
-        let share = |bytes: usize| (bytes / partitions.len()).clamp(*BUFFER.start(), *BUFFER.end());
-        let (flush_bytes, local_bytes) = (share(buffer_bytes), share(local_bytes));
-        Self { splitters, partitions, file, flush_bytes, local_bytes }
+        let share = buffer_bytes / (splitters.partitions() * threads.get());
+        let flush_bytes = share.clamp(*BUFFER.start(), *BUFFER.end());
+        Self { splitters, folder, flush_bytes, idle: Mutex::default() }
     }
 
-    pub(crate) fn push(&self, local: &mut LocalRows, key: &RowKey<'_>, row: &[u8]) {
-        local.rows.resize_with(self.partitions.len(), Vec::new);
-        local.rows[self.splitters.route(key)].extend_from_slice(row);
-    }
-
-    /// Hands a thread's rows over.
-    pub(crate) fn flush(&self, local: &mut LocalRows) -> Result<(), IngestError> {
-        for (rows, partition) in local.rows.iter_mut().zip(&self.partitions) {
-            if !rows.is_empty() {
-                let mut partition = partition.lock().unwrap_or_else(PoisonError::into_inner);
-                partition.append(rows, &self.file, self.flush_bytes)?;
-                // Input that is sorted by user fills one partition after the other: do not keep room for all.
-                if rows.capacity() > self.local_bytes {
-                    *rows = Vec::new();
-                }
-                rows.clear();
-            }
+    /// Returns the rows of a thread that does nothing now, or none yet.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] where a temporary file cannot be made.
+    pub(crate) fn begin(&self) -> Result<LocalRows, IngestError> {
+        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(idle);
         }
-        Ok(())
+        let mut parts = Vec::new();
+        parts.resize_with(self.splitters.partitions(), Part::default);
+        Ok(LocalRows { parts, file: self.folder.create()?, failure: None })
     }
 
-    /// Returns the partitions in key order, and their file.
-    pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFile) {
-        let unlocked = |mutex: Mutex<Partition>| mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (self.partitions.into_iter().map(unlocked).collect(), self.file)
+    #[inline]
+    pub(crate) fn push(&self, local: &mut LocalRows, row: &Row<'_>) {
+        let part = &mut local.parts[self.splitters.route(row)];
+        if let Err(failure) = part.append(row.as_bytes(), &mut local.file, self.flush_bytes) {
+            local.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Takes a thread's rows back.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] where a row could not be written.
+    pub(crate) fn end(&self, mut local: LocalRows) -> Result<(), IngestError> {
+        let failure = local.failure.take();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(local);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Returns the partitions in key order, and where they can be spread again.
+    pub(crate) fn into_partitions(self) -> (Vec<Partition>, SpillFolder) {
+        let mut partitions: Vec<Partition> = Vec::new();
+        partitions.resize_with(self.splitters.partitions(), Partition::default);
+        for local in self.idle.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            partitions.iter_mut().zip(local.parts).for_each(|(partition, part)| partition.add(part));
+        }
+        (partitions, self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::SourceMapping;
+    use crate::parse::Parser;
+    use crate::row::RowBuilder;
+    use proptest::prelude::*;
+
+    /// Rows of these users; the unknown one for none.
+    fn with_rows(users: &[Option<i64>], check: impl FnOnce(&[Row<'_>])) {
+        let mapping = SourceMapping::from_toml(
+            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+             event_type = { from = 'e', type = 'dictionary' }\n\
+             user_id = { from = 'u', type = 'int64', nullable = true }",
+        );
+        let parser = Parser::new(&mapping.unwrap()).unwrap();
+        let layout = &parser.layout;
+        let user = parser.columns.iter().position(|column| column.name == "user_id").unwrap();
+        let mut data = Vec::new();
+        for (position, id) in users.iter().enumerate() {
+            let mut row = RowBuilder::new();
+            row.start(layout, 0, position as u64);
+            match id {
+                Some(id) => row.put(layout.slot(user), id.to_le_bytes()),
+                None => row.null(layout, user),
+            }
+            data.extend_from_slice(row.finish(layout).as_bytes());
+        }
+        let rows: Vec<Row<'_>> =
+            layout.starts(&data).into_iter().map(|start| layout.row(&data, start)).collect();
+        check(&rows);
+    }
+
+    proptest! {
+        #[test]
+        fn the_guide_leads_where_a_search_of_all_splitters_does(
+            users in proptest::collection::vec(
+                prop_oneof![Just(None), any::<i64>().prop_map(Some), (0i64..50).prop_map(Some), (0i64..1 << 40).prop_map(Some)],
+                1..60,
+            ),
+            sampled in 0usize..40,
+            parts in 1usize..20,
+        ) {
+            with_rows(&users, |rows| {
+                let mut sample = KeySample::default();
+                rows.iter().take(sampled).for_each(|row| sample.push(&row.key()));
+                let splitters = Splitters::from_sample(sample, parts);
+                for row in rows {
+                    let searched = splitters.keys.partition_point(|splitter| splitter.get() <= row.key());
+                    assert_eq!(splitters.route(row), searched);
+                }
+            });
+        }
     }
 }

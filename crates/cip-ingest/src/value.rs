@@ -86,8 +86,8 @@ fn parse_iso8601(text: &[u8]) -> Option<i64> {
     Some(days * MICROS_PER_DAY + seconds * 1_000_000 + micros)
 }
 
-/// `YYYY-MM-DD` as days since 1970-01-01.
-fn parse_date(text: &[u8]) -> Option<i64> {
+/// Returns the days since 1970-01-01 of `YYYY-MM-DD`.
+pub(crate) fn parse_date(text: &[u8]) -> Option<i64> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
     let digits = [y0, y1, y2, y3, m0, m1, d0, d1];
     if !digits.iter().all(|digit| digit.is_ascii_digit()) {

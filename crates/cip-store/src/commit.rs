@@ -168,6 +168,14 @@ pub struct EncodedEvents {
     group: EncodedRowGroup,
     span: RowGroupSpan,
     users: UserCount,
+    products: Option<Vec<i64>>,
+}
+
+impl EncodedEvents {
+    /// Takes the distinct products, ascending, where they are integers that repeat; none else.
+    pub fn take_products(&mut self) -> Option<Vec<i64>> {
+        self.products.take()
+    }
 }
 
 impl std::fmt::Debug for EventEncoder {
@@ -214,7 +222,10 @@ impl EventEncoder {
             users: [users.first.clone(), users.last.clone()],
             times: span(times),
         };
-        Ok(EncodedEvents { group: self.encoder.encode(events.record_batch())?, span, users })
+        let mut group = self.encoder.encode(events.record_batch())?;
+        let product = events.schema().arrow().index_of(cip_core::column::PRODUCT_ID).ok();
+        let products = product.and_then(|column| group.take_distinct(column));
+        Ok(EncodedEvents { group, span, users, products })
     }
 }
 

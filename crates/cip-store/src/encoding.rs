@@ -17,23 +17,24 @@ pub(crate) fn row_group_rows(table: &str) -> usize {
     if table == "rejects" { 1_024 } else { ROW_GROUP_ROWS }
 }
 
-enum Scheme {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
     /// Values that repeat.
     Dictionary,
     /// Sorted or slowly growing integers.
     Delta,
+    /// Users and times in the order of (user, time).
+    ByteDelta,
     /// Fixed-width values of which the high bytes are alike.
     ByteStreamSplit,
-    /// Runs of equal values, which zstd finds by itself.
-    Plain,
     /// Bytes that no codec makes smaller.
     Incompressible,
 }
 
-fn scheme(name: &str, data_type: &DataType) -> Scheme {
+pub(crate) fn scheme(name: &str, data_type: &DataType) -> Scheme {
     match (name, data_type) {
         (_, DataType::FixedSizeBinary(_)) => Scheme::Incompressible,
-        (column::USER_ID, DataType::Int64) => Scheme::Plain,
+        (column::USER_ID, DataType::Int64) | (column::EVENT_TIME, _) => Scheme::ByteDelta,
         (column::SOURCE_SESSION | "product_code" | "byte_start" | "byte_end" | "line", _) => Scheme::Delta,
         (_, DataType::Timestamp(..)) => Scheme::ByteStreamSplit,
         // Means seldom repeat.
@@ -90,8 +91,7 @@ pub(crate) fn writer_properties(table: &str, schema: &Schema) -> Arc<WriterPrope
                 fixed(properties, Encoding::DELTA_BINARY_PACKED)
             }
             Scheme::Delta => properties,
-            Scheme::ByteStreamSplit => fixed(properties, Encoding::BYTE_STREAM_SPLIT),
-            Scheme::Plain => fixed(properties, Encoding::PLAIN),
+            Scheme::ByteStreamSplit | Scheme::ByteDelta => fixed(properties, Encoding::BYTE_STREAM_SPLIT),
             Scheme::Incompressible => fixed(properties, Encoding::PLAIN)
                 .set_column_compression(path.clone(), Compression::UNCOMPRESSED),
         };

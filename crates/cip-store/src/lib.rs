@@ -22,6 +22,7 @@
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
+mod column;
 mod commit;
 mod csv_records;
 mod csv_table;

@@ -3,17 +3,20 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::encoding::writer_properties;
+use crate::column::{self, EncodedColumn, Scratch};
+use crate::encoding::{scheme, writer_properties};
 use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::store::same_columns;
@@ -25,13 +28,31 @@ pub(crate) struct RowGroupEncoder {
     schema: SchemaRef,
     properties: Arc<WriterProperties>,
     factory: Arc<ArrowRowGroupWriterFactory>,
+    descriptor: SchemaDescPtr,
+    scratches: Arc<Mutex<Vec<Scratch>>>,
     path: PathBuf,
 }
 
 /// A row group, ready to be appended.
 pub(crate) struct EncodedRowGroup {
-    chunks: Vec<ArrowColumnChunk>,
+    chunks: Vec<EncodedChunk>,
     pub(crate) rows: u64,
+}
+
+impl EncodedRowGroup {
+    /// The distinct integers of a column, where its encoding tells them.
+    pub(crate) fn take_distinct(&mut self, column: usize) -> Option<Vec<i64>> {
+        match self.chunks.get_mut(column)? {
+            EncodedChunk::Ours(column) => column.distinct.take(),
+            EncodedChunk::Arrow(_) => None,
+        }
+    }
+}
+
+/// A column of a row group, from the way that encoded it.
+enum EncodedChunk {
+    Ours(EncodedColumn),
+    Arrow(ArrowColumnChunk),
 }
 
 impl RowGroupEncoder {
@@ -42,7 +63,14 @@ impl RowGroupEncoder {
         add_encoded_arrow_schema_to_metadata(schema, Arc::make_mut(&mut properties));
         let writer = file_writer(io::sink(), schema, &properties).map_err(StoreError::parquet(path))?;
         let factory = Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)));
-        Ok(Self { schema: Arc::clone(schema), properties, factory, path: path.to_owned() })
+        Ok(Self {
+            schema: Arc::clone(schema),
+            properties,
+            factory,
+            descriptor: Arc::new(writer.schema_descr().clone()),
+            scratches: Arc::default(),
+            path: path.to_owned(),
+        })
     }
 
     /// Checks that the batch has the columns of the table.
@@ -57,21 +85,40 @@ impl RowGroupEncoder {
     /// Encodes one row group.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<EncodedRowGroup, StoreError> {
         self.check(batch)?;
-        let encode = || -> parquet::errors::Result<Vec<ArrowColumnChunk>> {
+        let mut scratch = self.scratches().pop().unwrap_or_default();
+        let mut encode = || -> parquet::errors::Result<Vec<EncodedChunk>> {
             let mut chunks = Vec::with_capacity(self.schema.fields().len());
+            let mut leaves = self.descriptor.columns().iter();
             let writers = self.factory.create_column_writers(0)?;
-            for ((mut writer, field), array) in
-                writers.into_iter().zip(self.schema.fields()).zip(batch.columns())
-            {
-                for leaf in compute_leaves(field, array)? {
-                    writer.write(&leaf)?;
+            let mut writers = writers.into_iter();
+            for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+                // A column of the schema has one leaf or, where it is nested, some.
+                let arrays = compute_leaves(field, array)?;
+                for leaf in &arrays {
+                    let (Some(descriptor), Some(mut writer)) = (leaves.next(), writers.next()) else { break };
+                    let scheme = scheme(field.name(), field.data_type());
+                    let ours = match arrays.len() {
+                        1 => column::encode(scheme, descriptor, array, &mut scratch)?,
+                        _ => None,
+                    };
+                    chunks.push(match ours {
+                        Some(encoded) => EncodedChunk::Ours(encoded),
+                        None => {
+                            writer.write(leaf)?;
+                            EncodedChunk::Arrow(writer.close()?)
+                        }
+                    });
                 }
-                chunks.push(writer.close()?);
             }
             Ok(chunks)
         };
         let chunks = encode().map_err(StoreError::parquet(&self.path))?;
+        self.scratches().push(scratch);
         Ok(EncodedRowGroup { chunks, rows: batch.num_rows() as u64 })
+    }
+
+    fn scratches(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,6 +127,8 @@ pub(crate) struct ParquetFile {
     path: PathBuf,
     writer: SerializedFileWriter<HashingWriter>,
     rows: u64,
+    /// The checksums of the columns of every row group; none of those that the Arrow writer encoded.
+    column_xxh3: Vec<Vec<Option<String>>>,
 }
 
 impl ParquetFile {
@@ -93,20 +142,31 @@ impl ParquetFile {
         };
         let writer =
             file_writer(sink, &encoder.schema, &encoder.properties).map_err(StoreError::parquet(path))?;
-        Ok(Self { path: path.to_owned(), writer, rows: 0 })
+        Ok(Self { path: path.to_owned(), writer, rows: 0, column_xxh3: Vec::new() })
     }
 
     /// Appends a row group.
     pub(crate) fn append(&mut self, group: EncodedRowGroup) -> Result<(), StoreError> {
-        let append = || -> parquet::errors::Result<()> {
+        let append = || -> parquet::errors::Result<Vec<Option<String>>> {
             let mut writer = self.writer.next_row_group()?;
+            let mut checksums = Vec::with_capacity(group.chunks.len());
             for chunk in group.chunks {
-                chunk.append_to_row_group(&mut writer)?;
+                checksums.push(match chunk {
+                    EncodedChunk::Ours(column) => {
+                        writer.append_column(&column.bytes, column.close)?;
+                        Some(column.xxh3)
+                    }
+                    EncodedChunk::Arrow(chunk) => {
+                        chunk.append_to_row_group(&mut writer)?;
+                        None
+                    }
+                });
             }
             writer.close()?;
-            Ok(())
+            Ok(checksums)
         };
-        append().map_err(StoreError::parquet(&self.path))?;
+        let checksums = append().map_err(StoreError::parquet(&self.path))?;
+        self.column_xxh3.push(checksums);
         self.rows += group.rows;
         Ok(())
     }
@@ -120,8 +180,12 @@ impl ParquetFile {
         let (bytes, xxh3) = (sink.bytes, format!("{:032x}", sink.hash.digest128()));
         let written = File::open(&self.path).map_err(StoreError::io("read", &self.path))?;
         let footer = footer_checksum(&written, bytes).map_err(StoreError::io("read", &self.path))?;
-        let column_xxh3 = (metadata.row_groups().iter())
-            .map(|group| group.columns().iter().map(|chunk| column_checksum(&written, chunk)).collect())
+        let checksum = |(known, chunk): (Option<String>, &ColumnChunkMetaData)| match known {
+            Some(known) => Ok(known),
+            None => column_checksum(&written, chunk),
+        };
+        let column_xxh3 = (self.column_xxh3.into_iter().zip(metadata.row_groups()))
+            .map(|(known, group)| known.into_iter().zip(group.columns()).map(checksum).collect())
             .collect::<io::Result<_>>()
             .map_err(StoreError::io("read", &self.path))?;
         Ok(DataFile {

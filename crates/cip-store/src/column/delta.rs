@@ -1,0 +1,121 @@
+//! DELTA_BINARY_PACKED: differences of neighbours, in blocks with a smallest difference each.
+
+use parquet::basic::Encoding;
+use parquet::errors::Result;
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::pages::{Codec, EncodedColumn, Pages};
+use super::{Rows, Scratch, bits, statistics};
+
+/// The `parquet` crate unpacks 64 values at a time, where a miniblock has as many.
+const BLOCK: usize = 1_024;
+const MINIBLOCKS: usize = 4;
+const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
+
+/// Users and times in the order of (user, time), as differences of whole bytes.
+///
+/// Every few rows a user or a session begins, so nearly every miniblock needs the width of the largest difference, and
+/// packed bits would be as long as plain values. In whole bytes, with one smallest difference for the whole page, the
+/// same difference is always the same bytes, and zstd finds what repeats.
+pub(super) fn bytes(
+    values: &[i64],
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<EncodedColumn> {
+    let Scratch { compressors, values: present, page, .. } = scratch;
+    present.clear();
+    match rows.nulls {
+        None => present.extend_from_slice(values),
+        Some(_) => present.extend(rows.present().map(|row| values[row])),
+    }
+    let mut pages = Pages::new(descriptor, Codec::Zstd(2), compressors);
+    rows.pages(|of_page, values_of_page| {
+        page.clear();
+        rows.levels(of_page.clone(), page);
+        let values = &present[values_of_page];
+        let differences = || neighbours(values).map(|(before, value)| value.wrapping_sub(before));
+        let (smallest, largest) = (differences().min().unwrap_or(0), differences().max().unwrap_or(0));
+        // A multiple of 2^32, 71 minutes: shorter differences have the same high bytes.
+        let smallest = smallest & !0xffff_ffff;
+        let width = width(largest.wrapping_sub(smallest).cast_unsigned());
+        header(values, page);
+        let mut block = [0; BLOCK];
+        let mut differences = differences();
+        for start in (1..values.len()).step_by(BLOCK) {
+            let count = BLOCK.min(values.len() - start);
+            for (place, difference) in block.iter_mut().zip(&mut differences) {
+                *place = difference.wrapping_sub(smallest).cast_unsigned();
+            }
+            block[count..].fill(0);
+            bits::zigzag(smallest, page);
+            page.extend_from_slice(&[8 * width as u8; MINIBLOCKS]);
+            for value in &block[..count.next_multiple_of(MINIBLOCK)] {
+                page.extend_from_slice(&value.to_le_bytes()[..width]);
+            }
+        }
+        pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
+    })?;
+    pages.finish(rows.rows, Some(statistics(present, rows.null_count())))
+}
+
+/// Bytes that hold a value.
+fn width(value: u64) -> usize {
+    (8 - value.leading_zeros() as usize / 8).max(1)
+}
+
+/// 32-bit codes that grow slowly, as differences of as many bits as they need.
+pub(super) fn codes(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+    statistics: Statistics,
+) -> Result<EncodedColumn> {
+    let Scratch { compressors, values, page, .. } = scratch;
+    let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
+    rows.pages(|of_page, values_of_page| {
+        page.clear();
+        rows.levels(of_page.clone(), page);
+        let values = &values[values_of_page];
+        header(values, page);
+        let mut block = [0; BLOCK];
+        for start in (1..values.len()).step_by(BLOCK) {
+            let of_block = &values[start - 1..values.len().min(start + BLOCK)];
+            // As 32-bit integers, which may wrap.
+            let differences =
+                || neighbours(of_block).map(|(before, value)| i64::from((value - before) as i32));
+            let smallest = differences().min().unwrap_or(0);
+            for (place, difference) in block.iter_mut().zip(differences()) {
+                *place = (difference - smallest).cast_unsigned();
+            }
+            let count = of_block.len() - 1;
+            block[count..].fill(0);
+            bits::zigzag(smallest, page);
+            let widths: [u8; MINIBLOCKS] = std::array::from_fn(|miniblock| {
+                let all =
+                    block[miniblock * MINIBLOCK..][..MINIBLOCK].iter().fold(0, |all, value| all | value);
+                (u64::BITS - all.leading_zeros()) as u8
+            });
+            page.extend_from_slice(&widths);
+            for (values, width) in block.chunks(MINIBLOCK).zip(widths).take(count.div_ceil(MINIBLOCK)) {
+                bits::pack(values, u32::from(width), page);
+            }
+        }
+        pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
+    })?;
+    pages.finish(rows.rows, Some(statistics))
+}
+
+/// Every value but the last, with the one behind it.
+fn neighbours(values: &[i64]) -> impl Iterator<Item = (i64, i64)> {
+    values.iter().copied().zip(values.iter().copied().skip(1))
+}
+
+/// What stands before the blocks.
+fn header(values: &[i64], page: &mut Vec<u8>) {
+    bits::varint(BLOCK as u64, page);
+    bits::varint(MINIBLOCKS as u64, page);
+    bits::varint(values.len() as u64, page);
+    bits::zigzag(values.first().copied().unwrap_or(0), page);
+}
