@@ -34,8 +34,21 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Lines up rows in columns: the first to the left, the others to the right.
+/// Lines up rows in columns: the first to the left, the others, which are numbers, to the right.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    lines(
+        header,
+        rows,
+        |column, cell, pad| if column == 0 { format!("{cell}{pad}") } else { format!("{pad}{cell}") },
+    )
+}
+
+/// Lines up rows in columns of text: all to the left.
+pub(crate) fn listing(header: &[&str], rows: &[Vec<String>]) -> String {
+    lines(header, rows, |_, cell, pad| format!("{cell}{pad}"))
+}
+
+fn lines(header: &[&str], rows: &[Vec<String>], align: impl Fn(usize, &str, &str) -> String) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)
@@ -43,10 +56,10 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let mut text = String::new();
     let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut row = String::from(" ");
+        let mut row = String::new();
         for (column, (cell, width)) in cells.zip(&widths).enumerate() {
             let pad = " ".repeat(width - cell.chars().count());
-            row.push_str(&if column == 0 { format!(" {cell}{pad}") } else { format!("  {pad}{cell}") });
+            row.push_str(&format!("  {}", align(column, cell, &pad)));
         }
         text.push_str(row.trim_end());
         text.push('\n');
@@ -69,6 +82,10 @@ mod tests {
         assert_eq!(
             table(&["segment", "customers"], &rows),
             "  segment    customers\n  Champions      1,204\n  At Risk            7\n"
+        );
+        assert_eq!(
+            listing(&["segment", "customers"], &rows),
+            "  segment    customers\n  Champions  1,204\n  At Risk    7\n"
         );
     }
 }

@@ -111,6 +111,10 @@ impl Ingest {
         self
     }
 
+    pub(crate) fn mapping(&self) -> &SourceMapping {
+        &self.mapping
+    }
+
     /// Reads `sources` (files, or folders of `.csv`, `.csv.gz` and `.csv.zst`) into a store at `target`, which replaces
     /// a store that was there. Files are ordered by name.
     ///

@@ -45,8 +45,11 @@ pub(crate) struct IngestArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// Store to write
-    #[arg(long, value_name = "STORE")]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "STORE", required_unless_present = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write nothing: show what the first rows become
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -10,24 +10,71 @@ use serde_json::json;
 use crate::args::{Common, IngestArgs, SourceArgs};
 use crate::error::CliError;
 use crate::experiment;
-use crate::number::{bytes, grouped};
-use crate::output::{Answer, note};
+use crate::number::{bytes, grouped, percent};
+use crate::output::{Answer, listing, note};
 use crate::progress::IngestBars;
 
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
-    spare_the_sources(&args.source, &args.out)?;
-    let (_, report) = ingest(&args.source, &args.out, common)?;
+    let Some(out) = &args.out else { return dry_run(&args.source, common) };
+    spare_the_sources(&args.source, out)?;
+    let (_, report) = ingest(&args.source, out, common)?;
     Ok(Answer {
         text: format!(
             "{}\n{} in {} file(s) read into {}",
             account_text(&report.account),
             bytes(report.bytes),
             report.files,
-            args.out.display()
+            out.display()
         ),
         json: json!({
             "files": report.files, "bytes": report.bytes, "account": account_json(&report.account),
             "unmapped_columns": report.unmapped_columns,
+        }),
+    })
+}
+
+/// Shows what the first rows of the sources become.
+fn dry_run(args: &SourceArgs, common: &Common) -> Result<Answer, CliError> {
+    let preview = configured(args, common)?.preview(&args.sources)?;
+    let (account, events) = (&preview.account, preview.account.events);
+    let rows: Vec<_> = (preview.columns.iter())
+        .map(|column| {
+            vec![
+                column.column.clone(),
+                column.from.clone().unwrap_or_else(|| "-".to_owned()),
+                column.data_type.to_string(),
+                percent(column.nulls as f64, events as f64),
+                column.examples.join(", "),
+            ]
+        })
+        .collect();
+    let files = if preview.files_read < preview.files {
+        format!("{} of {} files", preview.files_read, preview.files)
+    } else {
+        format!("{} file(s)", preview.files)
+    };
+    let mut text = format!(
+        "the first rows of {files}: {}\n\n{}",
+        account_text(account),
+        listing(&["column", "from", "type", "null", "examples"], &rows)
+    );
+    if !preview.unmapped_columns.is_empty() {
+        text.push_str(&format!("\nleft out by the mapping: {}\n", preview.unmapped_columns.join(", ")));
+    }
+    text.push_str("\nnothing was written; the rows after these may be of another kind\n");
+    let columns: Vec<_> = (preview.columns.iter())
+        .map(|column| {
+            json!({
+                "column": column.column, "from": column.from, "type": column.data_type.to_string(),
+                "nulls": column.nulls, "examples": column.examples,
+            })
+        })
+        .collect();
+    Ok(Answer {
+        text,
+        json: json!({
+            "files": preview.files, "files_read": preview.files_read, "account": account_json(account),
+            "columns": columns, "unmapped_columns": preview.unmapped_columns,
         }),
     })
 }
@@ -38,16 +85,7 @@ pub(crate) fn ingest(
     target: &Path,
     common: &Common,
 ) -> Result<(EventStore, IngestReport), CliError> {
-    let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
-    if let Some(threads) = common.threads {
-        ingest = ingest.with_threads(threads);
-    }
-    if let Some(path) = &args.experiment {
-        ingest = ingest.with_experiment(experiment::read(path)?);
-    }
-    if let Some(rejects) = args.max_rejects {
-        ingest = ingest.with_max_rejects(rejects);
-    }
+    let ingest = configured(args, common)?;
     let mut bars = IngestBars::default();
     let (store, report) = ingest.run(&args.sources, target, &mut |progress| bars.update(progress))?;
     drop(bars);
@@ -58,6 +96,21 @@ pub(crate) fn ingest(
         note("warning: every row was rejected or dropped; `cip rejects` shows why");
     }
     Ok((store, report))
+}
+
+/// An ingest with the options of the command.
+fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
+    let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    if let Some(threads) = common.threads {
+        ingest = ingest.with_threads(threads);
+    }
+    if let Some(path) = &args.experiment {
+        ingest = ingest.with_experiment(experiment::read(path)?);
+    }
+    if let Some(rejects) = args.max_rejects {
+        ingest = ingest.with_max_rejects(rejects);
+    }
+    Ok(ingest)
 }
 
 /// Refuses a target folder that holds a source: putting the result in place would remove it.

@@ -359,6 +359,33 @@ fn a_table_is_replaced_in_one_step() {
 }
 
 #[test]
+fn a_dry_run_shows_what_the_rows_become_and_writes_nothing() {
+    let (folder, file) = folder_of_clicks(6_000);
+    fs::write(&file, format!("{}yesterday,view,1,2,,,1.00,7,\n", clicks(500, 1))).unwrap();
+    let text = cip(args!["ingest", file, "--mapping", "rees46", "--dry-run"]).ok().stdout;
+    for word in [
+        "501 rows = 500 events + 1 rejected (invalid_time 1)",
+        "Decimal128(18, 2)",
+        "user_session",
+        "2019-10-",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let said = cip(args!["ingest", file, "--mapping", "rees46", "--dry-run", "--json"]).ok().json();
+    assert_eq!((&said["account"]["events"], &said["files"]), (&500.into(), &1.into()));
+    let columns = said["columns"].as_array().unwrap();
+    let column = |name: &str| columns.iter().find(|column| column["column"] == name).unwrap();
+    assert_eq!((columns.len(), &column("category_code")["nulls"]), (9, &500.into()));
+    assert_eq!(column("event_time")["examples"].as_array().unwrap().len(), 3);
+    assert_eq!(column("source_session")["from"], "user_session");
+    assert_eq!(names_in(folder.path()), ["events.csv"], "nothing was written");
+    cip(args!["ingest", file, "--mapping", "rees46"]).fails(2, "--out");
+    cip(args!["ingest", file, "--mapping", "rees46", "--dry-run", "--out", folder.path().join("s")])
+        .fails(2, "cannot be used with");
+    cip(args!["ingest", folder.path().join("none"), "--mapping", "rees46", "--dry-run"]).fails(1, "none");
+}
+
+#[test]
 fn before_the_first_event_there_are_no_customers() {
     let (folder, store) = folder_of_store(100);
     let table = folder.path().join("t.parquet");
