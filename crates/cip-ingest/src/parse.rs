@@ -155,6 +155,7 @@ impl Parser {
             parsed.lines += count_lines(&data[at..end]);
             at = end;
         }
+        work.row.drain(&self.layout, emit);
         let scratch = Scratch { structure, spans, work };
         self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         parsed
@@ -166,7 +167,7 @@ impl Parser {
             caches.resize_with(self.columns.len(), DictionaryCache::default);
             let mut dates = Vec::new();
             dates.resize_with(self.columns.len(), LastDate::default);
-            let work = Work { unescaped: Vec::new(), row: RowBuilder::new(), caches, dates };
+            let work = Work { unescaped: Vec::new(), row: RowBuilder::default(), caches, dates };
             Scratch { structure: Structure::default(), spans: Vec::new(), work }
         })
     }
@@ -297,7 +298,10 @@ impl Parser {
             }
         }
         parsed.events += 1;
-        emit(row.finish(&self.layout));
+        row.finish(&self.layout);
+        if row.is_full() {
+            row.drain(&self.layout, emit);
+        }
         Ok(())
     }
 }

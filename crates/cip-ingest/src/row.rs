@@ -202,41 +202,50 @@ impl PartialOrd for RowKey<'_> {
 }
 
 impl<'a> Row<'a> {
+    #[inline]
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let mut bytes = [0; N];
         bytes.copy_from_slice(&self.bytes[at..at + N]);
         bytes
     }
 
+    #[inline]
     fn u32(&self, at: usize) -> u32 {
         u32::from_le_bytes(self.array(at))
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.layout.length_at.map_or(self.layout.fixed, |at| self.u32(at) as usize)
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &'a [u8] {
         &self.bytes[..self.len()]
     }
 
+    #[inline]
     pub(crate) fn is_null(&self, column: usize) -> bool {
         self.bytes[self.layout.nulls_at + column / 8] & (1 << (column % 8)) != 0
     }
 
+    #[inline]
     pub(crate) fn int64(&self, slot: Slot) -> i64 {
         i64::from_le_bytes(self.array(slot.at))
     }
 
+    #[inline]
     pub(crate) fn float64(&self, slot: Slot) -> f64 {
         f64::from_le_bytes(self.array(slot.at))
     }
 
+    #[inline]
     pub(crate) fn code(&self, slot: Slot) -> u32 {
         self.u32(slot.at)
     }
 
     /// The bytes of a UUID or a text.
+    #[inline]
     pub(crate) fn bytes(&self, slot: Slot) -> &'a [u8] {
         match slot.kind {
             SlotKind::Text => {
@@ -300,44 +309,88 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Writes one row after the other.
-#[derive(Debug)]
+/// Writes rows, some of them before they are used: what was just written in small pieces is slow to read in large ones.
+#[derive(Debug, Default)]
 pub(crate) struct RowBuilder {
+    /// Zeros from `end` on.
     bytes: Vec<u8>,
+    /// Where the row that is being written starts, and how far it was written.
+    at: usize,
+    end: usize,
 }
 
 impl RowBuilder {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new() }
-    }
+    /// Bytes of rows at which they should be used.
+    const FULL: usize = 8 << 10;
 
+    /// Starts a row; one that was not finished is gone.
+    #[inline]
     pub(crate) fn start(&mut self, layout: &RowLayout, file: usize, offset: u64) {
-        self.bytes.clear();
-        self.bytes.resize(layout.fixed, 0);
+        if self.end > self.at {
+            self.bytes[self.at..self.end].fill(0);
+        }
+        self.end = self.at + layout.fixed;
+        if self.bytes.len() < self.end {
+            self.bytes.resize(self.end + Self::FULL, 0);
+        }
         let position = (file as u64) << OFFSET_BITS | (offset & ((1 << OFFSET_BITS) - 1));
-        self.bytes[..8].copy_from_slice(&position.to_le_bytes());
+        self.bytes[self.at..self.at + 8].copy_from_slice(&position.to_le_bytes());
     }
 
+    #[inline]
     pub(crate) fn null(&mut self, layout: &RowLayout, column: usize) {
-        self.bytes[layout.nulls_at + column / 8] |= 1 << (column % 8);
+        self.bytes[self.at + layout.nulls_at + column / 8] |= 1 << (column % 8);
     }
 
+    #[inline]
     pub(crate) fn put<const N: usize>(&mut self, slot: Slot, value: [u8; N]) {
-        self.bytes[slot.at..slot.at + N].copy_from_slice(&value);
+        let at = self.at + slot.at;
+        self.bytes[at..at + N].copy_from_slice(&value);
     }
 
     pub(crate) fn put_text(&mut self, slot: Slot, text: &[u8]) {
-        let (start, length) = (self.bytes.len() as u32, text.len() as u32);
-        self.bytes[slot.at..slot.at + 4].copy_from_slice(&start.to_le_bytes());
-        self.bytes[slot.at + 4..slot.at + 8].copy_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(text);
+        let start = (self.end - self.at) as u32;
+        self.put(slot, start.to_le_bytes());
+        self.put(Slot { at: slot.at + 4, ..slot }, (text.len() as u32).to_le_bytes());
+        let start = self.end;
+        self.end += text.len();
+        if self.bytes.len() < self.end {
+            self.bytes.resize(self.end + Self::FULL, 0);
+        }
+        self.bytes[start..self.end].copy_from_slice(text);
     }
 
-    pub(crate) fn finish<'a>(&'a mut self, layout: &'a RowLayout) -> Row<'a> {
+    /// Ends the row.
+    #[inline]
+    pub(crate) fn finish(&mut self, layout: &RowLayout) {
         if let Some(at) = layout.length_at {
-            let length = self.bytes.len() as u32;
-            self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+            let length = (self.end - self.at) as u32;
+            self.bytes[self.at + at..self.at + at + 4].copy_from_slice(&length.to_le_bytes());
         }
-        Row { layout, bytes: &self.bytes }
+        self.at = self.end;
+    }
+
+    /// Whether the finished rows should be used.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.at >= Self::FULL
+    }
+
+    /// The finished rows.
+    pub(crate) fn rows(&self) -> &[u8] {
+        &self.bytes[..self.at]
+    }
+
+    /// Gives every finished row to `visit`, and forgets them.
+    pub(crate) fn drain(&mut self, layout: &RowLayout, mut visit: impl FnMut(Row<'_>)) {
+        let mut rest = self.rows();
+        while !rest.is_empty() {
+            let row = Row { layout, bytes: rest };
+            let (_, behind) = rest.split_at(row.len());
+            visit(row);
+            rest = behind;
+        }
+        self.bytes[..self.end].fill(0);
+        (self.at, self.end) = (0, 0);
     }
 }

@@ -427,16 +427,16 @@ mod tests {
         let parser = Parser::new(&mapping.unwrap()).unwrap();
         let layout = &parser.layout;
         let user = parser.columns.iter().position(|column| column.name == "user_id").unwrap();
-        let mut data = Vec::new();
+        let mut row = RowBuilder::default();
         for (position, id) in users.iter().enumerate() {
-            let mut row = RowBuilder::new();
             row.start(layout, 0, position as u64);
             match id {
                 Some(id) => row.put(layout.slot(user), id.to_le_bytes()),
                 None => row.null(layout, user),
             }
-            data.extend_from_slice(row.finish(layout).as_bytes());
+            row.finish(layout);
         }
+        let data = row.rows();
         let rows: Vec<Row<'_>> =
             layout.starts(&data).into_iter().map(|start| layout.row(&data, start)).collect();
         check(&rows);
