@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::mapping::SourceMapping;
     use crate::parse::Parser;
-    use crate::row::RowBuilder;
+    use crate::row_builder::RowBuilder;
     use proptest::prelude::*;
 
     proptest! {
@@ -167,9 +167,9 @@ mod tests {
             let users = || rows.iter().filter_map(|(user, _)| *user);
             let near = users().max().unwrap_or(0) - users().min().unwrap_or(0) < 4_294_967_295;
             let (mut spread, mut compared) = (Buffer::default(), Buffer::default());
-            let starts = by_comparison(layout, &data, &mut compared);
+            let starts = by_comparison(layout, data, &mut compared);
             prop_assert!(starts.is_empty());
-            let done = by_user(layout, &data, layout.row_bytes().unwrap(), &mut spread);
+            let done = by_user(layout, data, layout.row_bytes().unwrap(), &mut spread);
             prop_assert_eq!(done, near.then_some(()));
             prop_assert!(done.is_none() || *spread == *compared);
         }
