@@ -54,12 +54,18 @@ impl From<Vec<u8>> for Buffer {
 }
 
 /// Buffers that nobody uses now.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct SpareBuffers {
     buffers: Arc<Mutex<Vec<Buffer>>>,
+    most: usize,
 }
 
 impl SpareBuffers {
+    /// Keeps up to `most` buffers.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { buffers: Arc::default(), most }
+    }
+
     /// Returns an empty buffer.
     pub(crate) fn take(&self) -> Buffer {
         let mut buffer =
@@ -69,7 +75,10 @@ impl SpareBuffers {
     }
 
     pub(crate) fn give(&self, buffer: Buffer) {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() < self.most {
+            buffers.push(buffer);
+        }
     }
 }
 
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_was_in_a_buffer_is_gone() {
-        let spare = SpareBuffers::default();
+        let spare = SpareBuffers::new(1);
         let mut buffer = spare.take();
         buffer.extend(b"abcdef");
         buffer.consume(2);

@@ -23,7 +23,8 @@ use crate::reject;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
-use crate::spill::{KeySample, Partition, Scatter, SpillFolder, Splitters};
+use crate::spill::{Partition, Scatter, SpillFolder};
+use crate::splitters::{KeySample, Splitters};
 use crate::tagging::{Tagging, tagged};
 use crate::target::ColumnKind;
 
@@ -274,7 +275,7 @@ impl Ingest {
             _ => None,
         };
 
-        let (partitions, spill) = scatter.into_partitions();
+        let (partitions, spill) = scatter.into_partitions()?;
         let spill = &spill;
         let refined = partitions.into_iter().flat_map(|partition| {
             match partition.refine(&parser.layout, spill, plan.partition_bytes) {
@@ -282,13 +283,13 @@ impl Ingest {
                 Err(error) => vec![Err(error)],
             }
         });
-        let spare = SpareBuffers::default();
+        let spare = SpareBuffers::new(plan.threads.get());
         let sort = |partition: Result<Partition, IngestError>| {
             Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
         };
         let mut rows = 0;
         std::thread::scope(|scope| {
-            let sorted = ordered_map(scope, plan.threads, refined, sort);
+            let sorted = ordered_map(scope, plan.sort_threads(), refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
                 let rows = group?;

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::mapping::SourceMapping;
     use crate::parse::Parser;
-    use crate::row::RowBuilder;
+    use crate::row_builder::RowBuilder;
     use proptest::prelude::*;
 
     proptest! {
@@ -153,23 +153,23 @@ mod tests {
             let layout = &parser.layout;
             let column = |name: &str| parser.columns.iter().position(|column| column.name == name).unwrap();
             let (user, time) = (column("user_id"), column("event_time"));
-            let mut data = Vec::new();
+            let mut row = RowBuilder::default();
             for (position, (id, second)) in rows.iter().enumerate() {
-                let mut row = RowBuilder::new();
                 row.start(layout, position % 3, position as u64);
                 row.put(layout.slot(time), second.to_le_bytes());
                 match id {
                     Some(id) => row.put(layout.slot(user), id.to_le_bytes()),
                     None => row.null(layout, user),
                 }
-                data.extend_from_slice(row.finish(layout).as_bytes());
+                row.finish(layout);
             }
+            let data = row.rows();
             let users = || rows.iter().filter_map(|(user, _)| *user);
             let near = users().max().unwrap_or(0) - users().min().unwrap_or(0) < 4_294_967_295;
             let (mut spread, mut compared) = (Buffer::default(), Buffer::default());
-            let starts = by_comparison(layout, &data, &mut compared);
+            let starts = by_comparison(layout, data, &mut compared);
             prop_assert!(starts.is_empty());
-            let done = by_user(layout, &data, layout.row_bytes().unwrap(), &mut spread);
+            let done = by_user(layout, data, layout.row_bytes().unwrap(), &mut spread);
             prop_assert_eq!(done, near.then_some(()));
             prop_assert!(done.is_none() || *spread == *compared);
         }

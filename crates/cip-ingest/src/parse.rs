@@ -13,7 +13,8 @@ use crate::interner::{DictionaryCache, SharedDictionary};
 use crate::mapping::SourceMapping;
 use crate::record::{FieldSpan, RecordEnd, record_end, split_fields, trim_line_end};
 use crate::reject::{Reason, Reject};
-use crate::row::{Row, RowBuilder, RowLayout};
+use crate::row::{Row, RowLayout};
+use crate::row_builder::RowBuilder;
 use crate::rule::{Condition, TimeFormat};
 use crate::source::{Chunk, Header};
 use crate::structure::Structure;
@@ -155,6 +156,7 @@ impl Parser {
             parsed.lines += count_lines(&data[at..end]);
             at = end;
         }
+        work.row.drain(&self.layout, emit);
         let scratch = Scratch { structure, spans, work };
         self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         parsed
@@ -166,7 +168,7 @@ impl Parser {
             caches.resize_with(self.columns.len(), DictionaryCache::default);
             let mut dates = Vec::new();
             dates.resize_with(self.columns.len(), LastDate::default);
-            let work = Work { unescaped: Vec::new(), row: RowBuilder::new(), caches, dates };
+            let work = Work { unescaped: Vec::new(), row: RowBuilder::default(), caches, dates };
             Scratch { structure: Structure::default(), spans: Vec::new(), work }
         })
     }
@@ -297,7 +299,10 @@ impl Parser {
             }
         }
         parsed.events += 1;
-        emit(row.finish(&self.layout));
+        row.finish(&self.layout);
+        if row.is_full() {
+            row.drain(&self.layout, emit);
+        }
         Ok(())
     }
 }

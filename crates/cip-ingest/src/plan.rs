@@ -81,11 +81,17 @@ impl Plan {
             budget,
             threads: workers,
             chunk_bytes,
-            buffer_bytes: (free / 3) as usize,
+            // With the chunks, all of it: sorting starts when the buffers are spilled.
+            buffer_bytes: (free / 4 * 3) as usize,
             partitions,
             partition_bytes,
             total_bytes: csv.max(1),
         })
+    }
+
+    /// Threads that load and sort: less work than encoding, and every one holds partitions.
+    pub(crate) fn sort_threads(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.threads.get().div_ceil(2)).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Gives `visit` some chunks of a file that tell what its keys are like: spread over a plain file, the start of a
@@ -98,7 +104,7 @@ impl Plan {
         mut visit: impl FnMut(&Chunk),
     ) -> Result<(), IngestError> {
         if source.compression != Compression::None {
-            visit(&file.next_chunk(HEAD_BYTES, delimiter, &SpareBuffers::default())?);
+            visit(&file.next_chunk(HEAD_BYTES, delimiter, &SpareBuffers::new(0))?);
             return Ok(());
         }
         let probes =

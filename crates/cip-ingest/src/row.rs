@@ -15,7 +15,6 @@ use crate::target::{ColumnKind, TargetColumn};
 use cip_core::table::SessionIdType;
 
 const TIME: usize = 8;
-const OFFSET_BITS: u32 = 40;
 
 /// Where each column of the store lies in a row.
 #[derive(Debug)]
@@ -24,14 +23,15 @@ pub(crate) struct RowLayout {
     user: Option<(usize, SlotKind)>,
     pub(crate) session: Option<usize>,
     /// Where the row's length stands, in layouts with texts.
-    length_at: Option<usize>,
-    nulls_at: usize,
-    fixed: usize,
+    pub(crate) length_at: Option<usize>,
+    pub(crate) nulls_at: usize,
+    /// Bytes of a row without its texts.
+    pub(crate) fixed: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
-    at: usize,
+    pub(crate) at: usize,
     pub(crate) kind: SlotKind,
 }
 
@@ -128,8 +128,9 @@ impl RowLayout {
 /// A row inside a buffer of rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
-    layout: &'a RowLayout,
-    bytes: &'a [u8],
+    pub(crate) layout: &'a RowLayout,
+    /// From its start on, perhaps further than its end.
+    pub(crate) bytes: &'a [u8],
 }
 
 /// What rows are ordered by: user, time, source file, line; rows without a user come last.
@@ -202,41 +203,50 @@ impl PartialOrd for RowKey<'_> {
 }
 
 impl<'a> Row<'a> {
+    #[inline]
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let mut bytes = [0; N];
         bytes.copy_from_slice(&self.bytes[at..at + N]);
         bytes
     }
 
+    #[inline]
     fn u32(&self, at: usize) -> u32 {
         u32::from_le_bytes(self.array(at))
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.layout.length_at.map_or(self.layout.fixed, |at| self.u32(at) as usize)
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &'a [u8] {
         &self.bytes[..self.len()]
     }
 
+    #[inline]
     pub(crate) fn is_null(&self, column: usize) -> bool {
         self.bytes[self.layout.nulls_at + column / 8] & (1 << (column % 8)) != 0
     }
 
+    #[inline]
     pub(crate) fn int64(&self, slot: Slot) -> i64 {
         i64::from_le_bytes(self.array(slot.at))
     }
 
+    #[inline]
     pub(crate) fn float64(&self, slot: Slot) -> f64 {
         f64::from_le_bytes(self.array(slot.at))
     }
 
+    #[inline]
     pub(crate) fn code(&self, slot: Slot) -> u32 {
         self.u32(slot.at)
     }
 
     /// The bytes of a UUID or a text.
+    #[inline]
     pub(crate) fn bytes(&self, slot: Slot) -> &'a [u8] {
         match slot.kind {
             SlotKind::Text => {
@@ -297,47 +307,5 @@ impl<'a> Row<'a> {
             }
             _ => RowKey { unknown: true, prefix: 0, text: &[], time, position },
         }
-    }
-}
-
-/// Writes one row after the other.
-#[derive(Debug)]
-pub(crate) struct RowBuilder {
-    bytes: Vec<u8>,
-}
-
-impl RowBuilder {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new() }
-    }
-
-    pub(crate) fn start(&mut self, layout: &RowLayout, file: usize, offset: u64) {
-        self.bytes.clear();
-        self.bytes.resize(layout.fixed, 0);
-        let position = (file as u64) << OFFSET_BITS | (offset & ((1 << OFFSET_BITS) - 1));
-        self.bytes[..8].copy_from_slice(&position.to_le_bytes());
-    }
-
-    pub(crate) fn null(&mut self, layout: &RowLayout, column: usize) {
-        self.bytes[layout.nulls_at + column / 8] |= 1 << (column % 8);
-    }
-
-    pub(crate) fn put<const N: usize>(&mut self, slot: Slot, value: [u8; N]) {
-        self.bytes[slot.at..slot.at + N].copy_from_slice(&value);
-    }
-
-    pub(crate) fn put_text(&mut self, slot: Slot, text: &[u8]) {
-        let (start, length) = (self.bytes.len() as u32, text.len() as u32);
-        self.bytes[slot.at..slot.at + 4].copy_from_slice(&start.to_le_bytes());
-        self.bytes[slot.at + 4..slot.at + 8].copy_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(text);
-    }
-
-    pub(crate) fn finish<'a>(&'a mut self, layout: &'a RowLayout) -> Row<'a> {
-        if let Some(at) = layout.length_at {
-            let length = self.bytes.len() as u32;
-            self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
-        }
-        Row { layout, bytes: &self.bytes }
     }
 }

@@ -31,6 +31,15 @@ impl Drop for SortedRows {
     }
 }
 
+/// Whether two session ids are the same; UUIDs are compared without a call.
+#[inline]
+fn same_id(a: &[u8], b: &[u8]) -> bool {
+    match (<&[u8; 16]>::try_from(a), <&[u8; 16]>::try_from(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
 /// Stands for "no session".
 const NO_SESSION: u32 = u32::MAX;
 
@@ -102,7 +111,10 @@ impl SortedRows {
             let wanted = row.bytes(slot);
             let of_user = &sessions[user_start..];
             let known = if of_user.len() <= FEW {
-                of_user.iter().rposition(|&first| id(first) == wanted).map(|at| (user_start + at) as u32)
+                of_user
+                    .iter()
+                    .rposition(|&first| same_id(id(first), wanted))
+                    .map(|at| (user_start + at) as u32)
             } else {
                 if many.is_empty() {
                     many.extend((user_start..).zip(of_user).map(|(at, &first)| (id(first), at as u32)));

@@ -33,6 +33,9 @@ pub(crate) enum Compression {
     Zstd,
 }
 
+/// Buffers of chunks that are kept to be used again.
+const SPARE_BUFFERS: usize = 2;
+
 const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".csv.zst"];
 
 /// Returns the files behind `paths` (files, and folders of files ending in .csv, .csv.gz or .csv.zst), by name.
@@ -162,7 +165,7 @@ impl ChunkReader {
             open: None,
             bytes_before: 0,
             failed: false,
-            spare: SpareBuffers::default(),
+            spare: SpareBuffers::new(SPARE_BUFFERS),
         }
     }
 

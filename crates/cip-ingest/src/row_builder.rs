@@ -1,0 +1,92 @@
+//! Rows as they are written.
+
+use crate::row::{Row, RowLayout, Slot};
+
+/// Bits of the byte where a record starts, in a position.
+const OFFSET_BITS: u32 = 40;
+
+/// Writes rows, some of them before they are used: what was just written in small pieces is slow to read in large ones.
+#[derive(Debug, Default)]
+pub(crate) struct RowBuilder {
+    /// Zeros from `end` on.
+    bytes: Vec<u8>,
+    /// Where the row that is being written starts, and how far it was written.
+    at: usize,
+    end: usize,
+}
+
+impl RowBuilder {
+    /// Bytes of rows at which they should be used.
+    const FULL: usize = 8 << 10;
+
+    /// Starts a row; one that was not finished is gone.
+    #[inline]
+    pub(crate) fn start(&mut self, layout: &RowLayout, file: usize, offset: u64) {
+        if self.end > self.at {
+            self.bytes[self.at..self.end].fill(0);
+        }
+        self.end = self.at + layout.fixed;
+        if self.bytes.len() < self.end {
+            self.bytes.resize(self.end + Self::FULL, 0);
+        }
+        let position = (file as u64) << OFFSET_BITS | (offset & ((1 << OFFSET_BITS) - 1));
+        self.bytes[self.at..self.at + 8].copy_from_slice(&position.to_le_bytes());
+    }
+
+    #[inline]
+    pub(crate) fn null(&mut self, layout: &RowLayout, column: usize) {
+        self.bytes[self.at + layout.nulls_at + column / 8] |= 1 << (column % 8);
+    }
+
+    #[inline]
+    pub(crate) fn put<const N: usize>(&mut self, slot: Slot, value: [u8; N]) {
+        let at = self.at + slot.at;
+        self.bytes[at..at + N].copy_from_slice(&value);
+    }
+
+    pub(crate) fn put_text(&mut self, slot: Slot, text: &[u8]) {
+        let start = (self.end - self.at) as u32;
+        self.put(slot, start.to_le_bytes());
+        self.put(Slot { at: slot.at + 4, ..slot }, (text.len() as u32).to_le_bytes());
+        let start = self.end;
+        self.end += text.len();
+        if self.bytes.len() < self.end {
+            self.bytes.resize(self.end + Self::FULL, 0);
+        }
+        self.bytes[start..self.end].copy_from_slice(text);
+    }
+
+    /// Ends the row.
+    #[inline]
+    pub(crate) fn finish(&mut self, layout: &RowLayout) {
+        if let Some(at) = layout.length_at {
+            let length = (self.end - self.at) as u32;
+            self.bytes[self.at + at..self.at + at + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        self.at = self.end;
+    }
+
+    /// Whether the finished rows should be used.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.at >= Self::FULL
+    }
+
+    /// The finished rows.
+    pub(crate) fn rows(&self) -> &[u8] {
+        &self.bytes[..self.at]
+    }
+
+    /// Gives every finished row to `visit`, and forgets them.
+    pub(crate) fn drain(&mut self, layout: &RowLayout, mut visit: impl FnMut(Row<'_>)) {
+        let mut rest = self.rows();
+        while !rest.is_empty() {
+            let row = Row { layout, bytes: rest };
+            let (_, behind) = rest.split_at(row.len());
+            visit(row);
+            rest = behind;
+        }
+        self.bytes[..self.end].fill(0);
+        (self.at, self.end) = (0, 0);
+    }
+}
