@@ -113,7 +113,7 @@ impl Ingest {
             file.header().names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         let mut out = BufWriter::new(File::create(&path).map_err(io)?);
         let header = names.join(&char::from(delimiter).to_string());
-        let chunk = file.next_chunk(BYTES_A_FILE, delimiter, &SpareBuffers::default())?;
+        let chunk = file.next_chunk(BYTES_A_FILE, delimiter, &SpareBuffers::new(1))?;
         writeln!(out, "{header}")
             .and_then(|()| out.write_all(&chunk.data))
             .and_then(|()| out.flush())
