@@ -78,11 +78,12 @@ pub(crate) fn encode(
         }
         (Scheme::Delta, DataType::UInt32, Type::INT32) => {
             let values = array.as_primitive::<UInt32Type>().values();
-            let (first, last) = rows
-                .present()
-                .fold((u32::MAX, 0), |(first, last), row| (first.min(values[row]), last.max(values[row])));
+            let (mut first, mut last) = (u32::MAX, 0);
             scratch.values.clear();
-            scratch.values.extend(rows.present().map(|row| i64::from(values[row].cast_signed())));
+            rows.each_present(|row| {
+                (first, last) = (first.min(values[row]), last.max(values[row]));
+                scratch.values.push(i64::from(values[row].cast_signed()));
+            });
             let bounds = (first <= last).then_some((first.cast_signed(), last.cast_signed()));
             let (first, last) = bounds.unzip();
             let statistics = Statistics::int32(first, last, None, Some(rows.null_count()), false);
@@ -110,9 +111,22 @@ impl Rows {
         self.nulls.as_ref().map_or(0, |nulls| nulls.null_count() as u64)
     }
 
-    /// The rows that have a value.
-    fn present(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows).filter(|&row| self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)))
+    /// Calls `visit` with every row that has a value, until there is none for one.
+    #[inline]
+    fn try_each_present(&self, mut visit: impl FnMut(usize) -> Option<()>) -> Option<()> {
+        match &self.nulls {
+            None => (0..self.rows).try_for_each(visit),
+            Some(nulls) => nulls.valid_indices().try_for_each(&mut visit),
+        }
+    }
+
+    /// Calls `visit` with every row that has a value.
+    #[inline]
+    fn each_present(&self, mut visit: impl FnMut(usize)) {
+        match &self.nulls {
+            None => (0..self.rows).for_each(visit),
+            Some(nulls) => nulls.valid_indices().for_each(&mut visit),
+        }
     }
 
     /// Calls `page` with the rows of each page, and which of the values are theirs.

@@ -28,7 +28,7 @@ pub(super) fn bytes(
     present.clear();
     match rows.nulls {
         None => present.extend_from_slice(values),
-        Some(_) => present.extend(rows.present().map(|row| values[row])),
+        Some(_) => rows.each_present(|row| present.push(values[row])),
     }
     let mut pages = Pages::new(descriptor, Codec::Zstd(2), compressors);
     rows.pages(|of_page, values_of_page| {

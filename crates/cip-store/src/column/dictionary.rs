@@ -41,6 +41,7 @@ fn find_codes(values: impl ExactSizeIterator<Item = i64>, rows: &Rows, scratch: 
     let Scratch { distinct, codes, .. } = scratch;
     distinct.clear();
     codes.clear();
+    codes.reserve(rows.rows);
     let mut enter = |value| match distinct.code(value) {
         Some(code) => {
             codes.push(code);
@@ -121,16 +122,20 @@ pub(super) fn texts(
     let mut known = vec![0u32; texts.len()];
     let mut distinct: Vec<usize> = Vec::new();
     let keys = array.keys().values();
-    for row in rows.present() {
+    let fits = rows.try_each_present(|row| {
         let key = keys[row] as usize;
         if known[key] == 0 {
             if distinct.len() == super::distinct::Distinct::MOST {
-                return Ok(None);
+                return None;
             }
             distinct.push(key);
             known[key] = distinct.len() as u32;
         }
         codes.push((known[key] - 1) as u16);
+        Some(())
+    });
+    if fits.is_none() {
+        return Ok(None);
     }
     let (mut first, mut last): (Option<&str>, Option<&str>) = (None, None);
     for &key in &distinct {
