@@ -110,7 +110,7 @@ impl SourceComparer {
     /// Returns a comparer of events of `schema`; [`SourceComparer::columns`] says what it reads.
     ///
     /// # Errors
-    /// As [`Sessionizer::new`]; [`CoreError::MissingColumn`] without `source_session`;
+    /// As [`Sessionizer::new`](crate::Sessionizer::new); [`CoreError::MissingColumn`] without `source_session`;
     /// [`SessionizeError::SourceWithSource`] where the rule is that of the source.
     pub fn new(rule: SessionRule, schema: &EventSchema) -> Result<Self, SessionizeError> {
         if rule.basis() == SessionBasis::Source {
@@ -138,7 +138,7 @@ impl SourceComparer {
     /// Adds a batch.
     ///
     /// # Errors
-    /// As [`Sessionizer::push`].
+    /// As [`Sessionizer::push`](crate::Sessionizer::push).
     pub fn push(&mut self, events: &EventBatch) -> Result<(), SessionizeError> {
         let input = self.schema.read(events)?;
         let previous = self.last.as_ref().map(|(user, time)| (user.as_ref(), *time));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arrow_schema::DataType;
-use cip_core::CoreError;
+use cip_core::{CoreError, Timestamp};
 
 /// Why events were not cut into sessions, or not followed through a funnel.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,16 @@ pub enum SessionizeError {
     /// A comparison of the sessions of the source with themselves.
     #[error("the sessions of the source are compared with themselves: give a rule by inactivity")]
     SourceWithSource,
+    /// An event that may belong to a session that has ended already.
+    #[error(
+        "the event of {time} is late, expected {earliest} or later: advance the time less, or sessionize its user again"
+    )]
+    LateEvent {
+        /// When it was.
+        time: Timestamp,
+        /// The start of the user's open session; where there is none, the instant up to which sessions have ended.
+        earliest: Timestamp,
+    },
     /// One table cannot hold that much text in its user ids.
     #[error(
         "the user ids of one table have more than {limit} bytes: push batches one by one, and write each result before \

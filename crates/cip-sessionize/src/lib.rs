@@ -58,6 +58,9 @@
 //! | products | Int64 | distinct product ids |
 //! | revenue | Decimal128(38, s) | sum of price x quantity over purchases; null where there is no price column |
 //!
+//! # Live sessions
+//! [`LiveSessions`] takes the events of a service one by one, of many users at a time, and gives sessions as they end.
+//!
 //! # Sessions of the source
 //! Where the source has sessions of its own, [`compare_sessions`] tells how they lie in those of a rule: which are the same, which
 //! are split, and which are merged ([`SourceComparison`]).
@@ -105,7 +108,9 @@ mod error;
 mod funnel;
 mod input;
 mod key;
+mod live;
 mod midnight;
+mod open_users;
 mod rule;
 mod session;
 mod sessionizer;
@@ -121,6 +126,7 @@ pub use funnel::{
 };
 pub use input::COLUMNS;
 pub use key::{session_key, twin_session_key};
+pub use live::{FinishedSession, LiveEvent, LiveSessions};
 pub use midnight::Midnight;
 pub use rule::{SessionBasis, SessionRule};
 pub use sessionizer::{Sessionizer, sessionize};

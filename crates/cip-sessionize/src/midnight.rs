@@ -40,6 +40,12 @@ impl Midnight {
         let (day, within) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
         day + (within + self.minutes * 60_000_000).div_euclid(MICROS_PER_DAY)
     }
+
+    /// The first instant of the day behind that of `micros`; the last there is where the day does not end.
+    pub(crate) fn next(self, micros: i64) -> i64 {
+        let local = i128::from(self.day(micros) + 1) * i128::from(MICROS_PER_DAY);
+        i64::try_from(local - i128::from(self.minutes * 60_000_000)).unwrap_or(i64::MAX)
+    }
 }
 
 impl FromStr for Midnight {
@@ -113,6 +119,9 @@ mod tests {
         assert_eq!((west.day(hour - 1), west.day(hour)), (-1, 0));
         for midnight in [east, west, Midnight::UTC] {
             assert!(midnight.day(i64::MIN) < midnight.day(i64::MAX));
+            assert_eq!(midnight.next(i64::MAX), i64::MAX);
+            let next = midnight.next(5 * hour);
+            assert_eq!((midnight.day(next - 1), midnight.day(next)), (0, 1));
         }
     }
 }

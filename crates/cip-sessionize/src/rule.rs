@@ -203,6 +203,14 @@ impl ClockRule {
             || self.max_length.is_some_and(|length| since(start) >= length)
             || self.midnight.is_some_and(|midnight| midnight.day(time) != midnight.day(next))
     }
+
+    /// The first instant behind `end` at which an event starts a new session; the last there is where none does.
+    pub(crate) fn deadline(self, start: i64, end: i64) -> i64 {
+        let pause = end.saturating_add_unsigned(self.timeout).saturating_add(1);
+        let length = self.max_length.map_or(i64::MAX, |length| start.saturating_add_unsigned(length));
+        let day = self.midnight.map_or(i64::MAX, |midnight| midnight.next(end));
+        pause.min(length).min(day)
+    }
 }
 
 /// A positive number of whole microseconds.
@@ -270,6 +278,26 @@ mod tests {
         assert!(!rule.splits(0, 0, 1));
         let east = SessionRule::default().with_day_cut("+01:00".parse().unwrap()).clock();
         assert!(!east.splits(-1, -1, 0));
+    }
+
+    #[test]
+    fn a_deadline_is_the_first_instant_that_splits() {
+        let plain = SessionRule::default();
+        let minute = 60_000_000;
+        for rule in [
+            plain.clone(),
+            plain.clone().with_max_length(Duration::from_secs(900)).unwrap(),
+            plain.clone().with_day_cut(Midnight::UTC),
+            plain.with_max_length(Duration::from_secs(300)).unwrap().with_day_cut("-02:30".parse().unwrap()),
+        ] {
+            let clock = rule.clock();
+            for (start, end) in [(-5 * minute, -minute), (0, 0), (145 * minute, 149 * minute)] {
+                let deadline = clock.deadline(start, end);
+                assert!(!clock.splits(start, end, deadline - 1), "{rule:?}");
+                assert!(clock.splits(start, end, deadline), "{rule:?}");
+            }
+            assert_eq!(clock.deadline(i64::MAX, i64::MAX), i64::MAX);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod events;
 mod funnel;
 mod funnel_oracle;
 mod laws;
+mod live;
 mod oracle;
 mod rules;
 mod sequence;

@@ -48,6 +48,10 @@ impl Plan {
         Self { source: false, ..self }
     }
 
+    pub(crate) fn by_the_clock(self) -> Self {
+        Self { campaign: false, ..self.by_inactivity() }
+    }
+
     pub(crate) fn rule(&self) -> SessionRule {
         let micros = |micros: i64| Duration::from_micros(micros as u64);
         let mut rule = SessionRule::new(micros(self.timeout)).unwrap();
