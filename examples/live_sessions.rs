@@ -12,20 +12,20 @@ use cip::sessionize::{FinishedSession, LiveEvent, LiveSessions, SessionRule, Ses
 const SECOND: i64 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Sessions of half an hour's pause and a day at the most; room for 50 visitors, so that some must go early.
+    // Sessions of half an hour's pause and a day at the most; room for 52 visitors, so that some must go early.
     let rule = SessionRule::default().with_max_length(Duration::from_secs(86_400))?;
-    let mut live = LiveSessions::new(rule, NonZeroUsize::new(50).ok_or("at least one")?)?;
+    let mut live = LiveSessions::new(rule, NonZeroUsize::new(52).ok_or("at least one")?)?;
     let money = MoneyScale::new(2)?;
     let (mut ended, mut late) = (Vec::new(), 0);
 
     let noon: Timestamp = "2019-10-01T12:00:00Z".parse()?;
     for n in 0..20_000_i64 {
         // A stream that looks random: an event every two seconds, up to 9 seconds late.
-        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()).cast_unsigned() >> 32;
+        let mixed = noise(n.cast_unsigned());
         let clock = noon.micros() + n * 2 * SECOND;
-        let time = Timestamp::from_micros(clock - (mixed % 10).cast_signed() * SECOND);
-        let visitor = format!("visitor {}", n / 400 * 3 + (mixed >> 8).cast_signed() % 45);
-        let kind = ["view", "view", "view", "cart", "view", "purchase"][(mixed >> 4) as usize % 6];
+        let time = Timestamp::from_micros(clock - ((mixed & 0xffff) % 10).cast_signed() * SECOND);
+        let visitor = format!("visitor {}", n / 400 * 3 + (mixed >> 40).cast_signed() % 45);
+        let kind = ["view", "view", "view", "cart", "view", "purchase"][(mixed >> 32) as usize % 6];
         let event = LiveEvent {
             user: IdRef::Utf8(&visitor),
             time,
@@ -64,4 +64,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
+}
+
+/// Looks random and is the same in every run: SplitMix64.
+fn noise(n: u64) -> u64 {
+    let z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
