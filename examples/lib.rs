@@ -5,3 +5,4 @@
 //! - `own_mapping`: a source with other columns, names and decimals.
 //! - `experiment`: assignment in a service and analysis, from one specification.
 //! - `scoring_service`: a model that is trained at night and scores visitors one by one.
+//! - `live_sessions`: a service's events one by one, sessions as they end.

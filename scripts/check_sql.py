@@ -7,7 +7,8 @@
 Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
 fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, features with a
 cutoff in the middle of the data and a label window behind it, and a funnel (view, cart, purchase within a day; where there is a till
-only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts. Exit code 0 where all agree.
+only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts. Of a clickstream also the sessions of
+other rules, those of the source, and how the two lie in each other. Exit code 0 where all agree.
 """
 
 import argparse
@@ -54,6 +55,58 @@ SESSIONS = """
            count(*) FILTER (event_type = 'purchase') AS purchases, count(DISTINCT product_id) AS products,
            coalesce(sum(price * coalesce(quantity, 1)) FILTER (event_type = 'purchase'), 0) AS revenue
     FROM numbered GROUP BY user_id, session_seq
+"""
+
+# Sessions that also end at midnight of UTC+02:00 and where the brand changes. Of the sessions that times alone give, each row's
+# brand is compared with the last one before it: where they differ a session starts with a brand of its own.
+RULES = """
+    WITH timed AS (
+        SELECT *, rowid AS place, coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE
+                      OR (event_time + INTERVAL 2 HOUR)::DATE <> (lag(event_time) OVER w + INTERVAL 2 HOUR)::DATE, true) AS starts
+        FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time, rowid)),
+    stretches AS (
+        SELECT *, sum(starts::INT) OVER (PARTITION BY user_id ORDER BY event_time, place ROWS UNBOUNDED PRECEDING) AS stretch
+        FROM timed),
+    branded AS (
+        SELECT *, starts OR coalesce(brand <> last_value(brand IGNORE NULLS) OVER (
+                      PARTITION BY user_id, stretch ORDER BY event_time, place
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS cuts
+        FROM stretches),
+    gaps AS (
+        SELECT *, sum(cuts::INT) OVER (PARTITION BY user_id ORDER BY event_time, place ROWS UNBOUNDED PRECEDING) AS session_seq
+        FROM branded)
+    {facts} FROM gaps GROUP BY user_id, session_seq
+"""
+
+# Rows without a session of the source are cut by time, among themselves.
+SOURCE_SESSIONS = """
+    WITH timed AS (
+        SELECT *, user_session IS NULL AND event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE AS starts
+        FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id, user_session ORDER BY event_time)),
+    gaps AS (
+        SELECT * EXCLUDE (starts), 0 AS session_seq,
+               sum(coalesce(starts, false)::INT) OVER (PARTITION BY user_id, user_session ORDER BY event_time) AS stretch
+        FROM timed)
+    {facts} FROM gaps GROUP BY user_id, session_seq, user_session, stretch
+"""
+
+# What the command says of all sessions of 30 minutes: how many are engaged, and how those of the source lie in them.
+COMPARED = """
+    WITH gaps AS (
+        SELECT *, coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE, true) AS starts
+        FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time)),
+    events AS (
+        SELECT user_id, user_session, sum(starts::INT) OVER (PARTITION BY user_id ORDER BY event_time) AS session_seq FROM gaps),
+    pairs AS (SELECT user_id, session_seq, user_session, count(*) AS n FROM events GROUP BY ALL),
+    ours AS (
+        SELECT user_id, session_seq, sum(n) AS n, count(user_session) AS sources FROM pairs GROUP BY ALL),
+    theirs AS (
+        SELECT user_id, user_session, sum(n) AS n, count(*) AS parts, any_value(session_seq) AS session_seq
+        FROM pairs WHERE user_session IS NOT NULL GROUP BY ALL)
+    SELECT (SELECT count(*) FROM ours), (SELECT count(*) FROM theirs),
+           (SELECT count(*) FROM theirs JOIN ours USING (user_id, session_seq) WHERE parts = 1 AND theirs.n = ours.n),
+           (SELECT count(*) FROM theirs WHERE parts > 1), (SELECT count(*) FROM ours WHERE sources > 1),
+           (SELECT count(*) FROM ours WHERE sources = 0)
 """
 
 RFM = """
@@ -183,6 +236,36 @@ def funnel(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) ->
     return "funnel", ours, sql
 
 
+def rules(cip: Path, out: Path, db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Writes the sessions of other rules and compares what the command says; returns the checks of their rows."""
+    facts = SESSIONS[SESSIONS.rindex("SELECT user_id, session_seq"):SESSIONS.rindex("FROM numbered")]
+    checks = []
+    for name, options, sql in [
+        ("sessions, cut", ["--cut-at-midnight", "+02:00", "--cut-on", "brand", "--compare-source"], RULES),
+        ("source sessions", ["--by", "source"], SOURCE_SESSIONS),
+        ("sessions", ["--compare-source"], None),
+    ]:
+        table = out / f"{name}.parquet"
+        command = [cip, "sessions", out / "store", *options, "--out", table, "--json"]
+        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        engaged = f"""SELECT count(*) FILTER (session_end - session_start > INTERVAL 10 SECOND OR views >= 2 OR purchases >= 1)
+                      FROM '{table}'"""
+        assert said["engaged_sessions"] == db.execute(engaged).fetchone()[0], said
+        if sql is None:
+            names = ["sessions", "source_sessions", "exact", "split", "merged", "without_source"]
+            compared = dict(zip(names, db.execute(COMPARED).fetchone()))
+            assert {key: said["source_comparison"][key] for key in names} == compared, (said, compared)
+            continue
+        # The source's sessions that start together stand in the order of their codes, which SQL does not know.
+        seq = "0::BIGINT AS session_seq, " if sql is SOURCE_SESSIONS else ""
+        ours = (f"SELECT * EXCLUDE (session_key) REPLACE ({seq}session_start::TIMESTAMP AS session_start, "
+                f"session_end::TIMESTAMP AS session_end) FROM '{table}'")
+        checks.append((name, ours, sql.format(facts=facts)))
+        keys = db.execute(f"SELECT count(*) - count(DISTINCT session_key) FROM '{table}'").fetchone()[0]
+        assert keys == 0, f"{keys} keys of {name} come twice"
+    return checks
+
+
 def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
     """Writes the table of features with a cutoff in the middle of the data; returns its check."""
     first, last = db.execute("SELECT min(event_time), max(event_time) FROM source").fetchone()
@@ -239,6 +322,8 @@ def main() -> int:
         ]
         key = "user_session" if args.mapping == "rees46" else "order_id"
         pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
+        if args.mapping == "rees46":
+            checks.extend(rules(args.cip, out, db))
         checks.append(features(args.cip, out, db, args.mapping))
         checks.append(funnel(args.cip, out, db, args.mapping))
         checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
@@ -249,10 +334,10 @@ def main() -> int:
                 db.execute(f"SELECT count(*) FROM (({a}) EXCEPT ALL ({b}))").fetchone()[0]
                 for a, b in [(ours, theirs), (theirs, ours)]
             )
-            print(f"{name:14} {rows:>12,} rows  {'agree' if wrong == 0 else f'{wrong:,} DIFFER'}")
+            print(f"{name:15} {rows:>12,} rows  {'agree' if wrong == 0 else f'{wrong:,} DIFFER'}")
             failed += wrong
         keys = db.execute(f"SELECT count(*) - count(DISTINCT session_key) FROM '{out}/fact_sessions.parquet'").fetchone()[0]
-        print(f"{'session_key':14} {'unique' if keys == 0 else f'{keys:,} DUPLICATES'}")
+        print(f"{'session_key':15} {'unique' if keys == 0 else f'{keys:,} DUPLICATES'}")
         return 1 if failed or keys else 0
 
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cip_core::CoreError;
+use arrow_schema::DataType;
+use cip_core::{CoreError, Timestamp};
 
 /// Why events were not cut into sessions, or not followed through a funnel.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,67 @@ pub enum SessionizeError {
         timeout: Duration,
         /// The longest timeout there is.
         max: Duration,
+    },
+    /// A length of sessions that is zero, too long, or finer than event times are.
+    #[error(
+        "the longest session is {length:?}, expected whole microseconds, at least 1 and at most {max:?}: 24 hours is \
+         usual"
+    )]
+    MaxLength {
+        /// What was given.
+        length: Duration,
+        /// The longest there is.
+        max: Duration,
+    },
+    /// Text that is no offset from UTC.
+    #[error("`{text}` is no midnight: write UTC, or an offset up to 18 hours such as +01:00")]
+    Midnight {
+        /// What was given.
+        text: Box<str>,
+    },
+    /// Sessions are to end where a column changes that there is not.
+    #[error("the events have no column `{column}` to end sessions at its changes: name one of {known}")]
+    NoAttribute {
+        /// What was given.
+        column: Box<str>,
+        /// The columns that would do.
+        known: Box<str>,
+    },
+    /// Sessions are to end where a column changes that has neither texts nor integers.
+    #[error(
+        "the column `{column}` is {found}, expected Dictionary(Int32, Utf8), Utf8 or Int64 to end sessions at its changes: \
+         name one of {known}"
+    )]
+    AttributeType {
+        /// What was given.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+        /// The columns that would do.
+        known: Box<str>,
+    },
+    /// A rule of sessions that needs a column where only times are known.
+    #[error(
+        "{what} cut sessions by times alone, but the rule needs the column `{column}`: give a rule without it"
+    )]
+    ColumnRule {
+        /// What was asked.
+        what: &'static str,
+        /// The column.
+        column: Box<str>,
+    },
+    /// A comparison of the sessions of the source with themselves.
+    #[error("the sessions of the source are compared with themselves: give a rule by inactivity")]
+    SourceWithSource,
+    /// An event that may belong to a session that has ended already.
+    #[error(
+        "the event of {time} is late, expected {earliest} or later: advance the time less, or sessionize its user again"
+    )]
+    LateEvent {
+        /// When it was.
+        time: Timestamp,
+        /// The start of the user's open session; where there is none, the instant up to which sessions have ended.
+        earliest: Timestamp,
     },
     /// One table cannot hold that much text in its user ids.
     #[error(

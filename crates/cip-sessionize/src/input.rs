@@ -2,11 +2,17 @@
 
 use std::ops::Range;
 
+use arrow_array::{Array, UInt32Array};
 use cip_core::{
     Amounts, CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdType, MoneyScale, column,
 };
 
-/// The event columns that sessions are made from, in the store's order: what a reader should project.
+use crate::attribute::{AttributeColumn, check_attribute};
+use crate::error::SessionizeError;
+use crate::rule::{SessionBasis, SessionRule};
+
+/// The event columns that sessions are made from, in the store's order: what a reader should project. Some rules need more:
+/// see [`SessionRule::columns`].
 ///
 /// `product_id`, `price` and `quantity` may be absent.
 pub const COLUMNS: &[&str] = &[
@@ -21,26 +27,47 @@ pub const COLUMNS: &[&str] = &[
 /// The types that every batch must have.
 #[derive(Debug, Clone)]
 pub(crate) struct InputSchema {
-    /// The schema's part of [`COLUMNS`].
+    /// The schema's part of the rule's columns.
     schema: EventSchema,
+    rule: SessionRule,
     pub(crate) users: IdType,
     pub(crate) products: Option<IdType>,
     pub(crate) money: Option<MoneyScale>,
 }
 
 impl InputSchema {
-    pub(crate) fn try_new(schema: &EventSchema) -> Result<Self, CoreError> {
-        for column in [column::EVENT_TIME, column::EVENT_TYPE] {
+    /// The columns of a rule.
+    pub(crate) fn try_new(rule: SessionRule, schema: &EventSchema) -> Result<Self, SessionizeError> {
+        let source = rule.basis() == SessionBasis::Source;
+        Self::with_columns(rule, source.then_some(column::SOURCE_SESSION), schema)
+    }
+
+    /// The columns of a rule, and `source`.
+    pub(crate) fn with_columns(
+        rule: SessionRule,
+        source: Option<&'static str>,
+        schema: &EventSchema,
+    ) -> Result<Self, SessionizeError> {
+        for column in [column::EVENT_TIME, column::EVENT_TYPE].into_iter().chain(source) {
             if !schema.has(column) {
-                return Err(CoreError::MissingColumn { column });
+                return Err(CoreError::MissingColumn { column }.into());
             }
+        }
+        if let Some(attribute) = rule.attribute() {
+            check_attribute(schema, attribute)?;
         }
         Ok(Self {
             users: schema.user_type()?,
             products: schema.id_type(column::PRODUCT_ID),
             money: schema.money_scale(),
-            schema: schema.project(COLUMNS),
+            schema: schema.project(&rule.columns().into_iter().chain(source).collect::<Vec<_>>()),
+            rule,
         })
+    }
+
+    /// The rule whose columns they are.
+    pub(crate) fn rule(&self) -> &SessionRule {
+        &self.rule
     }
 
     /// Returns the columns of a batch.
@@ -52,6 +79,11 @@ impl InputSchema {
             times: events.times()?.values(),
             kinds: events.kinds()?,
             products: if has(column::PRODUCT_ID) { Some(events.products()?) } else { None },
+            sources: events.source_sessions().filter(|_| has(column::SOURCE_SESSION)),
+            attribute: self
+                .rule
+                .attribute()
+                .and_then(|name| AttributeColumn::of(events.record_batch(), name)),
             amounts: events
                 .amounts()
                 .filter(|_| has(column::PRICE))
@@ -67,10 +99,19 @@ pub(crate) struct Input<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Vec<EventKind>,
     pub(crate) products: Option<&'a IdColumn>,
+    /// Where the rule has one.
+    pub(crate) attribute: Option<AttributeColumn<'a>>,
+    sources: Option<&'a UInt32Array>,
     amounts: Option<Amounts<'a>>,
 }
 
 impl Input<'_> {
+    /// The source's session of a row, where the rule looks at it.
+    #[inline]
+    pub(crate) fn source_session(&self, row: usize) -> Option<u32> {
+        self.sources.filter(|codes| codes.is_valid(row)).map(|codes| codes.value(row))
+    }
+
     /// Returns `sum` plus price x quantity of the purchases in `rows`, or none beyond the range of an i128.
     pub(crate) fn add_revenue(&self, mut sum: i128, rows: Range<usize>) -> Option<i128> {
         let Some(amounts) = &self.amounts else { return Some(sum) };

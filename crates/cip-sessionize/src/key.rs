@@ -1,7 +1,7 @@
 //! The key of a session: a hash of whose it is and when it started.
 
 use cip_core::{IdRef, Timestamp};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Returns the key of the session that `user` started at `start`.
 ///
@@ -18,6 +18,8 @@ use xxhash_rust::xxh3::xxh3_64;
 /// | any | or a Utf8 id as its bytes, without length or terminator |
 /// | 8 | `start` in microseconds since 1970-01-01T00:00:00Z, two's complement, little-endian |
 ///
+/// The seed is 0, but for a session that starts at the same instant as earlier ones of its user: see [`twin_session_key`].
+///
 /// The layout is one to one within a table, which has one type of ids. Two sessions share a key with the chance
 /// of a 64-bit hash: for n sessions about n² / 2⁶⁵, which is 1.3 in 100,000 for a table of 22 million.
 ///
@@ -30,21 +32,43 @@ use xxhash_rust::xxh3::xxh3_64;
 /// # Ok::<(), cip_core::CoreError>(())
 /// ```
 pub fn session_key(user: IdRef<'_>, start: Timestamp) -> u64 {
-    session_key_in(user, start.micros(), &mut Vec::new())
+    twin_session_key(user, start, 0)
 }
 
-/// As [`session_key`], with room for the bytes of a text id.
-pub(crate) fn session_key_in(user: IdRef<'_>, start: i64, scratch: &mut Vec<u8>) -> u64 {
+/// Returns the key of a session before which `earlier` sessions of `user` stand that start at the same instant.
+///
+/// Sessions that are cut by the clock never start together. Those of a source may, and those that end where an attribute
+/// changes: of events at one instant, too. They are counted in the order of `fact_sessions`.
+///
+/// # Method
+/// As [`session_key`], with `earlier` as the seed.
+///
+/// # Examples
+/// ```
+/// use cip_core::{IdRef, Timestamp};
+/// use cip_sessionize::{session_key, twin_session_key};
+/// let start: Timestamp = "2019-11-01".parse()?;
+/// let keys = [0, 1].map(|earlier| twin_session_key(IdRef::Int64(7), start, earlier));
+/// assert!(keys[0] == session_key(IdRef::Int64(7), start) && keys[1] != keys[0]);
+/// # Ok::<(), cip_core::CoreError>(())
+/// ```
+pub fn twin_session_key(user: IdRef<'_>, start: Timestamp, earlier: u64) -> u64 {
+    session_key_in(user, start.micros(), earlier, &mut Vec::new())
+}
+
+/// As [`twin_session_key`], with room for the bytes of a text id.
+pub(crate) fn session_key_in(user: IdRef<'_>, start: i64, earlier: u64, scratch: &mut Vec<u8>) -> u64 {
+    let hash = |bytes: &[u8]| if earlier == 0 { xxh3_64(bytes) } else { xxh3_64_with_seed(bytes, earlier) };
     match user {
         IdRef::Int64(user) => {
             let bytes = (u128::from(start.cast_unsigned()) << 64) | u128::from(user.cast_unsigned());
-            xxh3_64(&bytes.to_le_bytes())
+            hash(&bytes.to_le_bytes())
         }
         IdRef::Utf8(user) => {
             scratch.clear();
             scratch.extend_from_slice(user.as_bytes());
             scratch.extend_from_slice(&start.to_le_bytes());
-            xxh3_64(scratch)
+            hash(scratch)
         }
     }
 }
@@ -62,6 +86,7 @@ mod tests {
         for id in ["", "17850", "Zoë"] {
             let bytes = [id.as_bytes(), &start.to_le_bytes()].concat();
             assert_eq!(session_key(IdRef::Utf8(id), at), xxh3_64(&bytes), "{id}");
+            assert_eq!(twin_session_key(IdRef::Utf8(id), at, 2), xxh3_64_with_seed(&bytes, 2), "{id}");
         }
     }
 }

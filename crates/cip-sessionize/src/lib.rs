@@ -1,6 +1,7 @@
 //! Which visits did a customer make, how long did each last, and what happened in it?
 //!
-//! A session is a run of one user's events in which no two neighbours lie further apart than a timeout. This
+//! A session is a run of one user's events in which no two neighbours lie further apart than a timeout; a [`SessionRule`]
+//! may also end it after a longest length, at midnight or where a campaign changes, or take the source's own sessions. This
 //! crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a session.
 //!
 //! ```
@@ -32,7 +33,7 @@
 //! table.
 //!
 //! # Columns in
-//! [`COLUMNS`] are read and no others. Rows are sorted by user_id (nulls last), event_time.
+//! [`SessionRule::columns`] are read and no others: [`COLUMNS`] where the rule needs no more. Rows are sorted by user_id (nulls last), event_time.
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -48,7 +49,7 @@
 //!
 //! | column | type | |
 //! |---|---|---|
-//! | session_key | UInt64 | [`session_key`] of user and start: the same in every run |
+//! | session_key | UInt64 | [`session_key`] of user and start: the same in every run; of sessions that start together [`twin_session_key`] |
 //! | user_id | as it came | |
 //! | session_seq | Int64 | 1 for the user's first session, 2 for the second, … |
 //! | session_start, session_end | Timestamp(us, UTC) | of the first and the last event |
@@ -56,6 +57,13 @@
 //! | events, views, carts, removes, purchases | Int64 | events of all types and of each |
 //! | products | Int64 | distinct product ids |
 //! | revenue | Decimal128(38, s) | sum of price x quantity over purchases; null where there is no price column |
+//!
+//! # Live sessions
+//! [`LiveSessions`] takes the events of a service one by one, of many users at a time, and gives sessions as they end.
+//!
+//! # Sessions of the source
+//! Where the source has sessions of its own, [`compare_sessions`] tells how they lie in those of a rule: which are the same, which
+//! are split, and which are merged ([`SourceComparison`]).
 //!
 //! # Funnels
 //! A [`Funnel`] follows users through steps, such as view, cart, purchase, within a window of time. It gives
@@ -92,15 +100,24 @@
 //! for it, a timeout or window that is not a positive number of whole microseconds, funnels of fewer than 2 or more than
 //! [`MAX_STEPS`] steps, patterns that cannot be read, and sums of money beyond 38 digits: see [`SessionizeError`].
 
+mod attribute;
 mod boundaries;
+mod comparison;
+mod cuts;
 mod error;
 mod funnel;
 mod input;
 mod key;
+mod live;
+mod midnight;
+mod open_users;
 mod rule;
+mod session;
 mod sessionizer;
+mod source_sessions;
 mod table;
 
+pub use comparison::{SourceComparer, SourceComparison, compare_sessions};
 pub use error::SessionizeError;
 pub use funnel::{
     Abandonment, AbandonmentCount, DurationCounts, FUNNEL_COLUMNS, Funnel, FunnelBuilder, FunnelMode,
@@ -108,6 +125,8 @@ pub use funnel::{
     sequence_match, window_funnel,
 };
 pub use input::COLUMNS;
-pub use key::session_key;
-pub use rule::SessionRule;
+pub use key::{session_key, twin_session_key};
+pub use live::{FinishedSession, LiveEvent, LiveSessions};
+pub use midnight::Midnight;
+pub use rule::{SessionBasis, SessionRule};
 pub use sessionizer::{Sessionizer, sessionize};

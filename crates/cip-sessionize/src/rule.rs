@@ -1,8 +1,13 @@
-//! The inactivity rule: how long a pause ends a session.
+//! The rule of sessions: what ends one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cip_core::column;
+
 use crate::error::SessionizeError;
+use crate::input::COLUMNS;
+use crate::midnight::Midnight;
 
 /// The longest timeout in microseconds.
 const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
@@ -12,21 +17,45 @@ const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
 /// A gap of exactly the timeout continues the session. The default of 30 minutes is Google Analytics' own
 /// ("By default, a session lasts until there's 30 minutes of inactivity", Analytics Help,
 /// <https://support.google.com/analytics/answer/2731565>); unlike the Analytics of that page, midnight and a
-/// change of campaign do not end a session.
+/// change of campaign do not end a session unless they are asked for:
+///
+/// | rule | a new session starts at an event |
+/// |---|---|
+/// | always | more than the timeout behind the previous one |
+/// | [`with_max_length`](Self::with_max_length) | at the start plus the length, or later |
+/// | [`with_day_cut`](Self::with_day_cut) | of another calendar day than the previous one |
+/// | [`with_attribute_cut`](Self::with_attribute_cut) | whose value differs from the session's last value |
+///
+/// They combine: any of them starts a new session. [`SessionRule::source`] takes the sessions of the source instead of the
+/// timeout; the other rules cut those as well.
 ///
 /// # Examples
 /// ```
 /// use std::time::Duration;
-/// use cip_sessionize::SessionRule;
+/// use cip_sessionize::{Midnight, SessionRule};
 /// assert_eq!(SessionRule::default().timeout(), Duration::from_secs(1800));
 /// assert_eq!(SessionRule::new(Duration::from_secs(900))?.timeout(), Duration::from_secs(900));
 /// assert!(SessionRule::new(Duration::ZERO).is_err());
+/// let like_analytics = SessionRule::default().with_day_cut(Midnight::UTC).with_attribute_cut("campaign");
+/// assert_eq!(like_analytics.attribute(), Some("campaign"));
 /// # Ok::<(), cip_sessionize::SessionizeError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionRule {
-    /// 1..=MAX_MICROS.
-    micros: u64,
+    clock: ClockRule,
+    basis: SessionBasis,
+    attribute: Option<Arc<str>>,
+}
+
+/// What holds the events of a session together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SessionBasis {
+    /// That no two neighbours lie further apart than the timeout.
+    #[default]
+    Inactivity,
+    /// That the source gave them one session. Those to which it gave none are held together as by
+    /// [`SessionBasis::Inactivity`], among themselves.
+    Source,
 }
 
 impl SessionRule {
@@ -36,31 +65,159 @@ impl SessionRule {
     /// [`SessionizeError::Timeout`] where it is zero, not in whole microseconds (the unit of event times), or
     /// more of them than 63 bits hold.
     pub fn new(timeout: Duration) -> Result<Self, SessionizeError> {
-        match u64::try_from(timeout.as_micros()) {
-            Ok(micros @ 1..=MAX_MICROS) if timeout.subsec_nanos().is_multiple_of(1_000) => {
-                Ok(Self { micros })
-            }
-            _ => Err(SessionizeError::Timeout { timeout, max: Duration::from_micros(MAX_MICROS) }),
-        }
+        let error = || SessionizeError::Timeout { timeout, max: Duration::from_micros(MAX_MICROS) };
+        let timeout = whole_micros(timeout).ok_or_else(error)?;
+        let clock = ClockRule { timeout, max_length: None, midnight: None };
+        Ok(Self { clock, basis: SessionBasis::Inactivity, attribute: None })
+    }
+
+    /// Returns the rule of the source's own sessions: one session for each `source_session` of a user. Events without one
+    /// are cut by the timeout of 30 minutes, among themselves.
+    ///
+    /// Sessions of one user may overlap in time; each is one session, from its first event to its last.
+    pub fn source() -> Self {
+        Self::default().with_basis(SessionBasis::Source)
+    }
+
+    /// Sets what holds the events of a session together.
+    pub fn with_basis(mut self, basis: SessionBasis) -> Self {
+        self.basis = basis;
+        self
+    }
+
+    /// Sets how long a session lasts at the most: it holds the events of `[start, start + length)`. An event exactly at the
+    /// end starts a new one.
+    ///
+    /// # Errors
+    /// [`SessionizeError::MaxLength`] where it is what a timeout cannot be: see [`SessionRule::new`].
+    pub fn with_max_length(mut self, length: Duration) -> Result<Self, SessionizeError> {
+        let error = || SessionizeError::MaxLength { length, max: Duration::from_micros(MAX_MICROS) };
+        self.clock.max_length = Some(whole_micros(length).ok_or_else(error)?);
+        Ok(self)
+    }
+
+    /// Ends sessions at midnight: an event of another calendar day than the previous one starts a new session.
+    pub fn with_day_cut(mut self, midnight: Midnight) -> Self {
+        self.clock.midnight = Some(midnight);
+        self
+    }
+
+    /// Ends sessions where an attribute changes: an event starts a new session where the value of `column` differs from the
+    /// last value that the session had. Nulls are no values, and never end a session.
+    ///
+    /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel.
+    pub fn with_attribute_cut(mut self, column: &str) -> Self {
+        self.attribute = Some(column.into());
+        self
     }
 
     /// The timeout.
-    pub const fn timeout(self) -> Duration {
-        Duration::from_micros(self.micros)
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_micros(self.clock.timeout)
     }
 
-    /// Whether an event at `next` starts a new session behind one at `time`, which is not later.
-    #[inline]
-    pub(crate) fn splits(self, time: i64, next: i64) -> bool {
-        // The difference of two i64 in order always fits a u64.
-        next.wrapping_sub(time).cast_unsigned() > self.micros
+    /// What holds the events of a session together.
+    pub const fn basis(&self) -> SessionBasis {
+        self.basis
+    }
+
+    /// How long a session lasts at the most, where that is set.
+    pub fn max_length(&self) -> Option<Duration> {
+        self.clock.max_length.map(Duration::from_micros)
+    }
+
+    /// The midnight at which sessions end, where they do.
+    pub const fn day_cut(&self) -> Option<Midnight> {
+        self.clock.midnight
+    }
+
+    /// The column whose changes end sessions, where one does.
+    pub fn attribute(&self) -> Option<&str> {
+        self.attribute.as_deref()
+    }
+
+    /// The event columns that sessions of this rule are made from: [`COLUMNS`], and what else it needs.
+    pub fn columns(&self) -> Vec<&str> {
+        let mut columns = COLUMNS.to_vec();
+        if self.basis == SessionBasis::Source {
+            columns.push(column::SOURCE_SESSION);
+        }
+        columns.extend(self.attribute().filter(|attribute| !COLUMNS.contains(attribute)));
+        columns
+    }
+
+    /// The rules that look at times alone.
+    pub(crate) const fn clock(&self) -> ClockRule {
+        self.clock
+    }
+
+    /// Whether nothing but the timeout ends a session.
+    pub(crate) fn is_timeout_alone(&self) -> bool {
+        let plain = self.clock.max_length.is_none() && self.clock.midnight.is_none();
+        plain && self.attribute.is_none() && self.basis == SessionBasis::Inactivity
+    }
+
+    /// As [`SessionRule::clock`], where there are no others.
+    ///
+    /// # Errors
+    /// [`SessionizeError::ColumnRule`] where the rule needs a column that `what` does not look at.
+    pub(crate) fn clock_alone(&self, what: &'static str) -> Result<ClockRule, SessionizeError> {
+        let source = (self.basis == SessionBasis::Source).then_some(column::SOURCE_SESSION);
+        match self.attribute().or(source) {
+            None => Ok(self.clock),
+            Some(column) => Err(SessionizeError::ColumnRule { what, column: column.into() }),
+        }
     }
 }
 
 impl Default for SessionRule {
     fn default() -> Self {
-        Self { micros: 30 * 60 * 1_000_000 }
+        let clock = ClockRule { timeout: 30 * 60 * 1_000_000, max_length: None, midnight: None };
+        Self { clock, basis: SessionBasis::Inactivity, attribute: None }
     }
+}
+
+/// The rules that look at times alone, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClockRule {
+    /// 1..=MAX_MICROS; more where no pause ends a session.
+    pub(crate) timeout: u64,
+    /// 1..=MAX_MICROS.
+    pub(crate) max_length: Option<u64>,
+    pub(crate) midnight: Option<Midnight>,
+}
+
+impl ClockRule {
+    /// The same without a timeout.
+    pub(crate) const fn without_timeout(self) -> Self {
+        Self { timeout: u64::MAX, ..self }
+    }
+
+    /// Whether an event at `next` starts a new session behind one at `time` of the session that starts at `start`; none
+    /// of them is later than the next.
+    #[inline]
+    pub(crate) fn splits(self, start: i64, time: i64, next: i64) -> bool {
+        // The difference of two i64 in order always fits a u64.
+        let since = |time: i64| next.wrapping_sub(time).cast_unsigned();
+        since(time) > self.timeout
+            || self.max_length.is_some_and(|length| since(start) >= length)
+            || self.midnight.is_some_and(|midnight| midnight.day(time) != midnight.day(next))
+    }
+
+    /// The first instant behind `end` at which an event starts a new session; the last there is where none does.
+    pub(crate) fn deadline(self, start: i64, end: i64) -> i64 {
+        let pause = end.saturating_add_unsigned(self.timeout).saturating_add(1);
+        let length = self.max_length.map_or(i64::MAX, |length| start.saturating_add_unsigned(length));
+        let day = self.midnight.map_or(i64::MAX, |midnight| midnight.next(end));
+        pause.min(length).min(day)
+    }
+}
+
+/// A positive number of whole microseconds.
+fn whole_micros(duration: Duration) -> Option<u64> {
+    let micros = u64::try_from(duration.as_micros()).ok()?;
+    let whole = duration.subsec_nanos().is_multiple_of(1_000);
+    (whole && (1..=MAX_MICROS).contains(&micros)).then_some(micros)
 }
 
 #[cfg(test)]
@@ -92,13 +249,64 @@ mod tests {
 
     #[test]
     fn only_a_gap_beyond_the_timeout_splits_even_at_the_ends_of_time() {
-        let rule = SessionRule::default();
-        assert!(!rule.splits(0, 1_800_000_000));
-        assert!(rule.splits(0, 1_800_000_001));
-        assert!(!rule.splits(5, 5));
-        assert!(rule.splits(i64::MIN, i64::MAX));
-        let longest = SessionRule::new(Duration::from_micros(MAX_MICROS)).unwrap();
-        assert!(!longest.splits(0, i64::MAX));
-        assert!(longest.splits(-1, i64::MAX));
+        let rule = SessionRule::default().clock();
+        assert!(!rule.splits(0, 0, 1_800_000_000));
+        assert!(rule.splits(0, 0, 1_800_000_001));
+        assert!(!rule.splits(5, 5, 5));
+        assert!(rule.splits(i64::MIN, i64::MIN, i64::MAX));
+        let longest = SessionRule::new(Duration::from_micros(MAX_MICROS)).unwrap().clock();
+        assert!(!longest.splits(0, 0, i64::MAX));
+        assert!(longest.splits(-1, -1, i64::MAX));
+    }
+
+    #[test]
+    fn a_session_is_shorter_than_its_longest_length() {
+        let rule = SessionRule::default().with_max_length(Duration::from_secs(60)).unwrap().clock();
+        assert!(!rule.splits(0, 59_999_999, 59_999_999));
+        assert!(rule.splits(0, 59_999_999, 60_000_000));
+        assert!(rule.splits(i64::MIN, i64::MAX, i64::MAX));
+        for bad in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            let error = SessionRule::default().with_max_length(bad).unwrap_err();
+            assert!(error.to_string().starts_with("the longest session is"), "{error}");
+        }
+    }
+
+    #[test]
+    fn midnight_lies_between_two_days() {
+        let rule = SessionRule::default().with_day_cut(Midnight::UTC).clock();
+        assert!(rule.splits(-1, -1, 0));
+        assert!(!rule.splits(0, 0, 1));
+        let east = SessionRule::default().with_day_cut("+01:00".parse().unwrap()).clock();
+        assert!(!east.splits(-1, -1, 0));
+    }
+
+    #[test]
+    fn a_deadline_is_the_first_instant_that_splits() {
+        let plain = SessionRule::default();
+        let minute = 60_000_000;
+        for rule in [
+            plain.clone(),
+            plain.clone().with_max_length(Duration::from_secs(900)).unwrap(),
+            plain.clone().with_day_cut(Midnight::UTC),
+            plain.with_max_length(Duration::from_secs(300)).unwrap().with_day_cut("-02:30".parse().unwrap()),
+        ] {
+            let clock = rule.clock();
+            for (start, end) in [(-5 * minute, -minute), (0, 0), (145 * minute, 149 * minute)] {
+                let deadline = clock.deadline(start, end);
+                assert!(!clock.splits(start, end, deadline - 1), "{rule:?}");
+                assert!(clock.splits(start, end, deadline), "{rule:?}");
+            }
+            assert_eq!(clock.deadline(i64::MAX, i64::MAX), i64::MAX);
+        }
+    }
+
+    #[test]
+    fn the_columns_are_those_that_the_rule_needs() {
+        let plain = SessionRule::default();
+        assert_eq!(plain.columns(), COLUMNS);
+        assert_eq!(plain.clone().with_attribute_cut("event_type").columns(), COLUMNS);
+        let more = SessionRule::source().with_attribute_cut("country");
+        assert_eq!(more.columns()[COLUMNS.len()..], ["source_session", "country"]);
+        assert_eq!((more.basis(), more.attribute()), (SessionBasis::Source, Some("country")));
     }
 }

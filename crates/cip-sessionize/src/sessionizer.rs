@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, DistinctIds, EventBatch, EventKind, EventSchema, IdColumn, IdRef, column};
+use cip_core::{CoreError, DistinctIds, EventBatch, EventSchema, column};
 
-use crate::boundaries::{Start, StartOf, session_starts};
+use crate::boundaries::{Start, StartOf, find_starts, known_rows};
+use crate::cuts::OpenCuts;
 use crate::error::SessionizeError;
 use crate::input::{Input, InputSchema};
-use crate::key::session_key_in;
-use crate::rule::SessionRule;
-use crate::table::{Session, SessionTable};
+use crate::rule::{SessionBasis, SessionRule};
+use crate::session::Session;
+use crate::source_sessions::SourceSessions;
+use crate::table::SessionTable;
 
 /// Returns the sessions of all `batches`, which together are sorted by user_id (nulls last), event_time.
 ///
@@ -34,7 +36,7 @@ pub fn sessionize(rule: SessionRule, batches: &[EventBatch]) -> Result<RecordBat
 ///
 /// Events of one user, and of one session, may span any number of batches: how the rows are split does not
 /// change the sessions. What is held between batches is one open session: its counts, and its distinct
-/// products.
+/// products. Of the source's own sessions ([`SessionRule::source`]) it is all those of one user, which come out when the user ends.
 ///
 /// ```text
 /// push ──▶ 7 7 7 9 | 9 9 12 ◀── push
@@ -73,8 +75,10 @@ pub fn sessionize(rule: SessionRule, batches: &[EventBatch]) -> Result<RecordBat
 /// ```
 #[derive(Debug)]
 pub struct Sessionizer {
-    rule: SessionRule,
     schema: InputSchema,
+    /// Where the rule is that of the source.
+    source: Option<SourceSessions>,
+    cuts: OpenCuts,
     open: Option<Session>,
     /// None where the source has no products.
     products: Option<DistinctIds>,
@@ -83,21 +87,26 @@ pub struct Sessionizer {
     skipped: u64,
     /// Reused between batches.
     starts: Vec<Start>,
-    key_bytes: Vec<u8>,
 }
 
 impl Sessionizer {
     /// Returns a sessionizer of events of `schema`.
     ///
-    /// The schema's part of [`COLUMNS`](crate::COLUMNS) decides which of them every batch must have, and their
+    /// The schema's part of [`SessionRule::columns`] decides which of them every batch must have, and their
     /// types.
     ///
     /// # Errors
-    /// [`CoreError::MissingColumn`] without `user_id`, `event_time` or `event_type`.
+    /// [`CoreError::MissingColumn`] without `user_id`, `event_time` or `event_type`, or without `source_session` where the
+    /// rule is that of the source; [`SessionizeError::NoAttribute`] and [`SessionizeError::AttributeType`] where the column
+    /// whose changes end sessions is missing or has a type that it cannot have.
     pub fn new(rule: SessionRule, schema: &EventSchema) -> Result<Self, SessionizeError> {
-        let schema = InputSchema::try_new(schema)?;
+        let schema = InputSchema::try_new(rule, schema)?;
+        let rule = schema.rule();
+        let source = (rule.basis() == SessionBasis::Source)
+            .then(|| SourceSessions::new(rule.clock(), schema.products));
         Ok(Self {
-            rule,
+            source,
+            cuts: OpenCuts::default(),
             open: None,
             products: schema.products.map(DistinctIds::new),
             done: SessionTable::new(schema.users, schema.money),
@@ -105,7 +114,6 @@ impl Sessionizer {
             rows: 0,
             skipped: 0,
             starts: Vec::new(),
-            key_bytes: Vec::new(),
         })
     }
 
@@ -121,12 +129,15 @@ impl Sessionizer {
         self.take()
     }
 
-    /// Returns the session that is still open, if there is one.
+    /// Returns the sessions that are still open.
     ///
     /// # Errors
     /// [`CoreError::MoneyOverflow`] and [`SessionizeError::TooMuchText`], as [`Sessionizer::push`].
     pub fn finish(mut self) -> Result<RecordBatch, SessionizeError> {
         self.close()?;
+        if let Some(source) = &mut self.source {
+            source.close(&mut |session| self.done.append(session))?;
+        }
         self.take()
     }
 
@@ -138,80 +149,64 @@ impl Sessionizer {
     /// Adds a batch to the open session and those behind it.
     fn absorb(&mut self, events: &EventBatch) -> Result<(), SessionizeError> {
         let input = self.schema.read(events)?;
-        let mut starts = std::mem::take(&mut self.starts);
-        let known = self
-            .find_starts(&input, &mut starts)
-            .map_err(|row| CoreError::NotSorted { row: self.rows + row as u64 })?;
-        self.done.reserve(starts.len());
-        let mut row = 0;
-        for start in &starts {
-            self.extend(&input, row..start.row)?;
-            let time = input.times[start.row];
-            self.open = match self.close()? {
-                Some(before) if start.of == StartOf::Session => {
-                    Some(Session::starting(before.user, before.seq + 1, time))
-                }
-                _ => input.users.get(start.row).map(|user| Session::starting(user.to_owned(), 1, time)),
-            };
-            row = start.row;
-        }
-        self.extend(&input, row..known)?;
-        self.starts = starts;
+        let known = match &self.source {
+            None => self.absorb_by_time(&input)?,
+            Some(_) => self.absorb_by_source(&input)?,
+        };
         self.rows += events.len() as u64;
         self.skipped += (events.len() - known) as u64;
         Ok(())
     }
 
-    /// Fills `starts` and returns how many rows have a user; the error is the first row out of order.
-    fn find_starts(&self, input: &Input<'_>, starts: &mut Vec<Start>) -> Result<usize, usize> {
-        let (known, misplaced) = input.users.known();
-        if known > 0 && self.skipped > 0 {
-            return Err(0);
-        }
-        let (rule, times) = (self.rule, &input.times[..known]);
+    /// Adds a batch and returns how many of its rows have a user.
+    fn absorb_by_time(&mut self, input: &Input<'_>) -> Result<usize, SessionizeError> {
+        let mut starts = std::mem::take(&mut self.starts);
         let previous = self.open.as_ref().map(|open| (open.user.as_ref(), open.end));
-        match input.users {
-            IdColumn::Int64(array) => {
-                let previous = previous.and_then(|(user, time)| match user {
-                    IdRef::Int64(user) => Some((user, time)),
-                    IdRef::Utf8(_) => None,
-                });
-                session_starts(rule, array.values()[..known].iter().copied(), times, previous, starts)?;
-            }
-            IdColumn::Utf8(array) => {
-                let previous = previous.and_then(|(user, time)| match user {
-                    IdRef::Utf8(user) => Some((user, time)),
-                    IdRef::Int64(_) => None,
-                });
-                session_starts(rule, (0..known).map(|row| array.value(row)), times, previous, starts)?;
-            }
+        let after_unknown = self.skipped > 0;
+        let known =
+            find_starts(self.schema.rule(), input, after_unknown, previous, &mut self.cuts, &mut starts)
+                .map_err(|row| self.not_sorted(row))?;
+        self.done.reserve(starts.len());
+        let mut row = 0;
+        for start in &starts {
+            self.extend(input, row..start.row)?;
+            let time = input.times[start.row];
+            self.open = match self.close()? {
+                Some(before) if start.of == StartOf::Session => Some(before.followed_by(time)),
+                _ => input.users.get(start.row).map(|user| Session::starting(user.to_owned(), time)),
+            };
+            row = start.row;
         }
-        misplaced.map_or(Ok(known), Err)
+        self.extend(input, row..known)?;
+        self.starts = starts;
+        Ok(known)
+    }
+
+    /// Adds a batch and returns how many of its rows have a user.
+    fn absorb_by_source(&mut self, input: &Input<'_>) -> Result<usize, SessionizeError> {
+        let (known, misplaced) = known_rows(input, self.skipped > 0).map_err(|row| self.not_sorted(row))?;
+        let (done, rows) = (&mut self.done, self.rows);
+        if let Some(source) = &mut self.source {
+            source.absorb(input, known, &mut |session| done.append(session)).map_err(
+                |error| match error {
+                    SessionizeError::Core(CoreError::NotSorted { row }) => {
+                        CoreError::NotSorted { row: rows + row }.into()
+                    }
+                    error => error,
+                },
+            )?;
+        }
+        misplaced.map_or(Ok(known), |row| Err(self.not_sorted(row).into()))
+    }
+
+    fn not_sorted(&self, row: usize) -> CoreError {
+        CoreError::NotSorted { row: self.rows + row as u64 }
     }
 
     /// Adds `rows` to the open session.
     fn extend(&mut self, input: &Input<'_>, rows: Range<usize>) -> Result<(), CoreError> {
-        let (Some(open), Some(&last)) = (&mut self.open, input.times[rows.clone()].last()) else {
-            return Ok(());
-        };
-        open.end = last;
-        open.events += rows.len();
-        let mut purchases = 0;
-        for kind in &input.kinds[rows.clone()] {
-            match kind {
-                EventKind::View => open.views += 1,
-                EventKind::Cart => open.carts += 1,
-                EventKind::RemoveFromCart => open.removes += 1,
-                EventKind::Purchase => purchases += 1,
-                EventKind::Cancellation | EventKind::Other => {}
-            }
-        }
-        if purchases > 0 {
-            open.purchases += purchases;
-            open.revenue = input
-                .add_revenue(open.revenue, rows.clone())
-                .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
-        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.extend(input, rows.clone())?;
         if let (Some(distinct), Some(products)) = (&mut self.products, input.products) {
             distinct.extend(products, rows);
         }
@@ -225,8 +220,7 @@ impl Sessionizer {
             session.products = products.count();
             products.clear();
         }
-        let key = session_key_in(session.user.as_ref(), session.start, &mut self.key_bytes);
-        self.done.append(key, &session)?;
+        self.done.append(&session)?;
         Ok(Some(session))
     }
 

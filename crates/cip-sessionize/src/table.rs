@@ -7,35 +7,14 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_schema::{ArrowError, SchemaRef};
-use cip_core::{Id, IdBuilder, IdRef, IdType, MoneyScale, SUM_PRECISION, check_sum, column, table};
+use cip_core::{IdBuilder, IdRef, IdType, MoneyScale, SUM_PRECISION, check_sum, column, table};
 
 use crate::error::SessionizeError;
+use crate::key::session_key_in;
+use crate::session::Session;
 
 /// Bytes that a text column can address.
 const MAX_TEXT: usize = i32::MAX as usize;
-
-/// One session.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) user: Id,
-    pub(crate) seq: i64,
-    pub(crate) start: i64,
-    pub(crate) end: i64,
-    pub(crate) events: usize,
-    pub(crate) views: usize,
-    pub(crate) carts: usize,
-    pub(crate) removes: usize,
-    pub(crate) purchases: usize,
-    pub(crate) products: usize,
-    pub(crate) revenue: i128,
-}
-
-impl Session {
-    pub(crate) fn starting(user: Id, seq: i64, start: i64) -> Self {
-        let (events, views, carts, removes, purchases, products) = (0, 0, 0, 0, 0, 0);
-        Self { user, seq, start, end: start, events, views, carts, removes, purchases, products, revenue: 0 }
-    }
-}
 
 /// Builds a table of `fact_sessions`.
 #[derive(Debug)]
@@ -44,6 +23,8 @@ pub(crate) struct SessionTable {
     money: Option<MoneyScale>,
     user_type: IdType,
     user_bytes: usize,
+    /// Reused: the bytes that a key is the hash of.
+    key_bytes: Vec<u8>,
     keys: Vec<u64>,
     users: IdBuilder,
     seqs: Vec<i64>,
@@ -66,6 +47,7 @@ impl SessionTable {
             money,
             user_type,
             user_bytes: 0,
+            key_bytes: Vec::new(),
             keys: Vec::new(),
             users: IdBuilder::new(user_type),
             seqs: Vec::new(),
@@ -104,13 +86,14 @@ impl SessionTable {
         }
     }
 
-    pub(crate) fn append(&mut self, key: u64, session: &Session) -> Result<(), SessionizeError> {
+    pub(crate) fn append(&mut self, session: &Session) -> Result<(), SessionizeError> {
         if let IdRef::Utf8(user) = session.user.as_ref() {
             self.user_bytes = self.user_bytes.saturating_add(user.len());
             if self.user_bytes > MAX_TEXT {
                 return Err(SessionizeError::TooMuchText { limit: MAX_TEXT });
             }
         }
+        let key = session_key_in(session.user.as_ref(), session.start, session.twins, &mut self.key_bytes);
         check_sum(column::PRICE, Some(session.revenue))?;
         self.users.append(Some(session.user.as_ref()))?;
         self.keys.push(key);

@@ -14,8 +14,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg, ScoringArgs,
-    SessionsArgs, SetArg,
+    BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg,
+    ScoringArgs, SessionsArgs, SetArg,
 };
 pub(crate) use table::{EvaluateArgs, ScoreArgs, TableArgs, TrainArgs};
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cip::core::Timestamp;
+use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,29 @@ pub(crate) struct SessionsArgs {
     /// A longer gap starts a new session
     #[arg(long, default_value = "30m", value_parser = cip::core::parse_duration, value_name = "DURATION")]
     pub(crate) timeout: std::time::Duration,
+    /// What holds the events of a session together
+    #[arg(long, value_enum, default_value = "inactivity")]
+    pub(crate) by: BasisArg,
+    /// A session holds the events before its start plus this
+    #[arg(long, value_parser = cip::core::parse_duration, value_name = "DURATION")]
+    pub(crate) max_length: Option<std::time::Duration>,
+    /// End sessions at midnight of UTC, or of an offset such as +01:00
+    #[arg(long, value_name = "UTC|+HH:MM", allow_hyphen_values = true)]
+    pub(crate) cut_at_midnight: Option<Midnight>,
+    /// End sessions where this column changes, such as a campaign; nulls are no change
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) cut_on: Option<String>,
+    /// Say also how the sessions of the source lie in these
+    #[arg(long)]
+    pub(crate) compare_source: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BasisArg {
+    /// No pause longer than the timeout
+    Inactivity,
+    /// The source's own sessions; events that have none, by inactivity
+    Source,
 }
 
 #[derive(Debug, clap::Args)]

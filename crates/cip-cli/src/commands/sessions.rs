@@ -1,38 +1,60 @@
 //! `cip sessions`: one row a session.
 
 use cip::line::{Line, SessionTotals};
-use cip::sessionize::SessionRule;
+use cip::sessionize::{SessionBasis, SessionRule, SessionizeError, SourceComparison};
 use cip::store::EventStore;
 use serde_json::json;
 
-use crate::args::{Common, SessionsArgs};
+use crate::args::{BasisArg, Common, SessionsArgs};
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
 
 pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliError> {
+    let rule = rule(args).map_err(|error| CliError::Usage(error.to_string()))?;
     let store = EventStore::open(&args.store)?;
-    let rule = SessionRule::new(args.timeout).map_err(|error| CliError::Usage(error.to_string()))?;
-    let totals = Line::new(&store)
-        .with_threads(common.threads())
-        .with_memory(common.memory)?
-        .write_sessions(rule, &args.out)?;
-    Ok(Answer {
-        text: format!("{}\nwritten to {}", text(&totals), args.out.display()),
-        json: to_json(&totals),
-    })
+    let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
+    let compared = args.compare_source.then(|| line.compare_sessions(&rule)).transpose()?;
+    let totals = line.write_sessions(rule, &args.out)?;
+    let (mut text, mut json) = (text(&totals), to_json(&totals));
+    if let Some(compared) = compared {
+        text.push_str(&comparison_text(&compared));
+        json["source_comparison"] = comparison_json(&compared);
+    }
+    Ok(Answer { text: format!("{text}\nwritten to {}", args.out.display()), json })
+}
+
+fn rule(args: &SessionsArgs) -> Result<SessionRule, SessionizeError> {
+    let basis = match args.by {
+        BasisArg::Inactivity => SessionBasis::Inactivity,
+        BasisArg::Source if args.compare_source => return Err(SessionizeError::SourceWithSource),
+        BasisArg::Source => SessionBasis::Source,
+    };
+    let mut rule = SessionRule::new(args.timeout)?.with_basis(basis);
+    if let Some(length) = args.max_length {
+        rule = rule.with_max_length(length)?;
+    }
+    if let Some(midnight) = args.cut_at_midnight {
+        rule = rule.with_day_cut(midnight);
+    }
+    if let Some(column) = &args.cut_on {
+        rule = rule.with_attribute_cut(column);
+    }
+    Ok(rule)
 }
 
 /// The totals in a line or two.
 pub(crate) fn text(totals: &SessionTotals) -> String {
     let sessions = totals.sessions.max(1) as f64;
     let mut text = format!(
-        "{} sessions of {:.1} events and {:.0} s on average; {} with a purchase ({})",
+        "{} sessions of {:.1} events and {:.0} s on average; {} with a purchase ({}), {} engaged ({})",
         grouped(totals.sessions),
         totals.events as f64 / sessions,
         totals.duration_seconds as f64 / sessions,
         grouped(totals.purchasing_sessions),
         percent(totals.purchasing_sessions as f64, totals.sessions as f64),
+        grouped(totals.engaged_sessions),
+        percent(totals.engaged_sessions as f64, totals.sessions as f64),
     );
     if let Some(money) = totals.money {
         let average = totals.revenue / i128::from(totals.purchases.max(1));
@@ -58,5 +80,34 @@ pub(crate) fn to_json(totals: &SessionTotals) -> serde_json::Value {
         "purchasing_sessions": totals.purchasing_sessions, "purchases": totals.purchases,
         "duration_seconds": i64::try_from(totals.duration_seconds).ok(),
         "revenue": totals.money.map(|money| money.display(totals.revenue).to_string()),
+        "engaged_sessions": totals.engaged_sessions, "engagement_rate": totals.engagement_rate(),
+    })
+}
+
+/// How the sessions of the source lie in these, in a line of its own.
+fn comparison_text(compared: &SourceComparison) -> String {
+    let mut text = format!(
+        "\n{} sessions of the source: {} are the same ({}), {} lie in several of these; {} of these hold several of the source",
+        grouped(compared.source_sessions),
+        grouped(compared.exact),
+        percent(compared.exact as f64, compared.source_sessions as f64),
+        grouped(compared.split),
+        grouped(compared.merged),
+    );
+    if compared.without_source > 0 {
+        text.push_str(&format!(", {} none", grouped(compared.without_source)));
+    }
+    text
+}
+
+fn comparison_json(compared: &SourceComparison) -> serde_json::Value {
+    let parts: Vec<_> = compared
+        .parts
+        .iter()
+        .map(|(parts, count)| json!({ "sessions": parts, "source_sessions": count }))
+        .collect();
+    json!({
+        "sessions": compared.sessions, "source_sessions": compared.source_sessions, "exact": compared.exact,
+        "split": compared.split, "parts": parts, "merged": compared.merged, "without_source": compared.without_source,
     })
 }

@@ -12,6 +12,7 @@ mod json;
 mod propensity;
 mod real;
 mod run;
+mod sessions;
 mod usage;
 
 use std::collections::BTreeMap;

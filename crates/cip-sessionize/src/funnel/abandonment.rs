@@ -77,6 +77,10 @@ impl OpenSession {
         Self { start, cart: false, purchase: false }
     }
 
+    pub(crate) fn start(&self) -> i64 {
+        self.start
+    }
+
     pub(crate) fn add(&mut self, kind: EventKind) {
         self.cart |= kind == EventKind::Cart;
         self.purchase |= kind == EventKind::Purchase;

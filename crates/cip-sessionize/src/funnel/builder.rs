@@ -134,14 +134,14 @@ impl FunnelBuilder {
     /// Adds events of the open user.
     fn add(&mut self, times: &[i64], codes: &[i32], rows: Range<usize>) -> Result<(), SessionizeError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let rule = self.funnel.session_rule();
+        let rule = self.funnel.session_rule().clock();
         let mut back = None;
         for (row, (&time, &code)) in rows.zip(times.iter().zip(codes)) {
             if time < open.time {
                 back = Some(row);
                 break;
             }
-            if rule.splits(open.time, time) {
+            if rule.splits(open.session.start(), open.time, time) {
                 self.totals.abandonment_mut().add(open.session);
                 open.session = OpenSession::starting(time);
                 if self.funnel.scope() == FunnelScope::Session {

@@ -134,10 +134,14 @@ impl Funnel {
     }
 
     /// Sets what a session is, for [`FunnelScope::Session`] and for abandoned carts; without it, the rule of 30 minutes.
-    #[must_use]
-    pub fn with_session_rule(mut self, rule: SessionRule) -> Self {
+    ///
+    /// # Errors
+    /// [`SessionizeError::ColumnRule`] where the rule takes the sessions of the source or ends one where an attribute
+    /// changes: a funnel looks at times alone.
+    pub fn with_session_rule(mut self, rule: SessionRule) -> Result<Self, SessionizeError> {
+        rule.clock_alone("funnels")?;
         self.sessions = rule;
-        self
+        Ok(self)
     }
 
     /// The event types of the steps.
@@ -161,8 +165,8 @@ impl Funnel {
     }
 
     /// What a session is.
-    pub const fn session_rule(&self) -> SessionRule {
-        self.sessions
+    pub const fn session_rule(&self) -> &SessionRule {
+        &self.sessions
     }
 
     /// Returns the kernel that follows events of `schema` through this funnel.

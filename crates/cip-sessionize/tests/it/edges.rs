@@ -32,7 +32,7 @@ fn the_columns_read_suffice() {
         COLUMNS.iter().map(|name| batch.schema().arrow().index_of(name).unwrap()).collect();
     let narrow = EventBatch::try_new(batch.record_batch().project(&projected).unwrap()).unwrap();
     let rule = SessionRule::default();
-    assert_eq!(sessionize(rule, &[narrow]).unwrap(), sessionize(rule, &[batch]).unwrap());
+    assert_eq!(sessionize(rule.clone(), &[narrow]).unwrap(), sessionize(rule, &[batch]).unwrap());
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_first_schema_decides() {
     let bare = Shape { products: None, prices: false, quantities: false, ..Shape::FULL };
     let (bare, full) = (bare.batch(&[event(1, 0)]), Shape::FULL.batch(&[event(1, 5)]));
     // Columns that the first schema does not have are not used.
-    let sessions = rows(&[sessionize(rule, &[bare.clone(), full.clone()]).unwrap()]);
+    let sessions = rows(&[sessionize(rule.clone(), &[bare.clone(), full.clone()]).unwrap()]);
     assert_eq!((sessions[0].numbers[6], sessions[0].revenue), (0, None));
     let single = Shape { quantities: false, ..Shape::FULL }.batch(&[event(1, 0)]);
     let nine = Shape::FULL.batch(&[Event { quantity: Some(9), ..event(1, 5) }]);

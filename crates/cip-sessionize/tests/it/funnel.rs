@@ -68,6 +68,7 @@ fn funnel(plan: &Plan) -> Funnel {
         .unwrap()
         .with_scope(plan.scope)
         .with_session_rule(SessionRule::new(micros(plan.timeout)).unwrap())
+        .unwrap()
 }
 
 fn text_or_not(text_users: bool) -> Shape {

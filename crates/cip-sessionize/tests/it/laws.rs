@@ -17,7 +17,7 @@ fn rule() -> SessionRule {
     SessionRule::new(Duration::from_micros(TIMEOUT as u64)).unwrap()
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     // Few users and coarse times, so that users repeat, times tie and gaps of exactly the timeout occur.
     let time = prop_oneof![(-12i64..12).prop_map(|tick| tick * TIMEOUT / 2), -60_000_000i64..60_000_000];
     (
@@ -42,7 +42,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event(), 0..80)
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     (any::<bool>(), any::<Option<bool>>(), any::<bool>(), any::<bool>()).prop_map(
         |(text_users, products, prices, quantities)| Shape { text_users, products, prices, quantities },
     )

@@ -1,10 +1,13 @@
 //! The kernel against a plain oracle, and what it refuses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod comparison;
 mod edges;
 mod events;
 mod funnel;
 mod funnel_oracle;
 mod laws;
+mod live;
 mod oracle;
+mod rules;
 mod sequence;

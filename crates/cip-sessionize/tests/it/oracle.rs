@@ -46,7 +46,7 @@ pub(crate) fn oracle(timeout: i64, shape: Shape, events: &[Event]) -> Vec<Row> {
     rows
 }
 
-fn row(shape: Shape, user: &Id, seq: i64, session: &[&Event]) -> Row {
+pub(crate) fn row(shape: Shape, user: &Id, seq: i64, session: &[&Event]) -> Row {
     let (start, end) = (session[0].time, session[session.len() - 1].time);
     let of = |name: &str| {
         session.iter().filter(move |event| TYPES[event.kind as usize] == name).copied().collect::<Vec<_>>()

@@ -4,12 +4,18 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use cip_core::{CoreError, MoneyScale, table};
-use cip_sessionize::{SessionRule, Sessionizer};
+use cip_sessionize::{SessionRule, Sessionizer, SourceComparer, SourceComparison};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::{Line, LineError};
+
+/// A session that lasts longer is engaged, in microseconds.
+const ENGAGED_MICROS: i64 = 10_000_000;
+
+/// A session of so many views is engaged.
+const ENGAGED_VIEWS: i64 = 2;
 
 /// Totals of a table of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +28,12 @@ pub struct SessionTotals {
     pub skipped_events: u64,
     /// Sessions with a purchase.
     pub purchasing_sessions: u64,
+    /// Sessions that last longer than 10 seconds, have a purchase, or have 2 views or more.
+    ///
+    /// This is the engaged session of Google Analytics 4: "a session that lasts longer than 10 seconds, has a key event, or
+    /// has at least 2 pageviews or screenviews" (Analytics Help, <https://support.google.com/analytics/answer/12195621>). The
+    /// key event is the purchase, and a session lasts from its first event to its last.
+    pub engaged_sessions: u64,
     /// Purchase events.
     pub purchases: u64,
     /// The sum of all durations, in seconds.
@@ -33,6 +45,28 @@ pub struct SessionTotals {
 }
 
 impl Line<'_> {
+    /// Compares the sessions of the source with those of `rule`.
+    ///
+    /// # Errors
+    /// [`LineError`], also where the store has no `source_session` or the rule is that of the source.
+    pub fn compare_sessions(&self, rule: &SessionRule) -> Result<SourceComparison, LineError> {
+        let scan = self.store.scan(&SourceComparer::columns(rule));
+        let schema = scan.schema().clone();
+        let mut found = SourceComparer::new(rule.clone(), &schema)?.finish();
+        let compare = |partition: EventPartition| {
+            let mut comparer = SourceComparer::new(rule.clone(), &schema)?;
+            for events in partition.batches()? {
+                comparer.push(&events?)?;
+            }
+            Ok::<_, LineError>(comparer.finish())
+        };
+        self.each_partition(scan, compare, |part| {
+            found.merge(&part);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Writes `fact_sessions`, sorted by user_id and session_start, to `path`.
     ///
     /// # Errors
@@ -40,13 +74,12 @@ impl Line<'_> {
     pub fn write_sessions(&self, rule: SessionRule, path: &Path) -> Result<SessionTotals, LineError> {
         let schema = self.store.schema();
         let mut totals = SessionTotals { money: schema.money_scale(), ..SessionTotals::default() };
-        let mut writer = TableWriter::create(
-            path,
-            "fact_sessions",
-            &table::fact_sessions(schema.user_type()?, totals.money),
-        )?;
+        let table = table::fact_sessions(schema.user_type()?, totals.money);
+        // A rule that the store does not carry is refused before anything is written.
+        Sessionizer::new(rule.clone(), schema)?;
+        let mut writer = TableWriter::create(path, "fact_sessions", &table)?;
         let sessionize = |partition: EventPartition| {
-            let mut sessionizer = Sessionizer::new(rule, schema)?;
+            let mut sessionizer = Sessionizer::new(rule.clone(), schema)?;
             let mut batches = Vec::new();
             for events in partition.batches()? {
                 batches.push(sessionizer.push(&events?)?);
@@ -55,7 +88,7 @@ impl Line<'_> {
             batches.push(sessionizer.finish()?);
             Ok::<_, LineError>((batches, skipped))
         };
-        self.each_partition(self.store.scan(cip_sessionize::COLUMNS), sessionize, |(batches, skipped)| {
+        self.each_partition(self.store.scan(&rule.columns()), sessionize, |(batches, skipped)| {
             totals.skipped_events += skipped;
             for batch in batches {
                 totals.add(&batch)?;
@@ -69,6 +102,11 @@ impl Line<'_> {
 }
 
 impl SessionTotals {
+    /// Engaged sessions / sessions, which Analytics calls the engagement rate; none where there are no sessions.
+    pub fn engagement_rate(&self) -> Option<f64> {
+        (self.sessions > 0).then(|| self.engaged_sessions as f64 / self.sessions as f64)
+    }
+
     fn add(&mut self, sessions: &RecordBatch) -> Result<(), LineError> {
         let count = |column: &'static str| {
             let array = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
@@ -81,6 +119,17 @@ impl SessionTotals {
             count("purchases")?.iter().filter(|&&purchases| purchases > 0).count() as u64;
         self.duration_seconds +=
             count("duration_seconds")?.iter().map(|&seconds| i128::from(seconds)).sum::<i128>();
+        let time = |column: &'static str| {
+            let array = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
+            Ok::<_, CoreError>(array.as_primitive::<TimestampMicrosecondType>().values())
+        };
+        let (starts, ends) = (time("session_start")?, time("session_end")?);
+        let (views, purchases) = (count("views")?, count("purchases")?);
+        let engaged = starts.iter().zip(ends).zip(views.iter().zip(purchases));
+        let engaged = engaged.filter(|((start, end), (views, purchases))| {
+            end.saturating_sub(**start) > ENGAGED_MICROS || **views >= ENGAGED_VIEWS || **purchases > 0
+        });
+        self.engaged_sessions += engaged.count() as u64;
         let column = "revenue";
         let revenue = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
         for amount in revenue.as_primitive::<Decimal128Type>().iter().flatten() {

@@ -61,7 +61,7 @@ fn check(kind: Kind, rows: &[Row], timeout: u32, as_of_day: u32) {
         let line = Line::new(&store).with_threads(threads(n));
         let [facts, scores, users] =
             ["s", "r", "f"].map(|name| folder.path().join(format!("{name}{n}.parquet")));
-        let told = line.write_sessions(rule, &facts).unwrap();
+        let told = line.write_sessions(rule.clone(), &facts).unwrap();
         let scored = line.write_rfm(&rfm, &scores).unwrap();
 
         let expected = sessions(kind, timeout, rows);

@@ -6,6 +6,7 @@ mod funnel;
 mod laws;
 mod oracle;
 mod scoring;
+mod sessions;
 mod source;
 
 use std::num::NonZeroUsize;

@@ -1,0 +1,74 @@
+//! The rules at work on the rows of a batch.
+
+use cip_core::{Id, IdRef};
+
+use crate::attribute::AttributeColumn;
+use crate::rule::ClockRule;
+
+/// Tells where the session of a user ends, row by row.
+pub(crate) trait Cuts {
+    /// Notes that a session starts at `row`.
+    fn begin(&mut self, row: usize, time: i64);
+
+    /// Whether `row`, at `next`, starts a new session behind an event at `time`; where it does not, it is in the session.
+    fn splits(&mut self, row: usize, time: i64, next: i64) -> bool;
+}
+
+/// A timeout, and no other rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeout(pub(crate) ClockRule);
+
+impl Cuts for Timeout {
+    #[inline]
+    fn begin(&mut self, _: usize, _: i64) {}
+
+    #[inline]
+    fn splits(&mut self, _: usize, time: i64, next: i64) -> bool {
+        next.wrapping_sub(time).cast_unsigned() > self.0.timeout
+    }
+}
+
+/// What the rules must know of an open session, from one batch to the next.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenCuts {
+    start: i64,
+    /// The last value of the attribute.
+    value: Option<Id>,
+}
+
+/// All rules.
+#[derive(Debug)]
+pub(crate) struct AllCuts<'a> {
+    clock: ClockRule,
+    attribute: Option<AttributeColumn<'a>>,
+    start: i64,
+    value: Option<IdRef<'a>>,
+}
+
+impl<'a> AllCuts<'a> {
+    /// Goes on with a session where an earlier batch left it.
+    pub(crate) fn new(clock: ClockRule, attribute: Option<AttributeColumn<'a>>, open: &'a OpenCuts) -> Self {
+        Self { clock, attribute, start: open.start, value: open.value.as_ref().map(Id::as_ref) }
+    }
+
+    /// What the next batch must know.
+    pub(crate) fn keep(&self) -> OpenCuts {
+        OpenCuts { start: self.start, value: self.value.map(IdRef::to_owned) }
+    }
+}
+
+impl Cuts for AllCuts<'_> {
+    fn begin(&mut self, row: usize, time: i64) {
+        self.start = time;
+        self.value = self.attribute.and_then(|attribute| attribute.get(row));
+    }
+
+    fn splits(&mut self, row: usize, time: i64, next: i64) -> bool {
+        if self.clock.splits(self.start, time, next) {
+            return true;
+        }
+        let Some(value) = self.attribute.and_then(|attribute| attribute.get(row)) else { return false };
+        let before = *self.value.get_or_insert(value);
+        before != value
+    }
+}

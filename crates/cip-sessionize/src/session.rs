@@ -1,0 +1,75 @@
+//! A session in the making.
+
+use std::ops::Range;
+
+use cip_core::{CoreError, EventKind, Id, column};
+
+use crate::input::Input;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) user: Id,
+    pub(crate) seq: i64,
+    /// Sessions of the user before it that start at the same instant.
+    pub(crate) twins: u64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) events: usize,
+    pub(crate) views: usize,
+    pub(crate) carts: usize,
+    pub(crate) removes: usize,
+    pub(crate) purchases: usize,
+    pub(crate) products: usize,
+    pub(crate) revenue: i128,
+}
+
+impl Session {
+    /// The first session of a user.
+    pub(crate) fn starting(user: Id, start: i64) -> Self {
+        Self {
+            user,
+            seq: 1,
+            twins: 0,
+            start,
+            end: start,
+            events: 0,
+            views: 0,
+            carts: 0,
+            removes: 0,
+            purchases: 0,
+            products: 0,
+            revenue: 0,
+        }
+    }
+
+    /// The session of the same user behind this one.
+    pub(crate) fn followed_by(self, start: i64) -> Self {
+        let twins = if start == self.start { self.twins + 1 } else { 0 };
+        Self { seq: self.seq + 1, twins, ..Self::starting(self.user, start) }
+    }
+
+    /// Adds `rows`, which are not earlier than those before.
+    pub(crate) fn extend(&mut self, input: &Input<'_>, rows: Range<usize>) -> Result<(), CoreError> {
+        let Some(&last) = input.times[rows.clone()].last() else { return Ok(()) };
+        self.end = last;
+        self.events += rows.len();
+        let mut purchases = 0;
+        for kind in &input.kinds[rows.clone()] {
+            match kind {
+                EventKind::View => self.views += 1,
+                EventKind::Cart => self.carts += 1,
+                EventKind::RemoveFromCart => self.removes += 1,
+                EventKind::Purchase => purchases += 1,
+                EventKind::Cancellation | EventKind::Other => {}
+            }
+        }
+        if purchases > 0 {
+            self.purchases += purchases;
+            self.revenue = input
+                .add_revenue(self.revenue, rows)
+                .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
+        }
+        Ok(())
+    }
+}
