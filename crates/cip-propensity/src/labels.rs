@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use crate::error::PropensityError;
-use crate::number::{column, is_numeric, numbers};
+use crate::number::numbers;
 
 /// Gathers the labels of a table, batch by batch.
 ///
@@ -50,12 +50,9 @@ impl LabelBuilder {
         batch: &RecordBatch,
         keep: impl Fn(usize) -> bool,
     ) -> Result<(), PropensityError> {
-        let array = column(batch, &self.column)?;
-        if !is_numeric(array.data_type()) {
-            let found = array.data_type().clone();
-            return Err(PropensityError::LabelType { column: self.column.clone(), found });
-        }
-        for (row, value) in numbers(array)?.iter().enumerate().filter(|(row, _)| keep(*row)) {
+        let refuse = |found| PropensityError::LabelType { column: self.column.clone(), found };
+        let values = numbers(batch, &self.column, refuse)?;
+        for (row, value) in values.iter().enumerate().filter(|(row, _)| keep(*row)) {
             self.labels.push(match value {
                 Some(0.0) => false,
                 Some(1.0) => true,

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use ndarray::{ArcArray2, Array2, ArrayView2, Axis};
 
 use crate::error::PropensityError;
-use crate::number::{column, is_numeric, numbers};
+use crate::number::numbers;
 
 /// The features of some rows, as a model takes them.
 ///
@@ -137,13 +137,9 @@ impl FeatureMatrixBuilder {
         let kept = (0..batch.num_rows()).filter(|&row| keep(row)).count();
         self.values.resize(start + kept * columns, f32::NAN);
         for (index, name) in self.names.iter().enumerate() {
-            let array = column(batch, name)?;
-            if !is_numeric(array.data_type()) {
-                let found = array.data_type().clone();
-                return Err(PropensityError::FeatureType { column: name.clone(), found });
-            }
+            let refuse = |found| PropensityError::FeatureType { column: name.clone(), found };
+            let numbers = numbers(batch, name, refuse)?;
             let cells = self.values[start..].iter_mut().skip(index).step_by(columns);
-            let numbers = numbers(array)?;
             let rows = numbers.iter().enumerate().filter(|(row, _)| keep(*row));
             for (cell, (row, value)) in cells.zip(rows) {
                 let Some(value) = value else { continue };
