@@ -169,24 +169,24 @@ impl Ingest {
 /// Keeps the first distinct values.
 fn add_examples(examples: &mut Vec<String>, array: &ArrayRef) -> Result<(), StoreError> {
     let options = FormatOptions::default();
-    let times = array.as_primitive_opt::<TimestampMicrosecondType>();
-    let uuids = array.as_fixed_size_binary_opt();
-    let formatter = match times {
-        None => Some(ArrayFormatter::try_new(array, &options).map_err(CoreError::from)?),
+    let text: Box<dyn Fn(usize) -> String> = if let Some(times) =
+        array.as_primitive_opt::<TimestampMicrosecondType>()
+    {
         // Arrow knows no names of time zones by itself.
-        Some(_) => None,
+        Box::new(|row| Timestamp::from_micros(times.value(row)).to_string())
+    } else {
+        let formatter = ArrayFormatter::try_new(array, &options).map_err(CoreError::from)?;
+        let uuids = array.as_fixed_size_binary_opt();
+        Box::new(move |row| {
+            let uuid = uuids.and_then(|uuids| <[u8; 16]>::try_from(uuids.value(row)).ok());
+            uuid.map_or_else(|| formatter.value(row).to_string(), |uuid| Uuid::from_bytes(uuid).to_string())
+        })
     };
     for row in (0..array.len()).filter(|&row| !array.is_null(row)) {
         if examples.len() == EXAMPLES {
             break;
         }
-        let uuid = uuids.and_then(|uuids| <[u8; 16]>::try_from(uuids.value(row)).ok()).map(Uuid::from_bytes);
-        let text = match (times, uuid, &formatter) {
-            (Some(times), ..) => Timestamp::from_micros(times.value(row)).to_string(),
-            (None, Some(uuid), _) => uuid.to_string(),
-            (None, None, Some(formatter)) => formatter.value(row).to_string(),
-            (None, None, None) => continue,
-        };
+        let text = text(row);
         if !examples.contains(&text) {
             examples.push(text);
         }

@@ -2,7 +2,7 @@
 //!
 //! The Arrow writer of the `parquet` crate hashes every value of a dictionary column anew, packs codes at widths that
 //! end inside a byte, and takes the encodings as they are. What is written here is as plain a Parquet file, smaller and
-//! in a third of the time: codes of a whole byte or two, which zstd compresses better, sorted dictionaries, and times
+//! made in less time: codes of a whole byte or two, which zstd compresses better, sorted dictionaries, and times
 //! as differences of whole bytes. Columns of other types go through the Arrow writer, which tests hold this one to.
 
 mod bits;

@@ -30,9 +30,8 @@ pub struct SessionTotals {
     pub purchasing_sessions: u64,
     /// Sessions that last longer than 10 seconds, have a purchase, or have 2 views or more.
     ///
-    /// This is the engaged session of Google Analytics 4: "a session that lasts longer than 10 seconds, has a key event, or
-    /// has at least 2 pageviews or screenviews" (Analytics Help, <https://support.google.com/analytics/answer/12195621>). The
-    /// key event is the purchase, and a session lasts from its first event to its last.
+    /// This is what Google Analytics 4 calls an engaged session (Analytics Help, "Engagement rate and bounce rate"), with the
+    /// purchase as the key event; a session lasts from its first event to its last.
     pub engaged_sessions: u64,
     /// Purchase events.
     pub purchases: u64,
