@@ -66,9 +66,7 @@ impl Plan {
             NonZeroUsize::get,
         );
         // Sorted partitions in flight, each with its keys.
-        let partition_bytes = (free / (2 * (2 * threads + 2)))
-            .clamp(2 << 20, std::env::var("PB").ok().and_then(|x| x.parse().ok()).unwrap_or(64u64) << 20)
-            as usize;
+        let partition_bytes = (free / (2 * (2 * threads + 2))).clamp(2 << 20, 64 << 20) as usize;
         let csv: u64 = sources
             .iter()
             .map(|source| {
