@@ -1,6 +1,5 @@
 //! Rows as columns: a row group becomes a typed batch.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,13 +10,14 @@ use arrow_array::{
     StringArray, TimestampMicrosecondArray, UInt32Array,
 };
 use arrow_buffer::NullBuffer;
-use cip_core::{AMOUNT_PRECISION, CoreError, EventBatch, EventSchema, IdColumn, IdRef, column};
-use foldhash::fast::RandomState;
+use arrow_schema::{FieldRef, Fields, Schema, SchemaRef};
+use cip_core::{AMOUNT_PRECISION, CoreError, EventBatch, EventSchema, IdColumn, column};
 
+use crate::attributes::{AttributeValues, Attributes};
 use crate::error::IngestError;
 use crate::number::{Piece, RowGroupRows, text};
 use crate::parse::Parser;
-use crate::row::{Row, RowLayout};
+use crate::row::{Row, RowLayout, Slot};
 use crate::tagging::Tagging;
 use crate::target::{ColumnKind, TargetColumn};
 
@@ -28,16 +28,24 @@ pub(crate) struct Assembler<'a> {
     layout: &'a RowLayout,
     /// The texts of each dictionary column, complete once everything is parsed.
     dictionaries: Vec<StringArray>,
-    product: Option<usize>,
+    /// The attributes of products, complete as well.
+    attributes: Option<AttributeTable>,
+    /// The columns that rows have of their own.
+    own: Vec<usize>,
     /// With the position of the users.
     tagging: Option<(Tagging<'a>, usize)>,
 }
 
-/// Distinct product ids.
-pub(crate) enum Products {
-    None,
-    Int64(Vec<i64>),
-    Utf8(HashSet<Box<str>, RandomState>),
+/// A row group as typed columns: those of the events, and those that are said once for many of them.
+pub(crate) struct Assembled {
+    pub(crate) events: EventBatch,
+    pub(crate) attributes: Option<Keyed>,
+}
+
+/// The attributes of the products of a row group, in the order in which they come, and which of them each event has.
+pub(crate) struct Keyed {
+    pub(crate) values: RecordBatch,
+    pub(crate) keys: Vec<u32>,
 }
 
 /// Rows that are taken apart column by column at once.
@@ -62,38 +70,98 @@ enum Kind {
 impl<'a> Assembler<'a> {
     /// `schema` is that of the store.
     pub(crate) fn new(schema: EventSchema, parser: &'a Parser, tagging: Option<Tagging<'a>>) -> Self {
-        let position = |name| parser.columns.iter().position(|target| target.name == name);
+        let attributes =
+            parser.attributes.as_ref().map(|shared| AttributeTable::new(shared, &parser.columns));
+        let is_own =
+            |index: &usize| attributes.as_ref().is_none_or(|attributes| !attributes.columns.contains(index));
+        let own: Vec<usize> = (0..parser.columns.len()).filter(is_own).collect();
+        let users = own.iter().position(|&index| parser.columns[index].name == column::USER_ID);
         Self {
             schema,
             columns: &parser.columns,
             layout: &parser.layout,
             dictionaries: parser.dictionaries.iter().map(|dictionary| dictionary.to_array()).collect(),
-            product: position(column::PRODUCT_ID),
-            tagging: tagging.zip(position(column::USER_ID)),
+            attributes,
+            own,
+            tagging: tagging.zip(users),
         }
     }
 
-    pub(crate) fn assemble(&self, rows: &RowGroupRows) -> Result<EventBatch, IngestError> {
-        let mut values: Vec<Values> =
-            (0..self.columns.len()).map(|index| self.values(index, rows.len())).collect();
+    pub(crate) fn assemble(&self, rows: &RowGroupRows) -> Result<Assembled, IngestError> {
+        let attributes = match self.attributes.as_ref().zip(self.layout.attributes) {
+            Some((attributes, slot)) => Some(self.keyed(attributes, slot, rows)?),
+            None => None,
+        };
+        Ok(Assembled { events: self.events(rows)?, attributes })
+    }
+
+    /// The columns that rows have of their own.
+    fn events(&self, rows: &RowGroupRows) -> Result<EventBatch, IngestError> {
+        let mut values: Vec<(usize, Values)> =
+            self.own.iter().map(|&index| (index, self.values(index, rows.len()))).collect();
         for piece in &rows.pieces {
             // A block of rows stays in the processor's cache from column to column.
             for start in piece.rows.clone().step_by(BLOCK) {
                 let block = start..piece.rows.end.min(start + BLOCK);
-                for (index, values) in values.iter_mut().enumerate() {
-                    self.take(index, piece, block.clone(), values);
+                for (index, values) in &mut values {
+                    self.take(*index, piece, block.clone(), values);
                 }
             }
         }
-        let mut arrays = (values.into_iter().enumerate())
+        let mut arrays = (values.into_iter())
             .map(|(index, values)| self.array(index, values))
             .collect::<Result<Vec<_>, CoreError>>()?;
-        if let Some((tagging, users)) = &self.tagging {
+        let is_own = |field: &&FieldRef| {
+            let attributes = self.attributes.as_ref();
+            attributes.is_none_or(|attributes| attributes.schema.index_of(field.name()).is_err())
+        };
+        let fields: Fields = self.schema.arrow().fields().iter().filter(is_own).cloned().collect();
+        if let (Some((tagging, users)), Some((place, _))) =
+            (&self.tagging, fields.find(column::EXPERIMENT_GROUP))
+        {
             let users = IdColumn::try_new(column::USER_ID, &arrays[*users])?;
-            tagging.insert(&users, &mut arrays)?;
+            arrays.insert(place, tagging.column(&users)?);
         }
-        let batch = RecordBatch::try_new(Arc::clone(self.schema.arrow()), arrays).map_err(CoreError::from)?;
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(CoreError::from)?;
         Ok(EventBatch::try_new(batch)?)
+    }
+
+    /// The attributes of the rows' products.
+    fn keyed(
+        &self,
+        attributes: &AttributeTable,
+        slot: Slot,
+        rows: &RowGroupRows,
+    ) -> Result<Keyed, IngestError> {
+        // For each code, one more than its number in the row group.
+        let mut numbers = vec![0u32; attributes.table.len()];
+        let mut named: Vec<u32> = Vec::new();
+        let mut keys: Vec<u32> = Vec::with_capacity(rows.len());
+        for piece in &rows.pieces {
+            piece.sorted.each(self.layout, piece.rows.clone(), |row| {
+                let code = row.code(slot);
+                let number = &mut numbers[code as usize];
+                if *number == 0 {
+                    named.push(code);
+                    *number = named.len() as u32;
+                }
+                keys.push(*number - 1);
+            });
+        }
+        let arrays = attributes.columns.iter().enumerate().map(|(place, &index)| {
+            let mut values = self.values(index, named.len());
+            for &code in &named {
+                let value = attributes.table[code as usize].get(place);
+                values.kind.push(value.unwrap_or_default());
+                if let Some(valid) = &mut values.valid {
+                    valid.append(value.is_some());
+                }
+            }
+            self.array(index, values)
+        });
+        let arrays = arrays.collect::<Result<Vec<_>, CoreError>>()?;
+        let values = RecordBatch::try_new(Arc::clone(&attributes.schema), arrays).map_err(CoreError::from)?;
+        Ok(Keyed { values, keys })
     }
 
     fn values(&self, index: usize, rows: usize) -> Values {
@@ -170,44 +238,33 @@ impl<'a> Assembler<'a> {
             (Kind::Session(codes), _) => Arc::new(UInt32Array::new(codes.into(), nulls)),
         })
     }
+}
 
-    fn rows<'b>(&'b self, rows: &'b RowGroupRows) -> impl Iterator<Item = Row<'b>> {
-        rows.pieces
-            .iter()
-            .flat_map(move |piece| piece.rows.clone().map(move |index| piece.sorted.row(self.layout, index)))
-    }
-
-    /// Returns the distinct products.
-    pub(crate) fn products(&self, rows: &RowGroupRows) -> Products {
-        let Some(index) = self.product else { return Products::None };
-        let slot = self.layout.slot(index);
-        let present = self.rows(rows).filter(|row| !row.is_null(index));
-        match self.columns[index].kind {
-            ColumnKind::Int64 => {
-                let ids: HashSet<i64, RandomState> = present.map(|row| row.int64(slot)).collect();
-                Products::Int64(ids.into_iter().collect())
-            }
-            _ => {
-                let mut seen: HashSet<Box<str>, RandomState> = HashSet::default();
-                for row in present {
-                    let id = text(row.bytes(slot));
-                    if !seen.contains(id) {
-                        seen.insert(id.into());
-                    }
-                }
-                Products::Utf8(seen)
-            }
+impl Kind {
+    /// Appends an integer or a code.
+    fn push(&mut self, value: i64) {
+        match self {
+            Self::Int64(values) => values.push(value),
+            Self::Code(values) => values.push(value as i32),
+            Self::Money(_) | Self::Float64(_) | Self::Text(_) | Self::Session(_) => (),
         }
     }
 }
 
-impl Products {
-    /// Calls `each` with every product.
-    pub(crate) fn for_each<E>(&self, mut each: impl FnMut(IdRef<'_>) -> Result<(), E>) -> Result<(), E> {
-        match self {
-            Self::None => Ok(()),
-            Self::Int64(ids) => ids.iter().try_for_each(|&id| each(IdRef::Int64(id))),
-            Self::Utf8(ids) => ids.iter().try_for_each(|id| each(IdRef::Utf8(id))),
+/// The attributes of all products, by their codes.
+struct AttributeTable {
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    table: Vec<AttributeValues>,
+}
+
+impl AttributeTable {
+    fn new(attributes: &Attributes, columns: &[TargetColumn]) -> Self {
+        let fields: Fields = attributes.columns().iter().map(|&index| columns[index].field()).collect();
+        Self {
+            columns: attributes.columns().to_vec(),
+            schema: Arc::new(Schema::new(fields)),
+            table: attributes.to_table(),
         }
     }
 }

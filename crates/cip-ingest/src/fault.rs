@@ -5,7 +5,8 @@ use std::sync::Arc;
 use cip_core::MoneyFault;
 use cip_core::table::SessionIdType;
 
-use crate::parse::{ColumnPlan, FilePlan, Parser};
+use crate::file_plan::{ColumnPlan, FilePlan};
+use crate::parse::Parser;
 use crate::record::{split_fields, trim_line_end};
 use crate::reject::{Reason, Reject};
 use crate::rule::TimeFormat;

@@ -1,5 +1,7 @@
 //! The fields of one record: texts with the bytes that follow them.
 
+use std::ops::RangeInclusive;
+
 use crate::record::{FieldSpan, unescape};
 
 /// The text of a field, with the bytes that follow it: words are read across its end.
@@ -87,6 +89,9 @@ static MASKS: [[u64; 4]; 33] = {
 pub(crate) trait Fields {
     /// The text of a field; `buffer` is for texts that do not stand in the record as they are.
     fn field<'a>(&'a self, index: usize, buffer: &'a mut Vec<u8>) -> FieldText<'a>;
+
+    /// The text of some neighbouring fields with what is between them; none where it does not stand in the record as it is.
+    fn span(&self, fields: RangeInclusive<usize>) -> Option<FieldText<'_>>;
 }
 
 /// The fields of a line without quotes.
@@ -110,13 +115,29 @@ impl<'a> PlainFields<'a> {
     }
 }
 
+impl PlainFields<'_> {
+    #[inline(always)]
+    fn start(&self, field: usize) -> usize {
+        field.checked_sub(1).map_or(self.start, |before| self.base + self.ends[before] as usize + 1)
+    }
+
+    #[inline(always)]
+    fn end(&self, field: usize) -> usize {
+        if field + 1 == self.ends.len() { self.end } else { self.base + self.ends[field] as usize }
+    }
+}
+
 impl Fields for PlainFields<'_> {
     #[inline(always)]
     fn field<'a>(&'a self, index: usize, _: &'a mut Vec<u8>) -> FieldText<'a> {
-        let start =
-            index.checked_sub(1).map_or(self.start, |before| self.base + self.ends[before] as usize + 1);
-        let end = if index + 1 == self.ends.len() { self.end } else { self.base + self.ends[index] as usize };
-        FieldText::new(self.data, start, end - start)
+        let start = self.start(index);
+        FieldText::new(self.data, start, self.end(index) - start)
+    }
+
+    #[inline(always)]
+    fn span(&self, fields: RangeInclusive<usize>) -> Option<FieldText<'_>> {
+        let start = self.start(*fields.start());
+        Some(FieldText::new(self.data, start, self.end(*fields.end()) - start))
     }
 }
 
@@ -134,6 +155,10 @@ impl Fields for SplitFields<'_> {
         } else {
             FieldText::new(self.text, span.start, span.end - span.start)
         }
+    }
+
+    fn span(&self, _: RangeInclusive<usize>) -> Option<FieldText<'_>> {
+        None
     }
 }
 

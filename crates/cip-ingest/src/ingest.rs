@@ -7,19 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{RecordBatch, UInt32Array};
 use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
-use cip_core::{CoreError, EventSchema, IdDictionary, IdType, MemoryBudget, column, table};
-use cip_store::{
-    Account, CommitParts, DataFile, EventStore, SideTableWriter, SourceFile, StoreWriter, WrittenEvents,
-};
+use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
+use cip_store::{Account, CommitParts, DataFile, EventStore, SideTableWriter, StoreWriter, WrittenEvents};
 
-use crate::assemble::{Assembler, Products};
+use crate::assemble::{Assembler, Keyed};
+use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
-use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
+use crate::parse::{AttributeUse, Parser};
 use crate::plan::Plan;
-use crate::reject;
+use crate::products::Products;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
@@ -128,10 +127,27 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(EventStore, IngestReport), IngestError> {
         let sources: Arc<[Source]> = find_sources(sources)?.into();
-        let schema = self.schema()?;
-        let parser = Parser::new(&self.mapping)?;
         let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources)?;
-        let (splitters, unmapped_columns) = self.look_ahead(&sources, &parser, &plan)?;
+        for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
+            if let Some(done) = self.run_with(attribute_use, &sources, &plan, target, progress)? {
+                return Ok(done);
+            }
+        }
+        Err(IngestError::NoRows { files: sources.len() })
+    }
+
+    /// Returns none where the plan has not enough memory for the attributes.
+    fn run_with(
+        &self,
+        attribute_use: AttributeUse,
+        sources: &Arc<[Source]>,
+        plan: &Plan,
+        target: &Path,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
+        let schema = self.schema()?;
+        let parser = Parser::new(&self.mapping, attribute_use)?;
+        let (splitters, unmapped_columns) = self.look_ahead(sources, &parser, plan)?;
 
         let mut writer = StoreWriter::create(target, &schema, serde_json::to_value(&self.mapping)?)?;
         if let Some(experiment) = &self.experiment {
@@ -140,13 +156,15 @@ impl Ingest {
         let scatter =
             Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
-        let parsed = self.parse(&sources, &parser, &plan, &scatter, rejects, progress)?;
+        let Some(parsed) = self.parse(sources, &parser, plan, &scatter, rejects, progress)? else {
+            return Ok(None);
+        };
         if parsed.account.rows == 0 {
             return Err(IngestError::NoRows { files: sources.len() });
         }
         parsed.account.check()?;
 
-        let written = self.write(&writer, &parser, &plan, scatter, &parsed.account, progress)?;
+        let written = self.write(&writer, &parser, plan, scatter, &parsed.account, progress)?;
         let report = IngestReport {
             account: parsed.account,
             files: sources.len(),
@@ -160,7 +178,7 @@ impl Ingest {
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
         })?;
-        Ok((store, report))
+        Ok(Some((store, report)))
     }
 
     /// The schema of the store.
@@ -211,7 +229,7 @@ impl Ingest {
         scatter: &Scatter,
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
-    ) -> Result<Parsed, IngestError> {
+    ) -> Result<Option<ClosedBooks>, IngestError> {
         let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
         let spare = chunks.spare_buffers();
         let parse = |chunk: Result<Chunk, IngestError>| {
@@ -223,26 +241,18 @@ impl Ingest {
             plan.check_dictionaries(parser)?;
             Ok::<_, IngestError>((chunk, parsed))
         };
-        let mut books = Books {
-            sources,
-            parser,
-            rejects,
-            max_rejects: self.max_rejects,
-            total_bytes: sources.iter().map(|source| source.bytes).sum(),
-            first_reject: None,
-            lines: 0,
-            account: Account::default(),
-            file: Account::default(),
-            files: Vec::new(),
-        };
-        std::thread::scope(|scope| {
+        let mut books = Books::new(sources, parser, rejects, self.max_rejects);
+        let attributes_fit = std::thread::scope(|scope| {
             for parsed in ordered_map(scope, plan.threads, chunks, parse) {
                 let (chunk, parsed) = parsed?;
                 progress(books.enter(chunk, parsed)?);
+                if parser.attributes.as_ref().is_some_and(|shared| shared.bytes() > plan.attribute_bytes) {
+                    return Ok(false);
+                }
             }
-            Ok::<_, IngestError>(())
+            Ok::<_, IngestError>(true)
         })?;
-        Ok(Parsed { account: books.account, files: books.files, rejects: books.rejects.finish()? })
+        Ok(if attributes_fit { Some(books.close()?) } else { None })
     }
 
     fn write(
@@ -255,12 +265,11 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Written, IngestError> {
         let schema = self.mapping.schema()?;
-        let tagging = self.experiment.as_ref().map(|experiment| Tagging::new(experiment, &schema));
+        let tagging = self.experiment.as_ref().map(Tagging::new);
         let mut events = writer.events()?;
         let encoder = events.encoder();
         let assembler = Assembler::new(self.schema()?, parser, tagging);
-        let mut products =
-            schema.id_type(column::PRODUCT_ID).map(|ids| IdDictionary::new(column::PRODUCT_ID, ids));
+        let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
         let users = schema.id_type(column::USER_ID);
         let user_column = parser.columns.iter().position(|target| target.name == column::USER_ID).zip(users);
         let dictionary: SharedWriter = Arc::new(Mutex::new(None));
@@ -292,20 +301,23 @@ impl Ingest {
             let sorted = ordered_map(scope, plan.sort_threads(), refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
-                let rows = group?;
-                let batch = assembler.assemble(&rows)?;
-                let mut encoded = encoder.encode(&batch)?;
-                let products = match encoded.take_products() {
-                    Some(products) => Products::Int64(products),
-                    None => assembler.products(&rows),
+                let assembled = assembler.assemble(&group?)?;
+                let events = &assembled.events;
+                let mut encoded = match &assembled.attributes {
+                    Some(Keyed { values, keys }) => encoder.encode_keyed(events, values, keys)?,
+                    None => encoder.encode(events)?,
                 };
-                Ok::<_, IngestError>((encoded, products, batch.len()))
+                let products = match encoded.take_products() {
+                    Some(products) => Some(Products::Int64(products)),
+                    None => Products::of(events)?,
+                };
+                Ok::<_, IngestError>((encoded, products, events.len()))
             });
             for group in encoded {
                 let (group, group_products, group_rows) = group?;
                 events.append(group)?;
-                if let Some(products) = &mut products {
-                    group_products.for_each(|id| products.code(id).map(|_| ()))?;
+                if let (Some(products), Some(of_group)) = (&mut products, group_products) {
+                    products.add(of_group);
                     plan.check_products(products.len())?;
                 }
                 rows += group_rows as u64;
@@ -328,89 +340,21 @@ impl Ingest {
     }
 }
 
-struct Parsed {
-    account: Account,
-    files: Vec<SourceFile>,
-    rejects: DataFile,
-}
-
 struct Written {
     events: WrittenEvents,
     session_dictionary: Option<DataFile>,
     product_dictionary: Option<DataFile>,
 }
 
-/// The account of rows, entered chunk by chunk in their order.
-struct Books<'a> {
-    sources: &'a [Source],
-    parser: &'a Parser,
-    rejects: SideTableWriter,
-    max_rejects: Option<u64>,
-    total_bytes: u64,
-    first_reject: Option<String>,
-    /// Lines of the current file before the next chunk, the header's included.
-    lines: u64,
-    account: Account,
-    file: Account,
-    files: Vec<SourceFile>,
-}
-
-impl Books<'_> {
-    fn enter(&mut self, chunk: Chunk, parsed: ParsedChunk) -> Result<IngestProgress, IngestError> {
-        let source = &self.sources[chunk.file];
-        if self.lines == 0 {
-            self.lines = chunk.header.lines;
-        }
-        self.file.rows += parsed.rows;
-        self.file.events += parsed.events;
-        let drops = self.parser.drop_rules().zip(&parsed.drops).chain([(BLANK_LINE, &parsed.blank_lines)]);
-        for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
-            *self.file.drops.entry(rule.to_owned()).or_default() += count;
-        }
-        for reject in &parsed.rejects {
-            *self.file.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
-            self.first_reject.get_or_insert_with(|| {
-                let line = self.lines + reject.line;
-                format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
-            });
-        }
-        if !parsed.rejects.is_empty() {
-            let batch =
-                reject::to_batch(&source.name, self.lines, &parsed.rejects).map_err(CoreError::from)?;
-            self.rejects.write(batch)?;
-        }
-        self.lines += parsed.lines;
-        let rejects = self.account.rejected() + self.file.rejected();
-        if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
-            let first = self.first_reject.take().unwrap_or_default();
-            return Err(IngestError::TooManyRejects { rejects, allowed, first });
-        }
-        let rows = self.account.rows + self.file.rows;
-        if let Some(finished) = chunk.finished {
-            let account = std::mem::take(&mut self.file);
-            account.check()?;
-            self.account.add(&account);
-            self.lines = 0;
-            let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
-            self.files.push(SourceFile { name, bytes, xxh3, account });
-        }
-        Ok(IngestProgress {
-            phase: IngestPhase::Parse,
-            done: chunk.bytes_read,
-            total: self.total_bytes,
-            rows,
-            rejects,
-        })
-    }
-}
-
-fn write_products(writer: &StoreWriter, mut products: IdDictionary) -> Result<DataFile, IngestError> {
-    products.sort();
-    let ids = products.to_array();
+fn write_products(writer: &StoreWriter, products: Products) -> Result<DataFile, IngestError> {
+    let ids = products.into_array();
     let id_type = if ids.data_type() == &IdType::Int64.data_type() { IdType::Int64 } else { IdType::Utf8 };
     let schema = table::product_dictionary(id_type);
     let mut table = writer.side_table("product_dictionary", &schema)?;
-    let codes = Arc::new(UInt32Array::from_iter_values(0..products.len() as u32));
-    table.write(RecordBatch::try_new(schema, vec![codes, ids]).map_err(CoreError::from)?)?;
+    let codes = UInt32Array::from_iter_values((0..).take(ids.len()));
+    table.write(RecordBatch::try_new(schema, vec![Arc::new(codes), ids]).map_err(CoreError::from)?)?;
     Ok(table.finish()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,14 @@
 //! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
+mod attributes;
+mod books;
 mod buffer;
 mod digits;
 mod error;
 mod fault;
 mod field;
+mod file_plan;
 mod header;
 mod ingest;
 mod interner;
@@ -28,6 +31,7 @@ mod order;
 mod parse;
 mod plan;
 mod preview;
+mod products;
 mod record;
 mod reject;
 mod report;

@@ -59,9 +59,7 @@ where
     /// Rows and bytes of the row group that is being collected.
     fn pending(&self) -> (usize, usize) {
         self.pieces.iter().fold((0, 0), |(rows, bytes), piece| {
-            let piece_bytes =
-                piece.sorted.bytes_before(piece.rows.end) - piece.sorted.bytes_before(piece.rows.start);
-            (rows + piece.rows.len(), bytes + piece_bytes)
+            (rows + piece.rows.len(), bytes + piece.sorted.counted_bytes(self.layout, piece.rows.clone()))
         })
     }
 
@@ -81,7 +79,8 @@ where
             // Where a row group that holds so many times the usual rows or bytes would end.
             let end = |times: usize| {
                 let by_rows = from + (times * EVENT_ROW_GROUP_ROWS).saturating_sub(rows);
-                let by_bytes = sorted.row_at_bytes(from, (times * ROW_GROUP_BYTES).saturating_sub(bytes));
+                let by_bytes =
+                    sorted.row_at_bytes(self.layout, from, (times * ROW_GROUP_BYTES).saturating_sub(bytes));
                 by_rows.min(by_bytes)
             };
             let (enough, most) = (end(1), end(2));

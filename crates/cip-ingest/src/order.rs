@@ -124,7 +124,7 @@ pub(crate) fn by_user(layout: &RowLayout, data: &[u8], bytes: usize, sorted: &mu
 mod tests {
     use super::*;
     use crate::mapping::SourceMapping;
-    use crate::parse::Parser;
+    use crate::parse::{AttributeUse, Parser};
     use crate::row_builder::RowBuilder;
     use proptest::prelude::*;
 
@@ -149,7 +149,7 @@ mod tests {
                  event_type = { from = 'e', type = 'dictionary' }\n\
                  user_id = { from = 'u', type = 'int64', nullable = true }",
             );
-            let parser = Parser::new(&mapping.unwrap()).unwrap();
+            let parser = Parser::new(&mapping.unwrap(), AttributeUse::Shared).unwrap();
             let layout = &parser.layout;
             let column = |name: &str| parser.columns.iter().position(|column| column.name == name).unwrap();
             let (user, time) = (column("user_id"), column("event_time"));

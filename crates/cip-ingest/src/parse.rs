@@ -5,20 +5,22 @@ use std::sync::{Mutex, PoisonError};
 use cip_core::Uuid;
 use cip_core::table::SessionIdType;
 
+use crate::attributes::{AttributeCache, AttributeValues, Attributes};
 use crate::digits::{self, LastDate};
 use crate::error::IngestError;
 use crate::fault::{Fault, money_reason, too_long};
 use crate::field::{FieldText, Fields, PlainFields, SplitFields};
+use crate::file_plan::{ColumnPlan, FilePlan};
 use crate::interner::{DictionaryCache, SharedDictionary};
 use crate::mapping::SourceMapping;
 use crate::record::{FieldSpan, RecordEnd, record_end, split_fields, trim_line_end};
 use crate::reject::{Reason, Reject};
-use crate::row::{Row, RowLayout};
+use crate::row::{Row, RowLayout, SlotKind};
 use crate::row_builder::RowBuilder;
 use crate::rule::{Condition, TimeFormat};
-use crate::source::{Chunk, Header};
+use crate::source::Chunk;
 use crate::structure::Structure;
-use crate::target::{ColumnKind, Fill, TargetColumn};
+use crate::target::{ColumnKind, TargetColumn};
 use crate::value;
 
 /// The declared drop of empty lines, which every mapping has.
@@ -31,7 +33,9 @@ pub(crate) struct Parser {
     pub(crate) layout: RowLayout,
     /// One for each column; only dictionary columns use theirs.
     pub(crate) dictionaries: Vec<SharedDictionary>,
-    drops: Vec<(String, String, Condition)>,
+    /// Where rows have the code of a product's attributes instead of their columns.
+    pub(crate) attributes: Option<Attributes>,
+    pub(crate) drops: Vec<(String, String, Condition)>,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -51,6 +55,8 @@ struct Work {
     /// One for each column, as `dates`.
     caches: Vec<DictionaryCache>,
     dates: Vec<LastDate>,
+    attributes: AttributeCache,
+    attribute_text: Vec<u8>,
 }
 
 /// What became of a chunk's rows.
@@ -66,28 +72,28 @@ pub(crate) struct ParsedChunk {
     pub(crate) lines: u64,
 }
 
-/// Where the fields of one file go.
-pub(crate) struct FilePlan<'a> {
-    pub(crate) fields: usize,
-    pub(crate) columns: Vec<ColumnPlan<'a>>,
-    drops: Vec<(usize, &'a Condition)>,
-}
-
-pub(crate) enum ColumnPlan<'a> {
-    Field(usize),
-    Constant { value: &'a str, when: Vec<(usize, &'a Condition, &'a str)> },
+/// Whether the attributes of products are kept once for many rows, or by each row for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttributeUse {
+    Shared,
+    InEachRow,
 }
 
 impl Parser {
-    pub(crate) fn new(mapping: &SourceMapping) -> Result<Self, IngestError> {
+    pub(crate) fn new(mapping: &SourceMapping, attribute_use: AttributeUse) -> Result<Self, IngestError> {
         let columns = mapping.targets()?;
+        let attributes = match attribute_use {
+            AttributeUse::Shared => Attributes::new(&columns),
+            AttributeUse::InEachRow => None,
+        };
         let mut dictionaries = Vec::new();
         dictionaries.resize_with(columns.len(), SharedDictionary::default);
         let drops =
             mapping.drops().map(|(rule, column, condition)| (rule.to_owned(), column.to_owned(), condition));
         Ok(Self {
             delimiter: mapping.delimiter(),
-            layout: RowLayout::new(&columns),
+            layout: RowLayout::new(&columns, attributes.as_ref().map(Attributes::columns)),
+            attributes,
             drops: drops.collect(),
             columns,
             dictionaries,
@@ -102,7 +108,7 @@ impl Parser {
 
     /// Parses a chunk; `emit` is given every event.
     pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>)) -> ParsedChunk {
-        let plan = self.plan(&chunk.header);
+        let plan = FilePlan::new(self, &chunk.header);
         let mut parsed = ParsedChunk { drops: vec![0; self.drops.len()], ..ParsedChunk::default() };
         let data = &*chunk.data;
         if let Some(length) = chunk.oversized {
@@ -168,26 +174,16 @@ impl Parser {
             caches.resize_with(self.columns.len(), DictionaryCache::default);
             let mut dates = Vec::new();
             dates.resize_with(self.columns.len(), LastDate::default);
-            let work = Work { unescaped: Vec::new(), row: RowBuilder::default(), caches, dates };
+            let work = Work {
+                unescaped: Vec::new(),
+                row: RowBuilder::default(),
+                caches,
+                dates,
+                attributes: AttributeCache::default(),
+                attribute_text: Vec::new(),
+            };
             Scratch { structure: Structure::default(), spans: Vec::new(), work }
         })
-    }
-
-    fn plan<'a>(&'a self, header: &Header) -> FilePlan<'a> {
-        // The header was held against the mapping: every column is there.
-        let index = |name: &str| header.index_of(name).unwrap_or_default();
-        let columns = self.columns.iter().map(|target| match &target.fill {
-            Fill::From(from) => ColumnPlan::Field(index(from)),
-            Fill::Constant { value, when } => ColumnPlan::Constant {
-                value,
-                when: when.iter().map(|(column, fits, then)| (index(column), fits, then.as_str())).collect(),
-            },
-        });
-        FilePlan {
-            fields: header.names.len(),
-            columns: columns.collect(),
-            drops: self.drops.iter().map(|(_, column, condition)| (index(column), condition)).collect(),
-        }
     }
 
     /// Splits a record in the general way and emits its row.
@@ -229,7 +225,7 @@ impl Parser {
         parsed: &mut ParsedChunk,
         emit: &mut impl FnMut(Row<'_>),
     ) -> Result<(), Fault> {
-        let Work { unescaped, row, caches, dates } = work;
+        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {
             if condition.fits(fields.field(*field, unescaped).bytes()) {
                 parsed.drops[rule] += 1;
@@ -237,7 +233,19 @@ impl Parser {
             }
         }
         row.start(&self.layout, chunk.file, chunk.offset + start as u64);
-        for (index, (target, column)) in self.columns.iter().zip(&plan.columns).enumerate() {
+        // What is known of the product already need not be read again.
+        let mut values = AttributeValues::default();
+        let attributes = match (&self.attributes, &plan.attributes) {
+            (Some(shared), Some(plan)) => {
+                let text = plan.text(fields, unescaped, attribute_text);
+                let known = shared.code(&text, cache);
+                Some((text, known))
+            }
+            _ => None,
+        };
+        let known = matches!(attributes, Some((_, Some(_))));
+        for &index in if known { &plan.but_attributes } else { &plan.every } {
+            let (target, column) = (&self.columns[index], &plan.columns[index]);
             let field = match column {
                 ColumnPlan::Field(field) => fields.field(*field, unescaped),
                 ColumnPlan::Constant { value, when } => {
@@ -248,21 +256,27 @@ impl Parser {
                 }
             };
             let fault = |reason| Fault { column: Some(index), reason };
+            let slot = self.layout.slot(index);
             if field.is_empty() {
                 if !target.nullable {
                     return Err(fault(Reason::MissingValue));
                 }
-                row.null(&self.layout, index);
+                match slot.kind {
+                    SlotKind::Attribute(place) => values.set(place, None),
+                    _ => row.null(&self.layout, index),
+                }
                 continue;
             }
-            let slot = self.layout.slot(index);
             match &target.kind {
                 ColumnKind::Int64 => {
                     let value = match digits::int64(&field) {
                         Some(value) => value,
                         None => value::parse_int64(field.bytes()).map_err(fault)?,
                     };
-                    row.put(slot, value.to_le_bytes());
+                    match slot.kind {
+                        SlotKind::Attribute(place) => values.set(place, Some(value)),
+                        _ => row.put(slot, value.to_le_bytes()),
+                    }
                 }
                 ColumnKind::Float64 => {
                     row.put(slot, value::parse_float64(field.bytes()).map_err(fault)?.to_le_bytes());
@@ -286,7 +300,10 @@ impl Parser {
                     let code = self.dictionaries[index]
                         .code(&field, &mut caches[index], rename)
                         .map_err(|_| fault(Reason::InvalidUtf8))?;
-                    row.put(slot, code.to_le_bytes());
+                    match slot.kind {
+                        SlotKind::Attribute(place) => values.set(place, Some(i64::from(code))),
+                        _ => row.put(slot, code.to_le_bytes()),
+                    }
                 }
                 ColumnKind::Session(SessionIdType::Uuid) => {
                     let uuid = Uuid::parse(field.bytes()).ok_or_else(|| fault(Reason::InvalidUuid))?;
@@ -297,6 +314,12 @@ impl Parser {
                     row.put_text(slot, field.bytes());
                 }
             }
+        }
+        if let (Some(shared), Some(slot), Some((text, known))) =
+            (&self.attributes, self.layout.attributes, attributes)
+        {
+            let code = known.unwrap_or_else(|| shared.enter(text.bytes(), values, cache));
+            row.put(slot, code.to_le_bytes());
         }
         parsed.events += 1;
         row.finish(&self.layout);

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) partitions: usize,
     /// Bytes of rows that are sorted at once; larger ranges are split again.
     pub(crate) partition_bytes: usize,
+    /// The attributes of products may take so much; with more, every row keeps its own.
+    pub(crate) attribute_bytes: u64,
     total_bytes: u64,
 }
 
@@ -84,6 +86,7 @@ impl Plan {
             partitions,
             partition_bytes,
             total_bytes: csv.max(1),
+            attribute_bytes: budget.part(1, 8).bytes(),
         })
     }
 

@@ -1,11 +1,12 @@
 //! An event as a row of bytes: what is scattered to partitions, spilled and sorted.
 //!
 //! ```text
-//! position u64 │ time i64 │ length u32, where there are texts │ null bits │ slots … │ texts …
+//! position u64 │ time i64 │ length u32, where there are texts │ null bits │ attributes u32 │ slots … │ texts …
 //! ```
 //!
 //! `position` is the source file (24 bits) and the byte where its record starts (40 bits), so that rows of one time
-//! keep the order of file and line.
+//! keep the order of file and line. `attributes` is the code of the product's
+//! ([`crate::attributes`]), in stores that have such.
 
 use std::cmp::Ordering;
 
@@ -24,15 +25,20 @@ pub(crate) struct RowLayout {
     pub(crate) session: Option<usize>,
     /// Where the row's length stands, in layouts with texts.
     pub(crate) length_at: Option<usize>,
-    pub(crate) nulls_at: usize,
+    /// Where the code of the product's attributes stands.
+    pub(crate) attributes: Option<Slot>,
     /// Bytes of a row without its texts.
     pub(crate) fixed: usize,
+    /// What a row would take more with the attributes in it: row groups must not depend on where they stand.
+    attribute_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) at: usize,
     pub(crate) kind: SlotKind,
+    /// The byte and the bit that say whether the value is missing.
+    pub(crate) null: (usize, u8),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +53,14 @@ pub(crate) enum SlotKind {
     Uuid,
     /// Start (from the row's) and length of a text behind the slots.
     Text,
+    /// Which of the product's attributes it is.
+    Attribute(usize),
 }
 
 impl SlotKind {
     fn width(self) -> usize {
         match self {
-            Self::Time => 0,
+            Self::Time | Self::Attribute(_) => 0,
             Self::Code => 4,
             Self::Uuid => 16,
             Self::Int64 | Self::Float64 | Self::Text => 8,
@@ -61,43 +69,69 @@ impl SlotKind {
 }
 
 impl RowLayout {
-    pub(crate) fn new(columns: &[TargetColumn]) -> Self {
-        let kinds: Vec<SlotKind> = columns
-            .iter()
-            .map(|target| match (&target.kind, target.name.as_str()) {
-                (ColumnKind::Timestamp(_), column::EVENT_TIME) => SlotKind::Time,
-                (ColumnKind::Int64 | ColumnKind::Timestamp(_) | ColumnKind::Money(_), _) => SlotKind::Int64,
-                (ColumnKind::Float64, _) => SlotKind::Float64,
-                (ColumnKind::Dictionary(_), _) => SlotKind::Code,
-                (ColumnKind::Session(SessionIdType::Uuid), _) => SlotKind::Uuid,
-                (ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8), _) => SlotKind::Text,
-            })
+    /// `attributes` are the columns of which a row has only a code.
+    pub(crate) fn new(columns: &[TargetColumn], attributes: Option<&[usize]>) -> Self {
+        let coded = attributes.unwrap_or_default();
+        let of_its_own = |target: &TargetColumn| match (&target.kind, target.name.as_str()) {
+            (ColumnKind::Timestamp(_), column::EVENT_TIME) => SlotKind::Time,
+            (ColumnKind::Int64 | ColumnKind::Timestamp(_) | ColumnKind::Money(_), _) => SlotKind::Int64,
+            (ColumnKind::Float64, _) => SlotKind::Float64,
+            (ColumnKind::Dictionary(_), _) => SlotKind::Code,
+            (ColumnKind::Session(SessionIdType::Uuid), _) => SlotKind::Uuid,
+            (ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8), _) => SlotKind::Text,
+        };
+        let attribute = |index: usize| coded.iter().position(|&column| column == index);
+        let kinds: Vec<SlotKind> = (columns.iter().enumerate())
+            .map(|(index, target)| attribute(index).map_or_else(|| of_its_own(target), SlotKind::Attribute))
             .collect();
         let has_texts = kinds.contains(&SlotKind::Text);
         let length_at = has_texts.then_some(16);
         let nulls_at = if has_texts { 20 } else { 16 };
-        let mut at = nulls_at + columns.len().div_ceil(8);
-        let slots: Vec<Slot> = kinds
-            .into_iter()
-            .map(|kind| {
-                let start = if kind == SlotKind::Time { TIME } else { at };
-                at += kind.width();
-                Slot { at: start, kind }
-            })
-            .collect();
+        let null_bytes = (columns.len() - coded.len()).div_ceil(8);
+        let mut at = nulls_at + null_bytes;
+        let no_null = (nulls_at, 0);
+        let attributes = (!coded.is_empty()).then(|| {
+            at += SlotKind::Code.width();
+            Slot { at: at - SlotKind::Code.width(), kind: SlotKind::Code, null: no_null }
+        });
+        let mut own = 0;
+        let mut slot = |kind: SlotKind| {
+            if let SlotKind::Attribute(_) = kind {
+                return Slot { at: 0, kind, null: no_null };
+            }
+            let null = (nulls_at + own / 8, 1 << (own % 8));
+            own += 1;
+            let start = if kind == SlotKind::Time { TIME } else { at };
+            at += kind.width();
+            Slot { at: start, kind, null }
+        };
+        let slots: Vec<Slot> = kinds.into_iter().map(&mut slot).collect();
+        let more: usize = coded.iter().map(|&column| of_its_own(&columns[column]).width()).sum();
+        let less = null_bytes + attributes.map_or(0, |attributes| attributes.kind.width());
         let index = |name| columns.iter().position(|target| target.name == name);
         Self {
             user: index(column::USER_ID).map(|user| (user, slots[user].kind)),
             session: index(column::SOURCE_SESSION),
             slots,
             length_at,
-            nulls_at,
+            attributes,
             fixed: at,
+            attribute_bytes: columns.len().div_ceil(8) + more - less,
         }
+    }
+
+    /// What `rows` rows of so many bytes count in a row group: as much as with their attributes in them.
+    pub(crate) fn counted_bytes(&self, rows: usize, bytes: usize) -> usize {
+        bytes + rows * self.attribute_bytes
     }
 
     pub(crate) fn slot(&self, column: usize) -> Slot {
         self.slots[column]
+    }
+
+    /// The byte and the bit that say whether a column's value is missing.
+    pub(crate) fn null(&self, column: usize) -> (usize, u8) {
+        self.slots[column].null
     }
 
     /// The length of every row, or none where texts make them differ.
@@ -227,7 +261,8 @@ impl<'a> Row<'a> {
 
     #[inline]
     pub(crate) fn is_null(&self, column: usize) -> bool {
-        self.bytes[self.layout.nulls_at + column / 8] & (1 << (column % 8)) != 0
+        let (byte, bit) = self.layout.slots[column].null;
+        self.bytes[byte] & bit != 0
     }
 
     #[inline]

@@ -35,7 +35,8 @@ impl RowBuilder {
 
     #[inline]
     pub(crate) fn null(&mut self, layout: &RowLayout, column: usize) {
-        self.bytes[self.at + layout.nulls_at + column / 8] |= 1 << (column % 8);
+        let (byte, bit) = layout.null(column);
+        self.bytes[self.at + byte] |= bit;
     }
 
     #[inline]

@@ -151,21 +151,25 @@ impl SortedRows {
         layout.row(&self.data, start as u32)
     }
 
+    /// What some rows count in a row group.
+    pub(crate) fn counted_bytes(&self, layout: &RowLayout, rows: Range<usize>) -> usize {
+        layout.counted_bytes(rows.len(), self.bytes_before(rows.end) - self.bytes_before(rows.start))
+    }
+
     /// Bytes of all rows before `index`.
-    pub(crate) fn bytes_before(&self, index: usize) -> usize {
+    fn bytes_before(&self, index: usize) -> usize {
         match &self.starts {
             Starts::Every { bytes, .. } => index * bytes,
             Starts::At(starts) => starts.get(index).map_or(self.data.len(), |&start| start as usize),
         }
     }
 
-    /// Returns the first row from `from` on with which the rows take `bytes` or more; the number of rows where none does.
-    pub(crate) fn row_at_bytes(&self, from: usize, bytes: usize) -> usize {
-        let wanted = self.bytes_before(from) + bytes;
+    /// Returns the first row from `from` on with which the rows count `bytes` or more; the number of rows where none does.
+    pub(crate) fn row_at_bytes(&self, layout: &RowLayout, from: usize, bytes: usize) -> usize {
         let (mut low, mut high) = (from, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.bytes_before(middle) >= wanted { high = middle } else { low = middle + 1 }
+            if self.counted_bytes(layout, from..middle) >= bytes { high = middle } else { low = middle + 1 }
         }
         low
     }

@@ -13,22 +13,19 @@ use cip_core::{CoreError, EventSchema, IdColumn, column};
 pub(crate) struct Tagging<'a> {
     experiment: &'a Experiment,
     arms: Arc<StringArray>,
-    /// Where the column stands among the others.
-    place: usize,
 }
 
 impl<'a> Tagging<'a> {
-    /// `schema` is that of the events without the column.
-    pub(crate) fn new(experiment: &'a Experiment, schema: &EventSchema) -> Self {
+    pub(crate) fn new(experiment: &'a Experiment) -> Self {
         let arms = StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name()));
-        Self { experiment, arms: Arc::new(arms), place: place(schema) }
+        Self { experiment, arms: Arc::new(arms) }
     }
 
-    /// Inserts the column into those of a batch whose users are these.
+    /// Returns the column for events of these users.
     ///
     /// # Complexity
     /// One assignment for each run of a user, not for each row.
-    pub(crate) fn insert(&self, users: &IdColumn, arrays: &mut Vec<ArrayRef>) -> Result<(), CoreError> {
+    pub(crate) fn column(&self, users: &IdColumn) -> Result<ArrayRef, CoreError> {
         let mut codes: Vec<i32> = Vec::new();
         let mut unknown = 0;
         for (user, rows) in users.runs() {
@@ -43,8 +40,7 @@ impl<'a> Tagging<'a> {
         });
         let codes = Int32Array::new(ScalarBuffer::from(codes), nulls);
         let groups = DictionaryArray::<Int32Type>::try_new(codes, Arc::clone(&self.arms) as ArrayRef)?;
-        arrays.insert(self.place, Arc::new(groups));
-        Ok(())
+        Ok(Arc::new(groups))
     }
 }
 

@@ -12,12 +12,14 @@ mod distinct;
 mod pages;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type};
-use arrow_array::{Array, ArrayRef};
-use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_select::take::take;
 use parquet::basic::{Encoding, Type};
 use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
@@ -34,24 +36,64 @@ pub(crate) struct Scratch {
     distinct: distinct::Distinct,
     values: Vec<i64>,
     codes: Vec<u16>,
+    key_codes: Vec<u16>,
     page: Vec<u8>,
 }
 
 /// Rows of a page: the compressor's and the reader's memory is for one page.
 const PAGE_ROWS: usize = 20_480;
 
+/// The values of a column in the rows of a row group.
+#[derive(Clone, Copy)]
+pub(crate) enum Values<'a> {
+    /// One for each row.
+    Own(&'a ArrayRef),
+    /// Some that are said once for many rows: `keys` tell which of them each row has.
+    Keyed { values: &'a ArrayRef, keys: &'a [u32] },
+}
+
+impl Values<'_> {
+    /// Returns a value for each row.
+    pub(crate) fn to_array(self) -> std::result::Result<ArrayRef, ArrowError> {
+        match self {
+            Self::Own(array) => Ok(Arc::clone(array)),
+            Self::Keyed { values, keys } => take(values, &UInt32Array::from(keys.to_vec()), None),
+        }
+    }
+
+    fn rows(&self, nullable: bool) -> Rows {
+        match self {
+            Self::Own(array) => Rows { nulls: array.logical_nulls(), rows: array.len(), nullable },
+            Self::Keyed { values, keys } => {
+                let of_row = |nulls: NullBuffer| {
+                    NullBuffer::new(BooleanBuffer::collect_bool(keys.len(), |row| {
+                        nulls.is_valid(keys[row] as usize)
+                    }))
+                };
+                let nulls = values.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+                Rows { nulls: nulls.map(of_row), rows: keys.len(), nullable }
+            }
+        }
+    }
+}
+
 /// Returns a column's chunk of a row group, or none where it is for the Arrow writer.
 pub(crate) fn encode(
     scheme: Scheme,
     descriptor: &ColumnDescPtr,
-    array: &ArrayRef,
+    values: Values<'_>,
     scratch: &mut Scratch,
 ) -> Result<Option<EncodedColumn>> {
-    if array.is_empty() || descriptor.max_rep_level() > 0 || descriptor.max_def_level() > 1 {
+    let rows = values.rows(descriptor.max_def_level() == 1);
+    if rows.rows == 0 || descriptor.max_rep_level() > 0 || descriptor.max_def_level() > 1 {
         return Ok(None);
     }
-    let rows =
-        Rows { nulls: array.logical_nulls(), rows: array.len(), nullable: descriptor.max_def_level() == 1 };
+    if let Values::Keyed { values: array, keys } = values
+        && let Some(encoded) = keyed(scheme, descriptor, array, keys, &rows, scratch)?
+    {
+        return Ok(Some(encoded));
+    }
+    let array = &values.to_array()?;
     match (scheme, array.data_type(), descriptor.physical_type()) {
         (Scheme::Dictionary, DataType::Dictionary(key, value), Type::BYTE_ARRAY)
             if **key == DataType::Int32 && **value == DataType::Utf8 =>
@@ -94,6 +136,37 @@ pub(crate) fn encode(
         {
             let values = array.as_fixed_size_binary().value_data();
             plain(values, *width as usize, descriptor, &rows, scratch).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The same for values that are said once for many rows: they are told apart once, not once a row. None where that is of
+/// no use.
+fn keyed(
+    scheme: Scheme,
+    descriptor: &ColumnDescPtr,
+    array: &ArrayRef,
+    keys: &[u32],
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<Option<EncodedColumn>> {
+    match (scheme, array.data_type(), descriptor.physical_type()) {
+        (Scheme::Dictionary, DataType::Dictionary(key, value), Type::BYTE_ARRAY)
+            if **key == DataType::Int32 && **value == DataType::Utf8 =>
+        {
+            dictionary::keyed_texts(array.as_dictionary::<Int32Type>(), keys, descriptor, rows, scratch)
+        }
+        (Scheme::Dictionary, DataType::Int64, Type::INT64) => {
+            let values = array.as_primitive::<Int64Type>().values();
+            let nulls = array.nulls();
+            dictionary::keyed_integers(values.iter().copied(), nulls, keys, descriptor, rows, scratch)
+                .map(Some)
+        }
+        (Scheme::Dictionary, DataType::Decimal128(..), Type::INT64) => {
+            let values = array.as_primitive::<Decimal128Type>().values();
+            let (values, nulls) = (values.iter().map(|&value| value as i64), array.nulls());
+            dictionary::keyed_integers(values, nulls, keys, descriptor, rows, scratch).map(Some)
         }
         _ => Ok(None),
     }

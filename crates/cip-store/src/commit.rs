@@ -197,12 +197,42 @@ impl EventEncoder {
     /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
     /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
+        let (span, users) = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode(events.record_batch())?, span, users))
+    }
+
+    /// Encodes one row group as [`EventEncoder::encode`] does, from events of which some columns are said once for many
+    /// rows, such as what is known of a product: row `i` has the values of `keyed` in its row `keys[i]`.
+    ///
+    /// The columns of both make those of the store; times and users are the events' own. The bytes are the same as those of
+    /// the whole events where the rows of `keyed` come in the order in which `keys` first names them.
+    ///
+    /// # Errors
+    /// As [`EventEncoder::encode`], and [`StoreError::Arrow`] where there is not one key for each event, or one beyond `keyed`.
+    pub fn encode_keyed(
+        &self,
+        events: &EventBatch,
+        keyed: &RecordBatch,
+        keys: &[u32],
+    ) -> Result<EncodedEvents, StoreError> {
+        let (span, users) = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, span, users))
+    }
+
+    fn encoded(&self, mut group: EncodedRowGroup, span: RowGroupSpan, users: UserCount) -> EncodedEvents {
+        let product = self.encoder.column(cip_core::column::PRODUCT_ID);
+        let products = product.and_then(|column| group.take_distinct(column));
+        EncodedEvents { group, span, users, products }
+    }
+
+    /// Users and times that a row group covers.
+    fn covered(&self, events: &EventBatch) -> Result<(RowGroupSpan, UserCount), StoreError> {
         let times = events.times()?.values();
         let span = |times: &[i64]| {
             times.iter().fold([i64::MAX, i64::MIN], |[first, last], &time| [first.min(time), last.max(time)])
         };
         let mut users = UserCount::default();
-        if events.schema().has(cip_core::column::USER_ID) {
+        if self.encoder.column(cip_core::column::USER_ID).is_some() {
             let column = events.users()?;
             let mut last: Option<(Option<IdRef<'_>>, usize)> = None;
             for (user, rows) in column.runs() {
@@ -222,10 +252,7 @@ impl EventEncoder {
             users: [users.first.clone(), users.last.clone()],
             times: span(times),
         };
-        let mut group = self.encoder.encode(events.record_batch())?;
-        let product = events.schema().arrow().index_of(cip_core::column::PRODUCT_ID).ok();
-        let products = product.and_then(|column| group.take_distinct(column));
-        Ok(EncodedEvents { group, span, users, products })
+        Ok((span, users))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -15,7 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::column::{self, EncodedColumn, Scratch};
+use crate::column::{self, EncodedColumn, Scratch, Values};
 use crate::encoding::{scheme, writer_properties};
 use crate::error::StoreError;
 use crate::manifest::DataFile;
@@ -73,6 +73,11 @@ impl RowGroupEncoder {
         })
     }
 
+    /// Where a column stands in the table.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.schema.index_of(name).ok()
+    }
+
     /// Checks that the batch has the columns of the table.
     pub(crate) fn check(&self, batch: &RecordBatch) -> Result<(), StoreError> {
         if same_columns(batch.schema_ref(), &self.schema) {
@@ -85,36 +90,78 @@ impl RowGroupEncoder {
     /// Encodes one row group.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<EncodedRowGroup, StoreError> {
         self.check(batch)?;
+        self.encode_columns(batch.num_rows(), batch.columns().iter().map(Values::Own))
+    }
+
+    /// Encodes a row group whose columns are partly said once for many rows: `keys`, one for each row of `own`, tell
+    /// which row of `keyed` it has. The bytes are those of [`RowGroupEncoder::encode`] where the keys are counted
+    /// as they come and each is there.
+    pub(crate) fn encode_keyed(
+        &self,
+        own: &RecordBatch,
+        keyed: &RecordBatch,
+        keys: &[u32],
+    ) -> Result<EncodedRowGroup, StoreError> {
+        let mut fields = Vec::with_capacity(self.schema.fields().len());
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for field in self.schema.fields() {
+            let of = |batch: &RecordBatch| batch.schema_ref().index_of(field.name()).ok();
+            if let Some(column) = of(keyed) {
+                fields.push(Arc::clone(&keyed.schema_ref().fields()[column]));
+                columns.push(Values::Keyed { values: keyed.column(column), keys });
+            } else if let Some(column) = of(own) {
+                fields.push(Arc::clone(&own.schema_ref().fields()[column]));
+                columns.push(Values::Own(own.column(column)));
+            }
+        }
+        let schema = Schema::new(fields);
+        let whole = own.num_columns() + keyed.num_columns() == columns.len();
+        let known = keys.len() == own.num_rows() && keys.iter().all(|&key| (key as usize) < keyed.num_rows());
+        if !(whole && known && same_columns(&schema, &self.schema)) {
+            let reason = format!("rows have [{schema}], their table wants [{}]", self.schema);
+            return Err(ArrowError::SchemaError(reason).into());
+        }
+        self.encode_columns(own.num_rows(), columns.into_iter())
+    }
+
+    fn encode_columns<'a>(
+        &self,
+        rows: usize,
+        columns: impl Iterator<Item = Values<'a>>,
+    ) -> Result<EncodedRowGroup, StoreError> {
         let mut scratch = self.scratches().pop().unwrap_or_default();
-        let mut encode = || -> parquet::errors::Result<Vec<EncodedChunk>> {
+        let encode = |scratch: &mut Scratch| -> parquet::errors::Result<Vec<EncodedChunk>> {
             let mut chunks = Vec::with_capacity(self.schema.fields().len());
             let mut leaves = self.descriptor.columns().iter();
             let writers = self.factory.create_column_writers(0)?;
             let mut writers = writers.into_iter();
-            for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+            for (field, values) in self.schema.fields().iter().zip(columns) {
+                let descriptors = leaves.as_slice();
+                let ours = match (field.data_type().is_nested(), descriptors.first()) {
+                    (false, Some(descriptor)) => {
+                        let scheme = scheme(field.name(), field.data_type());
+                        column::encode(scheme, descriptor, values, scratch)?
+                    }
+                    _ => None,
+                };
+                if let Some(encoded) = ours {
+                    leaves.next();
+                    writers.next();
+                    chunks.push(EncodedChunk::Ours(encoded));
+                    continue;
+                }
                 // A column of the schema has one leaf or, where it is nested, some.
-                let arrays = compute_leaves(field, array)?;
-                for leaf in &arrays {
-                    let (Some(descriptor), Some(mut writer)) = (leaves.next(), writers.next()) else { break };
-                    let scheme = scheme(field.name(), field.data_type());
-                    let ours = match arrays.len() {
-                        1 => column::encode(scheme, descriptor, array, &mut scratch)?,
-                        _ => None,
-                    };
-                    chunks.push(match ours {
-                        Some(encoded) => EncodedChunk::Ours(encoded),
-                        None => {
-                            writer.write(leaf)?;
-                            EncodedChunk::Arrow(writer.close()?)
-                        }
-                    });
+                for leaf in &compute_leaves(field, &values.to_array()?)? {
+                    let (Some(_), Some(mut writer)) = (leaves.next(), writers.next()) else { break };
+                    writer.write(leaf)?;
+                    chunks.push(EncodedChunk::Arrow(writer.close()?));
                 }
             }
             Ok(chunks)
         };
-        let chunks = encode().map_err(StoreError::parquet(&self.path))?;
+        let chunks = encode(&mut scratch).map_err(StoreError::parquet(&self.path))?;
         self.scratches().push(scratch);
-        Ok(EncodedRowGroup { chunks, rows: batch.num_rows() as u64 })
+        Ok(EncodedRowGroup { chunks, rows: rows as u64 })
     }
 
     fn scratches(&self) -> MutexGuard<'_, Vec<Scratch>> {

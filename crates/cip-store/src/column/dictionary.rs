@@ -1,9 +1,9 @@
 //! Dictionaries of a row group: its distinct values, and a code for each row.
 
-use arrow_array::Array;
-use arrow_array::DictionaryArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use arrow_array::{Array, DictionaryArray, StringArray};
+use arrow_buffer::NullBuffer;
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result;
@@ -28,6 +28,53 @@ pub(super) fn integers(
     }
     let new = scratch.distinct.sort();
     scratch.codes.iter_mut().for_each(|code| *code = new[usize::from(*code)]);
+    coded_integers(descriptor, rows, scratch)
+}
+
+/// The same for values that are said once for many rows; `nulls` are theirs.
+pub(super) fn keyed_integers(
+    values: impl ExactSizeIterator<Item = i64> + Clone,
+    nulls: Option<&NullBuffer>,
+    keys: &[u32],
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<EncodedColumn> {
+    let Scratch { distinct, key_codes, .. } = scratch;
+    distinct.clear();
+    key_codes.clear();
+    key_codes.reserve(values.len());
+    let few = values.clone().enumerate().all(|(key, value)| {
+        let code = if nulls.is_none_or(|nulls| nulls.is_valid(key)) { distinct.code(value) } else { Some(0) };
+        code.is_some_and(|code| {
+            key_codes.push(code);
+            true
+        })
+    });
+    if !few {
+        let values: Vec<i64> = values.collect();
+        return byte_streams(keys.iter().map(|&key| values[key as usize]), descriptor, rows, scratch);
+    }
+    let new = distinct.sort();
+    // Keys without a value may have no codes at all.
+    key_codes.iter_mut().for_each(|code| *code = new.get(usize::from(*code)).copied().unwrap_or_default());
+    spread(keys, rows, scratch);
+    coded_integers(descriptor, rows, scratch)
+}
+
+/// Fills the codes of the rows that have a value by those of the keys.
+fn spread(keys: &[u32], rows: &Rows, scratch: &mut Scratch) {
+    let Scratch { codes, key_codes, .. } = scratch;
+    codes.clear();
+    codes.reserve(rows.rows);
+    match &rows.nulls {
+        None => codes.extend(keys.iter().map(|&key| key_codes[key as usize])),
+        Some(nulls) => codes.extend(nulls.valid_indices().map(|row| key_codes[keys[row] as usize])),
+    }
+}
+
+/// Writes the dictionary that was made, and the codes.
+fn coded_integers(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
     let Scratch { compressors, distinct, codes, page, .. } = scratch;
     let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
     integer_dictionary(distinct.values(), page, &mut pages)?;
@@ -107,6 +154,34 @@ fn byte_streams(
     pages.finish(rows.rows, Some(statistics(present, rows.null_count())))
 }
 
+/// The distinct texts of a row group, as they come.
+struct DistinctTexts {
+    /// The code and one more of each text of the array's dictionary.
+    known: Vec<u32>,
+    /// The text of each code.
+    distinct: Vec<usize>,
+}
+
+impl DistinctTexts {
+    fn new(texts: usize) -> Self {
+        Self { known: vec![0; texts], distinct: Vec::new() }
+    }
+
+    /// Returns the code of a text; none where it is one too many.
+    #[inline]
+    fn code(&mut self, text: usize) -> Option<u16> {
+        let known = &mut self.known[text];
+        if *known == 0 {
+            if self.distinct.len() == super::distinct::Distinct::MOST {
+                return None;
+            }
+            self.distinct.push(text);
+            *known = self.distinct.len() as u32;
+        }
+        Some((*known - 1) as u16)
+    }
+}
+
 /// Texts of a dictionary that is larger than the row group's; none where the row group has too many of them.
 pub(super) fn texts(
     array: &DictionaryArray<Int32Type>,
@@ -115,31 +190,57 @@ pub(super) fn texts(
     scratch: &mut Scratch,
 ) -> Result<Option<EncodedColumn>> {
     let texts = array.values().as_string::<i32>();
-    let Scratch { compressors, codes, page, .. } = scratch;
+    let codes = &mut scratch.codes;
     codes.clear();
-    page.clear();
-    // The code and one more of each text of the array's dictionary.
-    let mut known = vec![0u32; texts.len()];
-    let mut distinct: Vec<usize> = Vec::new();
+    let mut distinct = DistinctTexts::new(texts.len());
     let keys = array.keys().values();
     let fits = rows.try_each_present(|row| {
-        let key = keys[row] as usize;
-        if known[key] == 0 {
-            if distinct.len() == super::distinct::Distinct::MOST {
-                return None;
-            }
-            distinct.push(key);
-            known[key] = distinct.len() as u32;
-        }
-        codes.push((known[key] - 1) as u16);
+        codes.push(distinct.code(keys[row] as usize)?);
         Some(())
     });
-    if fits.is_none() {
-        return Ok(None);
+    match fits {
+        Some(()) => coded_texts(texts, &distinct.distinct, descriptor, rows, scratch).map(Some),
+        None => Ok(None),
     }
+}
+
+/// The same for texts that are said once for many rows.
+pub(super) fn keyed_texts(
+    array: &DictionaryArray<Int32Type>,
+    keys: &[u32],
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<Option<EncodedColumn>> {
+    let texts = array.values().as_string::<i32>();
+    let key_codes = &mut scratch.key_codes;
+    key_codes.clear();
+    let mut distinct = DistinctTexts::new(texts.len());
+    let nulls = array.logical_nulls();
+    for (key, &text) in array.keys().values().iter().enumerate() {
+        let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(key));
+        let Some(code) = (if valid { distinct.code(text as usize) } else { Some(0) }) else {
+            return Ok(None);
+        };
+        key_codes.push(code);
+    }
+    spread(keys, rows, scratch);
+    coded_texts(texts, &distinct.distinct, descriptor, rows, scratch).map(Some)
+}
+
+/// Writes the dictionary of some texts, and the codes.
+fn coded_texts(
+    texts: &StringArray,
+    distinct: &[usize],
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<EncodedColumn> {
+    let Scratch { compressors, codes, page, .. } = scratch;
+    page.clear();
     let (mut first, mut last): (Option<&str>, Option<&str>) = (None, None);
-    for &key in &distinct {
-        let text = texts.value(key);
+    for &text in distinct {
+        let text = texts.value(text);
         first = first.filter(|first| *first <= text).or(Some(text));
         last = last.filter(|last| *last >= text).or(Some(text));
         page.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -150,5 +251,5 @@ pub(super) fn texts(
     coded_pages(distinct.len(), codes, rows, page, &mut pages)?;
     let bound = |text: Option<&str>| text.filter(|text| text.len() <= LONGEST_BOUND).map(ByteArray::from);
     let statistics = Statistics::byte_array(bound(first), bound(last), None, Some(rows.null_count()), false);
-    pages.finish(rows.rows, Some(statistics)).map(Some)
+    pages.finish(rows.rows, Some(statistics))
 }

@@ -1,5 +1,6 @@
 //! What is written here reads as what the Arrow writer of the `parquet` crate writes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{
@@ -7,6 +8,7 @@ use arrow_array::{
     RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
 };
 use arrow_schema::{Field, Schema};
+use arrow_select::take::take_record_batch;
 use bytes::Bytes;
 use cip_core::column;
 use parquet::arrow::ArrowWriter;
@@ -15,7 +17,7 @@ use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
 use crate::manifest::DataFile;
-use crate::parquet_file::{ParquetFile, RowGroupEncoder};
+use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
 
 /// The least and the greatest value of a column as bytes, and how many are null.
 type Bounds = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>);
@@ -36,16 +38,43 @@ fn read(file: Bytes) -> (RecordBatch, Vec<Bounds>) {
 }
 
 fn written(batch: &RecordBatch) -> (Bytes, DataFile) {
+    written_by(batch, |encoder| encoder.encode(batch).unwrap())
+}
+
+fn written_by(
+    batch: &RecordBatch,
+    encode: impl FnOnce(&RowGroupEncoder) -> EncodedRowGroup,
+) -> (Bytes, DataFile) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.parquet");
     let encoder = RowGroupEncoder::new("events", &batch.schema(), &path).unwrap();
     let mut file = ParquetFile::create(&path, &encoder).unwrap();
-    file.append(encoder.encode(batch).unwrap()).unwrap();
+    file.append(encode(&encoder)).unwrap();
     let data = file.finish("table.parquet".to_owned()).unwrap();
     (std::fs::read(&path).unwrap().into(), data)
 }
 
-fn check(columns: Vec<(&str, ArrayRef, bool)>) {
+/// The same columns, but for the first, said once for each distinct number: the bytes must be the same.
+fn check_keyed(batch: &RecordBatch, numbers: &[i64], file: &Bytes) {
+    let mut codes: HashMap<i64, u32> = HashMap::new();
+    let mut first: Vec<u32> = Vec::new();
+    let keys: Vec<u32> = (0..)
+        .zip(numbers)
+        .map(|(row, &number)| {
+            *codes.entry(number).or_insert_with(|| {
+                first.push(row);
+                first.len() as u32 - 1
+            })
+        })
+        .collect();
+    let own = batch.project(&[0]).unwrap();
+    let keyed = batch.project(&(1..batch.num_columns()).collect::<Vec<_>>()).unwrap();
+    let keyed = take_record_batch(&keyed, &UInt32Array::from(first)).unwrap();
+    let (same, _) = written_by(batch, |encoder| encoder.encode_keyed(&own, &keyed, &keys).unwrap());
+    assert!(same == *file, "the bytes of keyed columns differ");
+}
+
+fn check(columns: Vec<(&str, ArrayRef, bool)>) -> (RecordBatch, Bytes) {
     let fields =
         columns.iter().map(|(name, array, nullable)| Field::new(*name, array.data_type().clone(), *nullable));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -68,6 +97,7 @@ fn check(columns: Vec<(&str, ArrayRef, bool)>) {
         let bytes = file.slice(start as usize..(start + length) as usize);
         assert_eq!(*xxh3, format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)));
     }
+    (batch, file)
 }
 
 /// All kinds of columns, from the same integers; `nulls` says which of them are missing where that is allowed.
@@ -86,7 +116,8 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
     let times = TimestampMicrosecondArray::from(values.to_vec()).with_timezone("UTC");
     let uuids: Vec<[u8; 16]> = values.iter().map(|&value| i128::from(value).to_le_bytes()).collect();
     let codes = |value: i64| value as u32;
-    check(vec![
+    // What is missing in a row is missing in all rows of the same number, too, where it is said once for them.
+    let (batch, file) = check(vec![
         (column::EVENT_TIME, Arc::new(times), false),
         (column::USER_ID, Arc::new(Int64Array::from(values.to_vec())), false),
         (column::PRODUCT_ID, Arc::new(Int64Array::from(values.to_vec())), false),
@@ -106,6 +137,9 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
         ),
         ("product_code", Arc::new(values.iter().map(|&value| codes(value)).collect::<UInt32Array>()), false),
     ]);
+    let numbers: Vec<i64> =
+        (0..).zip(values).map(|(row, &value)| value ^ i64::from(nulls(row)) << 62).collect();
+    check_keyed(&batch, &numbers, &file);
     // The Arrow writer has statistics of such columns, the store has none.
     let array = FixedSizeBinaryArray::try_from_iter(uuids.iter()).unwrap();
     let schema = Arc::new(Schema::new(vec![Field::new("user_session", array.data_type().clone(), false)]));

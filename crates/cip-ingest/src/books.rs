@@ -1,0 +1,108 @@
+//! The account of rows: what was read, kept, refused and left out, chunk by chunk.
+
+use cip_core::CoreError;
+use cip_store::{Account, DataFile, SideTableWriter, SourceFile};
+
+use crate::error::IngestError;
+use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
+use crate::reject;
+use crate::report::{IngestPhase, IngestProgress};
+use crate::source::{Chunk, Source};
+
+/// The account of rows, entered chunk by chunk in their order.
+pub(crate) struct Books<'a> {
+    sources: &'a [Source],
+    parser: &'a Parser,
+    rejects: SideTableWriter,
+    max_rejects: Option<u64>,
+    total_bytes: u64,
+    first_reject: Option<String>,
+    /// Lines of the current file before the next chunk, the header's included.
+    lines: u64,
+    account: Account,
+    file: Account,
+    files: Vec<SourceFile>,
+}
+
+impl<'a> Books<'a> {
+    /// Opens the books; more than `max_rejects` rejects are refused.
+    pub(crate) fn new(
+        sources: &'a [Source],
+        parser: &'a Parser,
+        rejects: SideTableWriter,
+        max_rejects: Option<u64>,
+    ) -> Self {
+        Self {
+            sources,
+            parser,
+            rejects,
+            max_rejects,
+            total_bytes: sources.iter().map(|source| source.bytes).sum(),
+            first_reject: None,
+            lines: 0,
+            account: Account::default(),
+            file: Account::default(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Closes the books when the last chunk is entered.
+    pub(crate) fn close(self) -> Result<ClosedBooks, IngestError> {
+        Ok(ClosedBooks { account: self.account, files: self.files, rejects: self.rejects.finish()? })
+    }
+
+    /// Enters the next chunk.
+    pub(crate) fn enter(&mut self, chunk: Chunk, parsed: ParsedChunk) -> Result<IngestProgress, IngestError> {
+        let source = &self.sources[chunk.file];
+        if self.lines == 0 {
+            self.lines = chunk.header.lines;
+        }
+        self.file.rows += parsed.rows;
+        self.file.events += parsed.events;
+        let drops = self.parser.drop_rules().zip(&parsed.drops).chain([(BLANK_LINE, &parsed.blank_lines)]);
+        for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
+            *self.file.drops.entry(rule.to_owned()).or_default() += count;
+        }
+        for reject in &parsed.rejects {
+            *self.file.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
+            self.first_reject.get_or_insert_with(|| {
+                let line = self.lines + reject.line;
+                format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
+            });
+        }
+        if !parsed.rejects.is_empty() {
+            let batch =
+                reject::to_batch(&source.name, self.lines, &parsed.rejects).map_err(CoreError::from)?;
+            self.rejects.write(batch)?;
+        }
+        self.lines += parsed.lines;
+        let rejects = self.account.rejected() + self.file.rejected();
+        if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
+            let first = self.first_reject.take().unwrap_or_default();
+            return Err(IngestError::TooManyRejects { rejects, allowed, first });
+        }
+        let rows = self.account.rows + self.file.rows;
+        if let Some(finished) = chunk.finished {
+            let account = std::mem::take(&mut self.file);
+            account.check()?;
+            self.account.add(&account);
+            self.lines = 0;
+            let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
+            self.files.push(SourceFile { name, bytes, xxh3, account });
+        }
+        Ok(IngestProgress {
+            phase: IngestPhase::Parse,
+            done: chunk.bytes_read,
+            total: self.total_bytes,
+            rows,
+            rejects,
+        })
+    }
+}
+
+/// The whole account, by file, and the rejects as they were written.
+pub(crate) struct ClosedBooks {
+    pub(crate) account: Account,
+    pub(crate) files: Vec<SourceFile>,
+    pub(crate) rejects: DataFile,
+}

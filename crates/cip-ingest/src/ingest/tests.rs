@@ -1,0 +1,120 @@
+//! Rows that share what they say of a product, and rows that say it each for itself, become the same store.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: &str =
+    "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n";
+/// The same columns, but with those of a product in another order.
+const OTHER_HEADER: &str =
+    "event_time,event_type,brand,product_id,category_id,category_code,price,user_id,user_session\n";
+
+fn bytes_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(bytes_of(&path));
+        } else {
+            files.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+/// Ingests files of these texts both ways; returns the report and whether what products share had room.
+fn both_ways(texts: &[String], ingest: &Ingest) -> (Result<IngestReport, String>, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<PathBuf> = (0..texts.len()).map(|n| folder.path().join(format!("{n}.csv"))).collect();
+    files.iter().zip(texts).for_each(|(file, text)| std::fs::write(file, text).unwrap());
+    let sources: Arc<[Source]> = find_sources(&files).unwrap().into();
+    let plan = Plan::new(ingest.budget, ingest.threads, ingest.chunk_bytes, &sources).unwrap();
+    let target = folder.path().join("store");
+    let run = |attribute_use| {
+        let done = ingest.run_with(attribute_use, &sources, &plan, &target, &mut |_| ());
+        (done.map(|done| done.map(|(_, report)| report)), bytes_of(folder.path()))
+    };
+    let (alone, expected) = run(AttributeUse::InEachRow);
+    let alone = alone.map(Option::unwrap).map_err(|error| error.to_string());
+    let (shared, found) = run(AttributeUse::Shared);
+    match shared.map_err(|error| error.to_string()) {
+        Ok(None) => return (alone, false),
+        Ok(Some(shared)) => assert_eq!(Ok(&shared), alone.as_ref()),
+        Err(error) => assert_eq!(Err(error), alone.as_ref().map(|_| ()).map_err(String::clone)),
+    }
+    assert!(expected == found, "the stores differ");
+    (alone, true)
+}
+
+fn ingest() -> Ingest {
+    Ingest::new(SourceMapping::built_in("rees46").unwrap())
+}
+
+/// A row, with the brand in one of two places; some say the same in quotes, some are wrong.
+fn row(brand_first: bool) -> impl Strategy<Value = String> {
+    let category = prop_oneof![
+        8 => (0..4).prop_map(|n| format!("205301355563188265{n}")),
+        1 => Just(String::new()),
+        1 => Just("x".to_owned()),
+    ];
+    let name = || {
+        prop_oneof![
+            6 => (0..3).prop_map(|n| format!("a{n}")),
+            1 => Just(String::new()),
+            1 => Just("\"a1\"".to_owned()),
+            1 => Just("\"a,\"\"1\"".to_owned()),
+            1 => Just("a very long name of something that is made of more than sixty-four bytes".to_owned()),
+        ]
+    };
+    let end = prop_oneof![9 => Just("\n"), 1 => Just("\r\n")];
+    (0u32..60, 1u32..5, category, name(), name(), 1u32..4, 1u32..9, end).prop_map(
+        move |(second, product, category, code, brand, price, user, end)| {
+            let attributes = if brand_first {
+                format!("{brand},{product},{category},{code}")
+            } else {
+                format!("{product},{category},{code},{brand}")
+            };
+            format!("2019-10-01 00:00:{second:02} UTC,view,{attributes},{price}.50,{user},{end}")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn shared_attributes_make_the_same_store(
+        plain in proptest::collection::vec(row(false), 1..60),
+        other in proptest::collection::vec(row(true), 0..30),
+        workers in 1usize..3,
+        chunk in 60usize..900,
+    ) {
+        let ingest = ingest()
+            .with_threads(NonZeroUsize::new(workers).unwrap())
+            .with_chunk_bytes(NonZeroUsize::new(chunk).unwrap());
+        let texts = [HEADER.to_owned() + &plain.concat(), OTHER_HEADER.to_owned() + &other.concat()];
+        let (_, fits) = both_ways(&texts, &ingest);
+        prop_assert!(fits);
+    }
+}
+
+#[test]
+fn more_attributes_than_there_is_room_for_are_kept_by_each_row() {
+    let rows: String = (0..130_000)
+        .map(|n| format!("2019-10-01 00:00:00 UTC,view,{n},{n},,b,1.00,{},\n", n % 900))
+        .collect();
+    let budget = MemoryBudget::from_mib(112);
+    let ingest = ingest().with_memory(budget).with_threads(NonZeroUsize::MIN);
+    let texts = [HEADER.to_owned() + &rows];
+    let (report, fits) = both_ways(&texts, &ingest);
+    assert!(!fits, "the test wants more attributes");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("0.csv");
+    std::fs::write(&file, &texts[0]).unwrap();
+    let (store, again) = ingest.run(&[file], &folder.path().join("store"), &mut |_| ()).unwrap();
+    assert_eq!(Ok(again), report);
+    assert_eq!(store.manifest().account().events, 130_000);
+}
