@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
 
 use crate::feature::Feature;
 use crate::features::Features;
@@ -58,17 +58,10 @@ impl MatrixReport {
     pub fn add(&mut self, batch: &RecordBatch) {
         for report in &mut self.columns {
             let Some(column) = batch.column_by_name(report.feature.name()) else { continue };
-            report.nulls += column.null_count() as u64;
             if let Some(counts) = column.as_primitive_opt::<Int64Type>() {
-                match counts.null_count() {
-                    0 => report.add(counts.values().iter().map(|&count| count as f64)),
-                    _ => report.add(counts.iter().flatten().map(|count| count as f64)),
-                }
+                report.add(counts, |count| count as f64);
             } else if let Some(ratios) = column.as_primitive_opt::<Float64Type>() {
-                match ratios.null_count() {
-                    0 => report.add(ratios.values().iter().copied()),
-                    _ => report.add(ratios.iter().flatten()),
-                }
+                report.add(ratios, |ratio| ratio);
             }
         }
     }
@@ -80,16 +73,49 @@ impl MatrixReport {
 }
 
 impl ColumnReport {
-    fn add(&mut self, values: impl Iterator<Item = f64>) {
-        let range = self.feature.range().unwrap_or(f64::NEG_INFINITY..=f64::INFINITY);
-        let (mut min, mut max) = (self.min.unwrap_or(f64::INFINITY), self.max.unwrap_or(f64::NEG_INFINITY));
-        for value in values {
-            min = min.min(value);
-            max = max.max(value);
-            self.outside += u64::from(!range.contains(&value));
-        }
-        if min <= max {
-            (self.min, self.max) = (Some(min), Some(max));
+    fn add<T: ArrowPrimitiveType>(
+        &mut self,
+        column: &PrimitiveArray<T>,
+        to_float: impl Fn(T::Native) -> f64,
+    ) {
+        self.nulls += column.null_count() as u64;
+        let mut add = |values: &[T::Native]| {
+            let Some((least, greatest)) = extremes(values) else { return };
+            let (least, greatest) = (to_float(least), to_float(greatest));
+            self.min = Some(self.min.map_or(least, |min| min.min(least)));
+            self.max = Some(self.max.map_or(greatest, |max| max.max(greatest)));
+            let Some(range) = self.feature.range() else { return };
+            if !(range.contains(&least) && range.contains(&greatest)) {
+                self.outside +=
+                    values.iter().filter(|&&value| !range.contains(&to_float(value))).count() as u64;
+            }
+        };
+        match column.nulls() {
+            None => add(column.values()),
+            Some(nulls) => nulls.valid_slices().for_each(|(start, end)| add(&column.values()[start..end])),
         }
     }
+}
+
+/// The least and the greatest of `values`: of eight lanes, none of which waits for another.
+fn extremes<T: Copy + PartialOrd>(values: &[T]) -> Option<(T, T)> {
+    let first = *values.first()?;
+    let least = |a: T, b: T| if b < a { b } else { a };
+    let greatest = |a: T, b: T| if b > a { b } else { a };
+    let (chunks, rest) = values.as_chunks::<8>();
+    let ends = |values: &[T]| {
+        values.iter().fold((first, first), |(low, high), &value| (least(low, value), greatest(high, value)))
+    };
+    if chunks.is_empty() {
+        return Some(ends(rest));
+    }
+    let (mut low, mut high) = ([first; 8], [first; 8]);
+    for chunk in chunks {
+        for (lane, &value) in chunk.iter().enumerate() {
+            low[lane] = least(low[lane], value);
+            high[lane] = greatest(high[lane], value);
+        }
+    }
+    let (rest_low, rest_high) = ends(rest);
+    Some((low.into_iter().fold(rest_low, least), high.into_iter().fold(rest_high, greatest)))
 }

@@ -8,7 +8,6 @@ use crate::feature::Feature;
 
 /// The features that are written unless others are named, and what the label foretells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
 pub enum FeatureSet {
     /// Of a shop: who will buy.
     #[default]

@@ -149,7 +149,7 @@ proptest! {
         let project: Vec<_> = some.columns().iter().map(|name| schema.index_of(name).unwrap()).collect();
         let narrow = EventBatch::try_new(sorted.record_batch().project(&project).unwrap()).unwrap();
         let mixed = some.matrix(&[narrow]).unwrap();
-        let [service, shop] = [service, shop].map(|features| features.matrix(&[sorted.clone()]).unwrap());
+        let [service, shop] = [service, shop].map(|features| features.matrix(std::slice::from_ref(&sorted)).unwrap());
         for feature in selected {
             let alone = service.column_by_name(feature.name()).or(shop.column_by_name(feature.name()));
             prop_assert_eq!(mixed.column_by_name(feature.name()), alone, "{}", feature);
