@@ -142,6 +142,8 @@ fn count(feature: Feature, history: &History, cutoff: Timestamp) -> Option<i64> 
 }
 
 /// Counts and days of how a service is used.
+// Apart, so that the loop over the features of a shop stays small.
+#[inline(never)]
 fn service_count(feature: Feature, service: &ServiceUse, cutoff: Timestamp) -> Option<i64> {
     let days_since = |last: Option<i64>| last.map_or(NEVER_DAYS, |last| elapsed_days(last, cutoff.micros()));
     Some(match feature {
@@ -181,6 +183,7 @@ fn ratio(feature: Feature, history: &History, units: Units) -> Option<f64> {
 }
 
 /// Money and ratios of how a service is used; a ratio of nothing has a number of its own.
+#[inline(never)]
 fn service_ratio(feature: Feature, events: f64, service: &ServiceUse, units: Units) -> Option<f64> {
     let count = |kind| service.count(kind) as f64;
     let (starts, searches) = (count(ServiceKind::VideoStart), count(ServiceKind::Search));
