@@ -247,16 +247,11 @@ impl Feature {
     /// Which words for event types it counts; none where any event counts alike.
     pub(crate) fn vocabulary(self) -> Option<FeatureSet> {
         let counts = self.needs().iter().any(|any| any.contains(&column::EVENT_TYPE));
-        counts.then(|| {
-            let of_a_shop = FeatureSet::Commerce.features().contains(&self);
-            if of_a_shop { FeatureSet::Commerce } else { FeatureSet::StreamFlow }
-        })
+        counts.then(|| if self.is_of_a_shop() { FeatureSet::Commerce } else { FeatureSet::StreamFlow })
     }
 
-    /// Whether it tells how a subscriber uses the service, and not merely when events came.
-    pub(crate) const fn is_of_use(self) -> bool {
-        !matches!(self, Self::DailyAvgEvents | Self::DaysSinceLastEvent)
-            && self as usize > Self::DaysSinceLastPurchase as usize
+    pub(crate) fn is_of_a_shop(self) -> bool {
+        FeatureSet::Commerce.features().contains(&self)
     }
 
     /// The event columns from which a source of `schema` makes it, besides user_id and event_time.

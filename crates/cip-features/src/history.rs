@@ -109,8 +109,7 @@ impl History {
                 None => Categories::Unasked,
             },
             brands: input.has(column::BRAND).then(|| DistinctTexts::new(column::BRAND)),
-            service: (features.selected().iter())
-                .any(|feature| feature.is_of_use())
+            service: (!features.selected().iter().all(|feature| feature.is_of_a_shop()))
                 .then(|| ServiceUse::new(features)),
             wants: Wants {
                 early: asked(&[Feature::ActivityTrend, Feature::ActivityVolatility]),
