@@ -119,3 +119,25 @@ fn extremes<T: Copy + PartialOrd>(values: &[T]) -> Option<(T, T)> {
     let (rest_low, rest_high) = ends(rest);
     Some((low.into_iter().fold(rest_low, least), high.into_iter().fold(rest_high, greatest)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extremes_are_found_wherever_they_stand() {
+        assert_eq!(extremes::<i64>(&[]), None);
+        for len in 1..40 {
+            for low in 0..len {
+                let high = (low * 7 + 3) % len;
+                let mut values: Vec<i64> = (0..len as i64).map(|value| value % 5).collect();
+                values[high] = 9;
+                values[low] = -9;
+                let expected = values.iter().copied().min().zip(values.iter().copied().max());
+                assert_eq!(extremes(&values), expected, "{values:?}");
+                let floats: Vec<f64> = values.iter().map(|&value| value as f64).collect();
+                assert_eq!(extremes(&floats), expected.map(|(low, high)| (low as f64, high as f64)));
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::events::concat;
-use crate::oracle::{Row, Value, Window, rows};
+use crate::oracle::{Row, Window, check_report, rows};
 use crate::service_events::{DEVICES, TYPES, Use, sorted, split};
 use crate::service_oracle::oracle;
 
@@ -162,24 +162,6 @@ proptest! {
         let sorted = sorted(&events);
         let features = features(window, &sorted);
         let table = features.matrix(&[sorted]).unwrap();
-        let mut report = MatrixReport::new(&features);
-        report.add(&table);
-        let rows = rows(&table);
-        for (at, column) in report.columns().iter().enumerate() {
-            let values: Vec<f64> = rows
-                .iter()
-                .map(|row| match row.values[at].1 {
-                    Value::Int(value) => value as f64,
-                    Value::Bits(bits) => f64::from_bits(bits),
-                    Value::Unknown => panic!("{} is null", column.feature),
-                })
-                .collect();
-            let outside = column.feature.range().map_or(0, |range| {
-                values.iter().filter(|&&value| value < *range.start() || *range.end() < value).count()
-            });
-            prop_assert_eq!((column.outside, column.nulls), (outside as u64, 0));
-            prop_assert_eq!(column.min, values.iter().copied().reduce(f64::min));
-            prop_assert_eq!(column.max, values.iter().copied().reduce(f64::max));
-        }
+        check_report(&features, &table);
     }
 }
