@@ -413,7 +413,8 @@ fn several_files_and_folders_are_one_source() {
 fn a_run_over_a_video_service_foretells_cancellations() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    cip(args!["generate", at("views"), "--world", "streamflow", "--events", "4e4", "--seed", "1"]).ok();
+    // More than one row group.
+    cip(args!["generate", at("views"), "--world", "streamflow", "--events", "3e5", "--seed", "1"]).ok();
     let said = cip(args!["run", at("views"), "--mapping", "streamflow", "--out", at("out")]).ok();
     assert!(said.stdout.contains("cancel before 2024-07-01"), "{}", said.stdout);
     let whole = summary(&at("out"));
@@ -425,10 +426,16 @@ fn a_run_over_a_video_service_foretells_cancellations() {
     );
     assert_eq!(whole["tables"]["scores.parquet"], rows(&at("out").join("scores.parquet")));
     assert_eq!(whole["propensity"]["horizon_days"], 30);
-    // The stage by itself writes the same.
-    let past = args!["features", at("out").join("store"), "--set=streamflow", "--cutoff=2024-06-01"];
-    cip(past.iter().chain(&args!["--label-until=2024-07-01", "--out", at("f.parquet")])).ok();
-    assert!(fs::read(at("f.parquet")).unwrap() == fs::read(at("out").join("features.parquet")).unwrap());
+    // The stage by itself writes the same, on any number of threads.
+    for threads in ["--threads=1", "--threads=3"] {
+        let past =
+            args!["features", at("out").join("store"), "--set=streamflow", "--cutoff=2024-06-01", threads];
+        let past =
+            cip(past.iter().chain(&args!["--label-until=2024-07-01", "--out", at("f.parquet"), "--json"]))
+                .ok();
+        assert!(fs::read(at("f.parquet")).unwrap() == fs::read(at("out").join("features.parquet")).unwrap());
+        assert_eq!(past.json(), whole["features"]);
+    }
 
     // Where nobody cancels there are features, and nothing to learn from them.
     let file = at("views").join("streamflow.csv");
