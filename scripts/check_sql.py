@@ -2,9 +2,9 @@
 """Holds `cip run` to SQL: DuckDB reads the same source files and recomputes every table.
 
     pip install duckdb
-    python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail
+    python3 scripts/check_sql.py target/release/cip SOURCE --mapping rees46|online-retail|streamflow
 
-Compared, both ways and exactly: the events of the store (read as any engine reads them) with the rows of the CSV,
+Compared, both ways and exactly, where the mapping gives them: the events of the store (read as any engine reads them) with the rows of the CSV,
 fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, features with a
 cutoff in the middle of the data and a label window behind it, and a funnel (view, cart, purchase within a day; where there is a till
 only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts. Of a clickstream also the sessions of
@@ -38,6 +38,18 @@ ONLINE_RETAIL = """
     FROM read_csv({files}, header = true, columns = {{
         'InvoiceNo': 'VARCHAR', 'StockCode': 'VARCHAR', 'Description': 'VARCHAR', 'Quantity': 'BIGINT',
         'InvoiceDate': 'VARCHAR', 'UnitPrice': 'DECIMAL(18, 3)', 'CustomerID': 'VARCHAR', 'Country': 'VARCHAR'}})
+"""
+
+STREAMFLOW = """
+    SELECT CAST(replace(replace("timestamp", 'T', ' '), 'Z', '') AS TIMESTAMP) AS event_time, event_type, user_id,
+           session_id AS user_session, device_type, content_id, duration_seconds, page_url, referrer, country, plan_type,
+           revenue, error_code, metadata,
+           NULL::BIGINT AS product_id, NULL::DECIMAL(18, 2) AS price, NULL::BIGINT AS quantity
+    FROM read_csv({files}, header = true, columns = {{
+        'user_id': 'BIGINT', 'event_type': 'VARCHAR', 'timestamp': 'VARCHAR', 'session_id': 'UUID',
+        'device_type': 'VARCHAR', 'content_id': 'VARCHAR', 'duration_seconds': 'BIGINT', 'page_url': 'VARCHAR',
+        'referrer': 'VARCHAR', 'country': 'VARCHAR', 'plan_type': 'VARCHAR', 'revenue': 'DECIMAL(18, 2)',
+        'error_code': 'VARCHAR', 'metadata': 'VARCHAR'}})
 """
 
 SESSIONS = """
@@ -178,6 +190,47 @@ FEATURES = """
     FROM facts
 """
 
+# Of a subscription service: days are whole elapsed days of 24 hours, and what never happened is 999 of them ago.
+STREAMFLOW_FEATURES = """
+    WITH w AS (SELECT TIMESTAMP '{start}' AS start, TIMESTAMP '{cutoff}' AS cutoff, TIMESTAMP '{until}' AS label_until),
+    labelled AS (
+        SELECT DISTINCT user_id FROM source, w
+        WHERE user_id IS NOT NULL AND event_type = 'subscription_cancelled'
+          AND event_time >= cutoff AND event_time < label_until),
+    facts AS (
+        SELECT user_id, count(*) AS events, count(*) FILTER (event_type = 'video_start') AS starts,
+               count(*) FILTER (event_type = 'video_complete') AS completes,
+               count(*) FILTER (event_type = 'search') AS searches,
+               count(*) FILTER (event_type = 'support' OR event_type LIKE 'support\\_%' ESCAPE '\\') AS support,
+               count(DISTINCT event_type) FILTER (event_type IN (
+                   'page_view', 'video_start', 'search', 'feature_click', 'share', 'download')) AS breadth,
+               count(*) FILTER (device_type = 'mobile') AS mobile, count(DISTINCT device_type) AS devices,
+               coalesce(sum((revenue * 100)::BIGINT), 0)::DOUBLE AS cents,
+               coalesce(sum(duration_seconds), 0)::DOUBLE AS seconds,
+               count(*) FILTER (event_time < make_timestamp((epoch_us(start) + epoch_us(cutoff)) // 2)) AS h1,
+               epoch_us(any_value(cutoff)) - epoch_us(max(event_time)) AS since_event,
+               epoch_us(any_value(cutoff)) - epoch_us(max(event_time) FILTER (
+                   event_type = 'support' OR event_type LIKE 'support\\_%' ESCAPE '\\')) AS since_support,
+               epoch_us(any_value(cutoff)) - epoch_us(max(event_time) FILTER (
+                   event_type IN ('video_start', 'video_complete'))) AS since_video,
+               greatest((epoch_us(any_value(cutoff)) - epoch_us(any_value(start))) // 86400000000, 1) AS days
+        FROM source, w WHERE user_id IS NOT NULL AND event_time >= start AND event_time < cutoff GROUP BY user_id)
+    SELECT user_id, events / days::DOUBLE AS daily_avg_events,
+           CASE WHEN starts > 0 THEN completes / starts::DOUBLE ELSE 0 END AS video_completion_rate,
+           breadth AS feature_breadth, support / events::DOUBLE AS support_intensity,
+           mobile / events::DOUBLE AS mobile_fraction, cents / (events * 100)::DOUBLE AS revenue_per_event,
+           devices AS device_diversity, cents / 100 AS total_revenue,
+           CASE WHEN starts > 0 THEN seconds / starts ELSE 0 END AS avg_video_duration,
+           CASE WHEN starts > 0 THEN searches / starts::DOUBLE WHEN searches > 0 THEN 10 ELSE 0 END AS search_to_view_ratio,
+           since_event // 86400000000 AS days_since_last_event,
+           coalesce(since_support // 86400000000, 999) AS days_since_last_support,
+           coalesce(since_video // 86400000000, 999) AS days_since_last_video,
+           (events - 2 * h1)::DOUBLE / events AS activity_trend,
+           abs(events - 2 * h1)::DOUBLE / (events + 1) AS activity_volatility,
+           (user_id IN (FROM labelled))::UTINYINT AS label
+    FROM facts
+"""
+
 # The three steps of every attempt: the first event of each next step behind the one before, in the order of the files. Of each user
 # the attempt that comes furthest, and of those the first.
 FUNNEL = """
@@ -267,28 +320,38 @@ def rules(cip: Path, out: Path, db: duckdb.DuckDBPyConnection) -> list[tuple[str
 
 
 def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) -> tuple[str, str, str]:
-    """Writes the table of features with a cutoff in the middle of the data; returns its check."""
+    """Writes the table of features with a cutoff in the middle of the data; compares what the command says, returns its check."""
     first, last = db.execute("SELECT min(event_time), max(event_time) FROM source").fetchone()
     cutoff, until = first + (last - first) / 2, first + (last - first) * 3 / 4
+    table = out / "features.parquet"
     command = [cip, "features", out / "store", "--cutoff", f"{cutoff.isoformat()}Z", "--label-until", f"{until.isoformat()}Z",
-               "--out", out / "features.parquet", "--json"]
+               "--set", "streamflow" if mapping == "streamflow" else "commerce", "--out", table, "--json"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    rees46 = mapping == "rees46"
-    sql = FEATURES.format(
-        start=first.date(), cutoff=cutoff, until=until, one=100 if rees46 else 1000,
-        sessions="count(DISTINCT user_session)" if rees46 else "count(*) FILTER (starts)",
-        texts="count(DISTINCT category_id) AS categories, count(DISTINCT brand) AS brands," if rees46 else "",
-        text_names="categories, brands," if rees46 else "")
-    absent = [] if rees46 else ["categories", "brands"]
-    assert list(said["absent"]) == absent and len(said["columns"]) == 23 - len(absent), said
-    return "features", f"SELECT * FROM '{out}/features.parquet'", sql
+    windows = {"start": first.date(), "cutoff": cutoff, "until": until}
+    if mapping == "streamflow":
+        sql, absent, count = STREAMFLOW_FEATURES.format(**windows), [], 15
+    else:
+        rees46 = mapping == "rees46"
+        sql = FEATURES.format(
+            **windows, one=100 if rees46 else 1000,
+            sessions="count(DISTINCT user_session)" if rees46 else "count(*) FILTER (starts)",
+            texts="count(DISTINCT category_id) AS categories, count(DISTINCT brand) AS brands," if rees46 else "",
+            text_names="categories, brands," if rees46 else "")
+        absent, count = [] if rees46 else ["categories", "brands"], 23
+    assert list(said["absent"]) == absent and len(said["columns"]) == count - len(absent), said
+    for name, column in said["report"].items():
+        low, high = column["range"] or [None, None]
+        outside = f"count(*) FILTER (NOT {name} BETWEEN {low} AND {high})" if column["range"] else "0"
+        found = db.execute(f"SELECT count(*) - count({name}), min({name}), max({name}), {outside} FROM ({sql})").fetchone()
+        assert (column["nulls"], column["min"], column["max"], column["outside"]) == found, (name, column, found)
+    return "features", f"SELECT * FROM '{table}'", sql
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cip", type=Path)
     parser.add_argument("source", type=Path)
-    parser.add_argument("--mapping", required=True, choices=["rees46", "online-retail"])
+    parser.add_argument("--mapping", required=True, choices=["rees46", "online-retail", "streamflow"])
     args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -298,35 +361,44 @@ def main() -> int:
         files = sorted(str(path) for path in args.source.glob("*.csv*")) if args.source.is_dir() else [str(args.source)]
         db = duckdb.connect()
         db.execute("SET TimeZone = 'UTC'")
-        source = REES46 if args.mapping == "rees46" else ONLINE_RETAIL
+        source = {"rees46": REES46, "online-retail": ONLINE_RETAIL, "streamflow": STREAMFLOW}[args.mapping]
         db.execute(f"CREATE TABLE source AS {source.format(files=files)}")
-        frequency = "count(DISTINCT order_id)" if args.mapping == "online-retail" else "count(*)"
-        as_of = summary["rfm"]["as_of"]
 
-        plain = ["event_time", "event_type", "product_id", "price", "user_id"]
-        plain += ["category_id", "category_code", "brand"] if args.mapping == "rees46" else ["quantity", "order_id"]
+        plain = ["event_time", "event_type", "user_id"] + {
+            "rees46": ["product_id", "price", "category_id", "category_code", "brand"],
+            "online-retail": ["product_id", "price", "quantity", "order_id"],
+            "streamflow": ["device_type", "content_id", "duration_seconds", "page_url", "referrer", "country", "plan_type",
+                           "revenue", "error_code", "metadata"],
+        }[args.mapping]
         columns = ", ".join(plain).replace("event_time", "event_time::TIMESTAMP AS event_time")
         events = f"'{out}/store/commits/*/events-*.parquet'"
-        if args.mapping == "rees46":
+        if args.mapping != "online-retail":
             columns += ", user_session"
             dictionary = f"'{out}/store/commits/*/session_dictionary.parquet'"
             events = (f"(SELECT e.*, d.user_session FROM {events} e LEFT JOIN "
                       f"(SELECT source_session, user_session FROM {dictionary}) d USING (source_session))")
             plain.append("user_session")
+        # Without prices there is no revenue of sessions, rather than none.
+        facts = f"SELECT * REPLACE (NULL::DECIMAL(38, 0) AS revenue) FROM ({SESSIONS})" if args.mapping == "streamflow" else SESSIONS
         checks = [
             ("events", f"SELECT {columns} FROM {events}", f"SELECT {', '.join(plain)} FROM source"),
             ("fact_sessions",
              f"SELECT * EXCLUDE (session_key) REPLACE (session_start::TIMESTAMP AS session_start, "
-             f"session_end::TIMESTAMP AS session_end) FROM '{out}/fact_sessions.parquet'", SESSIONS),
-            ("rfm_segments", f"SELECT * FROM '{out}/rfm_segments.parquet'", RFM.format(as_of=as_of, frequency=frequency)),
+             f"session_end::TIMESTAMP AS session_end) FROM '{out}/fact_sessions.parquet'", facts),
+            features(args.cip, out, db, args.mapping),
         ]
-        key = "user_session" if args.mapping == "rees46" else "order_id"
-        pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
+        if args.mapping == "streamflow":
+            assert sorted(summary["absent"]) == ["product_pairs.parquet", "rfm_segments.parquet"], summary["absent"]
+        else:
+            frequency = "count(DISTINCT order_id)" if args.mapping == "online-retail" else "count(*)"
+            rfm = RFM.format(as_of=summary["rfm"]["as_of"], frequency=frequency)
+            key = "user_session" if args.mapping == "rees46" else "order_id"
+            pairs = PAIRS.format(basket=f"(user_id, {key})", present=f"{key} IS NOT NULL")
+            checks.append(("rfm_segments", f"SELECT * FROM '{out}/rfm_segments.parquet'", rfm))
+            checks.append(funnel(args.cip, out, db, args.mapping))
+            checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
         if args.mapping == "rees46":
             checks.extend(rules(args.cip, out, db))
-        checks.append(features(args.cip, out, db, args.mapping))
-        checks.append(funnel(args.cip, out, db, args.mapping))
-        checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
         failed = 0
         for name, ours, theirs in checks:
             rows = db.execute(f"SELECT count(*) FROM ({ours})").fetchone()[0]

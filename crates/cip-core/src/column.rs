@@ -27,6 +27,13 @@ pub const USER_SESSION: &str = "user_session";
 /// The arm of an experiment, Dictionary(Int32, Utf8).
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
 
+/// What the user watched on, Dictionary(Int32, Utf8) where features are made from it.
+pub const DEVICE_TYPE: &str = "device_type";
+/// How long the event lasted, in seconds; Int64 where features are made from it.
+pub const DURATION_SECONDS: &str = "duration_seconds";
+/// What the event brought in, Decimal128(18, s) where features are made from it.
+pub const REVENUE: &str = "revenue";
+
 /// Whether the user did, behind the cutoff, what a model is to foresee: UInt8, 1 or 0.
 pub const LABEL: &str = "label";
 
@@ -47,3 +54,7 @@ pub const EVENT_COLUMNS: [&str; 12] = [
     SOURCE_SESSION,
     EXPERIMENT_GROUP,
 ];
+
+/// The columns of a subscription service that features are made from. A source may have columns of these names with other
+/// types: they are kept as they are, and no feature is made from them.
+pub const SERVICE_COLUMNS: [&str; 3] = [DEVICE_TYPE, DURATION_SECONDS, REVENUE];

@@ -192,10 +192,14 @@ impl EventBatch {
 
     /// The kind of each event, from `event_type`.
     pub fn kinds(&self) -> Result<Vec<EventKind>, CoreError> {
+        self.kinds_by(EventKind::from_event_type)
+    }
+
+    /// What `of` says of each event's `event_type`; it is asked once a value of the dictionary.
+    pub fn kinds_by<K: Copy>(&self, of: impl Fn(&str) -> K) -> Result<Vec<K>, CoreError> {
         let types = self.event_types()?;
         let names = types.values().as_string::<i32>();
-        let kinds: Vec<_> =
-            (0..names.len()).map(|code| EventKind::from_event_type(names.value(code))).collect();
+        let kinds: Vec<_> = (0..names.len()).map(|code| of(names.value(code))).collect();
         Ok(types.keys().values().iter().map(|&code| kinds[code as usize]).collect())
     }
 
@@ -214,6 +218,21 @@ impl EventBatch {
         self.batch.column_by_name(column::SOURCE_SESSION).map(|array| array.as_primitive::<UInt32Type>())
     }
 
+    /// `device_type`, or none where the source has none that is a dictionary of texts.
+    pub fn device_types(&self) -> Option<&DictionaryArray<Int32Type>> {
+        self.given(column::DEVICE_TYPE).map(|array| array.as_dictionary::<Int32Type>())
+    }
+
+    /// `duration_seconds`, or none where the source has none that are integers.
+    pub fn durations(&self) -> Option<&Int64Array> {
+        self.given(column::DURATION_SECONDS).map(|array| array.as_primitive::<Int64Type>())
+    }
+
+    /// `revenue` of each event, or none where the source has none that is money.
+    pub fn revenues(&self) -> Option<&Decimal128Array> {
+        self.given(column::REVENUE).map(|array| array.as_primitive::<Decimal128Type>())
+    }
+
     /// What each event is worth, or none where the source has no prices.
     pub fn amounts(&self) -> Option<Amounts<'_>> {
         Some(Amounts { prices: self.prices()?, quantities: self.quantities() })
@@ -221,6 +240,11 @@ impl EventBatch {
 
     fn dictionary(&self, column: &str) -> Option<&DictionaryArray<Int32Type>> {
         self.batch.column_by_name(column).map(|array| array.as_dictionary::<Int32Type>())
+    }
+
+    /// A column whose type no contract fixes, where it has the type that features are made from.
+    fn given(&self, column: &str) -> Option<&ArrayRef> {
+        self.batch.column_by_name(column).filter(|_| self.schema.can_give(column))
     }
 
     fn array(&self, column: &'static str) -> Result<&ArrayRef, CoreError> {

@@ -67,6 +67,24 @@ impl EventSchema {
         money_scale(self.schema.field_with_name(column::PRICE).ok()?.data_type())
     }
 
+    /// Whether there is a column of this name, of a type that features can be made from: any in
+    /// [`EVENT_COLUMNS`](column::EVENT_COLUMNS), whose types are checked; in
+    /// [`SERVICE_COLUMNS`](column::SERVICE_COLUMNS) the one that stands there.
+    pub fn can_give(&self, column: &str) -> bool {
+        let Ok(field) = self.schema.field_with_name(column) else { return false };
+        match column {
+            column::DEVICE_TYPE => Expectation::Dictionary.allows(field.data_type()),
+            column::DURATION_SECONDS => Expectation::Int64.allows(field.data_type()),
+            column::REVENUE => Expectation::Money.allows(field.data_type()),
+            _ => true,
+        }
+    }
+
+    /// The decimals of `revenue`, or none where there is no revenue that is money.
+    pub fn revenue_scale(&self) -> Option<MoneyScale> {
+        money_scale(self.schema.field_with_name(column::REVENUE).ok()?.data_type())
+    }
+
     /// Checks that a batch has every column of this schema with the same type: that it goes on where earlier batches of
     /// a stream left off. Other columns are not looked at.
     ///
@@ -75,7 +93,8 @@ impl EventSchema {
     pub fn require(&self, found: &EventSchema) -> Result<(), CoreError> {
         for expected in self.schema.fields() {
             let Ok(field) = found.schema.field_with_name(expected.name()) else {
-                let known = column::EVENT_COLUMNS.into_iter().find(|name| name == expected.name());
+                let mut known = column::EVENT_COLUMNS.into_iter().chain(column::SERVICE_COLUMNS);
+                let known = known.find(|name| name == expected.name());
                 return Err(CoreError::MissingColumn { column: known.unwrap_or("of the first batch") });
             };
             if field.data_type() != expected.data_type() {
@@ -191,6 +210,7 @@ mod tests {
         assert_eq!(good.user_type().unwrap(), IdType::Utf8);
         assert_eq!(good.money_scale(), Some(MoneyScale::new(3).unwrap()));
         assert_eq!(good.project(&["price", "brand"]).arrow().fields().len(), 1);
+        assert!(good.can_give("price") && !good.can_give("device_type") && !good.can_give("brand"));
         for (name, bad) in [
             ("event_time", DataType::Timestamp(TimeUnit::Microsecond, None)),
             ("price", DataType::Float64),

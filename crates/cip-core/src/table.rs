@@ -142,7 +142,13 @@ pub fn product_pairs(products: IdType) -> SchemaRef {
 /// `features` are the columns between the user and, where the table is labelled, `label`.
 pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label: Label) -> SchemaRef {
     let user = Field::new(column::USER_ID, users.data_type(), false);
-    let label = (label == Label::Known).then(|| Field::new(column::LABEL, DataType::UInt8, false));
+    let label = match label {
+        Label::Known { event_type } => {
+            let field = Field::new(column::LABEL, DataType::UInt8, false);
+            Some(field.with_metadata([("event_type".to_owned(), event_type.to_owned())].into()))
+        }
+        Label::Unknown => None,
+    };
     Arc::new(Schema::new([user].into_iter().chain(features).chain(label).collect::<Vec<_>>()))
 }
 
@@ -150,7 +156,10 @@ pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Label {
     /// It has the column `label`: something to learn from.
-    Known,
+    Known {
+        /// The type of event that makes a label 1, which the field's metadata says under `event_type`.
+        event_type: &'static str,
+    },
     /// It has not: something to predict.
     Unknown,
 }

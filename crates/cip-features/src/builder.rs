@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, EventBatch, EventKind, Id, IdRef};
+use cip_core::{CoreError, EventBatch, Id, IdRef};
 
 use crate::error::FeaturesError;
 use crate::features::Features;
@@ -16,7 +16,7 @@ use crate::window::Windows;
 /// [`Features::builder`].
 ///
 /// Events of one user may span any number of batches. What is held between batches is what is known of one user: counts,
-/// sums, and the distinct sessions, products, categories and brands.
+/// sums, and the distinct sessions, products, categories, brands and devices.
 ///
 /// ```text
 ///          start              cutoff         label_until
@@ -46,7 +46,8 @@ struct OpenUser {
     user: Id,
     /// Of the last event, wherever it lies.
     time: i64,
-    bought: bool,
+    /// Whether the user did, behind the cutoff, what the label is about.
+    positive: bool,
 }
 
 impl FeatureBuilder {
@@ -68,7 +69,7 @@ impl FeatureBuilder {
     /// # Errors
     /// [`CoreError::NotSorted`] where a row comes before the one above it, also where that is the last of the batch
     /// before; [`CoreError::MissingColumn`] and [`CoreError::ColumnType`] where a column of the schema is missing or has
-    /// another type; [`CoreError::MoneyOverflow`] where a sum of a user's prices exceeds 38 digits;
+    /// another type; [`CoreError::MoneyOverflow`] where a sum of a user's money exceeds 38 digits;
     /// [`CoreError::TooManyCodes`]; [`FeaturesError::TooMuchText`]. After an error the open user is not whole: start again.
     pub fn push(&mut self, events: &EventBatch) -> Result<RecordBatch, FeaturesError> {
         self.absorb(events)?;
@@ -120,13 +121,13 @@ impl FeatureBuilder {
         }
         if !goes_on {
             self.close()?;
-            self.open = Some(OpenUser { user: user.to_owned(), time: last, bought: false });
+            self.open = Some(OpenUser { user: user.to_owned(), time: last, positive: false });
         }
         let (known, label) = self.windows.cut(input, rows);
         self.history.extend(&known)?;
         if let Some(open) = &mut self.open {
             open.time = last;
-            open.bought |= label.is_some_and(|kinds| kinds.contains(&EventKind::Purchase));
+            open.positive |= label.are_positive();
         }
         Ok(())
     }
@@ -142,7 +143,7 @@ impl FeatureBuilder {
         let Some(open) = self.open.take() else { return Ok(()) };
         if self.history.events > 0 {
             self.history.check()?;
-            self.done.append(open.user.as_ref(), &self.history, open.bought)?;
+            self.done.append(open.user.as_ref(), &self.history, open.positive)?;
             self.history.clear();
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The errors of features.
 
-use cip_core::{CoreError, Timestamp};
+use cip_core::{CoreError, Timestamp, column};
 
 use crate::feature::Feature;
 
@@ -75,6 +75,13 @@ fn names() -> String {
     Feature::ALL.map(Feature::name).join(", ")
 }
 
+/// The columns, each with the type of the mapping that features are made from where a source may have another.
 fn one_of(columns: &[&str]) -> String {
-    columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(" or ")
+    let named = |name: &&str| match *name {
+        column::DEVICE_TYPE => format!("`{name}` (dictionary)"),
+        column::DURATION_SECONDS => format!("`{name}` (int64)"),
+        column::REVENUE => format!("`{name}` (money)"),
+        _ => format!("`{name}`"),
+    };
+    columns.iter().map(named).collect::<Vec<_>>().join(" or ")
 }

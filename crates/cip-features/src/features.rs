@@ -9,6 +9,7 @@ use crate::builder::FeatureBuilder;
 use crate::error::FeaturesError;
 use crate::feature::Feature;
 use crate::input::InputSchema;
+use crate::set::FeatureSet;
 
 /// Features of users as of a cutoff: which ones, from which window, and whether with a label.
 ///
@@ -34,6 +35,7 @@ use crate::input::InputSchema;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Features {
+    set: FeatureSet,
     window: TimeRange,
     label_until: Option<Timestamp>,
     selected: Vec<Feature>,
@@ -43,7 +45,8 @@ pub struct Features {
 }
 
 impl Features {
-    /// Returns all features that events of `schema` can give, from the events in `window`, `[start, cutoff)`.
+    /// Returns all features of [`FeatureSet::Commerce`] that events of `schema` can give, from the events in `window`,
+    /// `[start, cutoff)`.
     ///
     /// # Errors
     /// [`FeaturesError::Window`] where the window is empty or open at an end, [`CoreError::MissingColumn`] without
@@ -54,13 +57,24 @@ impl Features {
         if open || start == cutoff {
             return Err(FeaturesError::Window { start, cutoff });
         }
-        let selected: Vec<_> =
-            Feature::ALL.into_iter().filter(|feature| feature.missing(schema).is_none()).collect();
-        let input = InputSchema::try_new(schema, &selected, Label::Unknown)?;
-        Ok(Self { window, label_until: None, selected, available: schema.clone(), input })
+        let (set, available) = (FeatureSet::default(), schema.clone());
+        let selected = all_of(set, schema);
+        let input = InputSchema::try_new(schema, &selected, None)?;
+        Ok(Self { set, window, label_until: None, selected, available, input })
     }
 
-    /// Adds the column `label`: 1 where the user has a `purchase` in `[cutoff, until)`, else 0.
+    /// Selects all features of another set that the events can give, and its label.
+    ///
+    /// # Errors
+    /// [`CoreError::MissingColumn`] without `user_id` or `event_time`, as [`Features::new`].
+    pub fn with_set(mut self, set: FeatureSet) -> Result<Self, FeaturesError> {
+        (self.set, self.selected) = (set, all_of(set, &self.available));
+        self.input = InputSchema::try_new(&self.available, &self.selected, self.labelled())?;
+        Ok(self)
+    }
+
+    /// Adds the column `label`: 1 where the user has an event of type [`FeatureSet::label_event`] in `[cutoff, until)`, else
+    /// 0.
     ///
     /// # Errors
     /// [`FeaturesError::LabelWindow`] where `until` is not behind the cutoff, [`CoreError::MissingColumn`] without
@@ -73,11 +87,11 @@ impl Features {
             return Err(CoreError::MissingColumn { column: column::EVENT_TYPE }.into());
         }
         self.label_until = Some(until);
-        self.input = InputSchema::try_new(&self.available, &self.selected, Label::Known)?;
+        self.input = InputSchema::try_new(&self.available, &self.selected, self.labelled())?;
         Ok(self)
     }
 
-    /// Selects features, in the order of their columns.
+    /// Selects features, in the order of their columns; they may be of any set.
     ///
     /// # Errors
     /// [`FeaturesError::NoFeatures`], [`FeaturesError::DuplicateFeature`], and [`FeaturesError::Unavailable`] where the
@@ -95,8 +109,13 @@ impl Features {
             }
         }
         self.selected = features.to_vec();
-        self.input = InputSchema::try_new(&self.available, features, self.label())?;
+        self.input = InputSchema::try_new(&self.available, features, self.labelled())?;
         Ok(self)
+    }
+
+    /// The set that the label is of, and the features unless others were selected.
+    pub fn set(&self) -> FeatureSet {
+        self.set
     }
 
     /// The features, in the order of their columns.
@@ -130,7 +149,8 @@ impl Features {
     /// The schema of the table.
     pub fn schema(&self) -> SchemaRef {
         let fields = self.selected.iter().map(|feature| feature.field());
-        table::features(self.input.users, fields, self.label())
+        let label = |set: FeatureSet| Label::Known { event_type: set.label_event() };
+        table::features(self.input.users, fields, self.labelled().map_or(Label::Unknown, label))
     }
 
     /// Returns a builder that takes a stream of sorted batches.
@@ -158,7 +178,13 @@ impl Features {
         &self.input
     }
 
-    fn label(&self) -> Label {
-        if self.label_until.is_some() { Label::Known } else { Label::Unknown }
+    /// The set that the label is of; none without one.
+    pub(crate) fn labelled(&self) -> Option<FeatureSet> {
+        self.label_until.map(|_| self.set)
     }
+}
+
+/// The features of `set` that events of `schema` can give.
+fn all_of(set: FeatureSet, schema: &EventSchema) -> Vec<Feature> {
+    set.features().iter().copied().filter(|feature| feature.missing(schema).is_none()).collect()
 }

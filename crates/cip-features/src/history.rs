@@ -5,6 +5,7 @@ use cip_core::{CoreError, DistinctCodes, DistinctIds, EventKind, Timestamp, chec
 use crate::feature::Feature;
 use crate::features::Features;
 use crate::input::Input;
+use crate::service::ServiceUse;
 use crate::texts::DistinctTexts;
 use crate::window::KnownRows;
 
@@ -29,6 +30,8 @@ pub(crate) struct History {
     products: Option<DistinctIds>,
     categories: Categories,
     brands: Option<DistinctTexts>,
+    /// None where nobody asks how a service is used.
+    pub(crate) service: Option<ServiceUse>,
     /// Which of those above that cost a pass over the rows are asked for.
     wants: Wants,
 }
@@ -106,6 +109,8 @@ impl History {
                 None => Categories::Unasked,
             },
             brands: input.has(column::BRAND).then(|| DistinctTexts::new(column::BRAND)),
+            service: (!features.selected().iter().all(|feature| feature.is_of_a_shop()))
+                .then(|| ServiceUse::new(features)),
             wants: Wants {
                 early: asked(&[Feature::ActivityTrend, Feature::ActivityVolatility]),
                 spend: asked(&[Feature::Spend]),
@@ -124,7 +129,7 @@ impl History {
         if let (Some(distinct), Some(brands)) = (&mut self.brands, input.brands) {
             distinct.begin(brands)?;
         }
-        Ok(())
+        self.service.as_mut().map_or(Ok(()), |service| service.begin(input))
     }
 
     /// Adds events of the window, in the order of time.
@@ -173,14 +178,14 @@ impl History {
         if let Some(distinct) = &mut self.brands {
             known.add_brands(distinct)?;
         }
-        Ok(())
+        self.service.as_mut().map_or(Ok(()), |service| service.extend(known))
     }
 
     /// Checks the sums of money.
     pub(crate) fn check(&self) -> Result<(), CoreError> {
         check_sum(column::PRICE, Some(self.spend))?;
         check_sum(column::PRICE, Some(self.prices.sum))?;
-        Ok(())
+        self.service.as_ref().map_or(Ok(()), ServiceUse::check)
     }
 
     pub(crate) fn sessions(&self) -> usize {
@@ -229,6 +234,9 @@ impl History {
         }
         if let Some(brands) = &mut self.brands {
             brands.clear();
+        }
+        if let Some(service) = &mut self.service {
+            service.clear();
         }
     }
 }

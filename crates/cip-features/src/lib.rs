@@ -2,7 +2,8 @@
 //!
 //! A model that is to foresee purchases learns from the past: from what was known of the users at a cutoff, and from what
 //! they bought in the weeks that followed. This crate makes that table: one row a user, one column a [`Feature`], computed
-//! from the events of a window `[start, cutoff)`, and a `label` from those of `[cutoff, label_until)`.
+//! from the events of a window `[start, cutoff)`, and a `label` from those of `[cutoff, label_until)`. A [`FeatureSet`] is
+//! what to ask of a kind of source: of a shop who will buy, of a subscription video service who will cancel.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -46,17 +47,22 @@
 //! |---|---|---|
 //! | user_id | Int64 or Utf8 | null: unknown, the event is counted and is nobody's |
 //! | event_time | Timestamp(us, UTC) | not null |
-//! | event_type | Dictionary(Int32, Utf8) | not null; types beyond commerce's count as events only |
+//! | event_type | Dictionary(Int32, Utf8) | not null; types beyond those of the features count as events only |
 //! | product_id, category_id | Int64 or Utf8 | null: not one |
 //! | category_code, brand | Dictionary(Int32, Utf8) | null: not one; every batch may have its own dictionary |
 //! | price | Decimal128(18, s) | null: unknown |
 //! | quantity | Int64 | may be absent or null: one piece |
 //! | source_session | UInt32 | may be absent: 30-minute sessions; null: no session |
+//! | device_type | Dictionary(Int32, Utf8) | null: not one |
+//! | duration_seconds | Int64 | null: adds nothing |
+//! | revenue | Decimal128(18, s) | null: adds nothing |
+//!
+//! The last three belong to a service, whose features are made from them where they have these types.
 //!
 //! # Columns out
 //! [`Features::schema`], sorted by user_id: user_id, the selected features (see [`Feature`] for their formulas), and `label`
 //! UInt8 where there is a label window. A null is what is not known of a user, such as the rate of carts of a user without
-//! views; no value is ever NaN or infinite.
+//! views; no value is ever NaN or infinite. [`MatrixReport`] tells of the nulls and of what lies outside [`Feature::range`].
 //!
 //! # What it refuses
 //! Windows without two halves, labels before the cutoff, features that the source cannot give, rows that go back in user or
@@ -69,6 +75,9 @@ mod feature;
 mod features;
 mod history;
 mod input;
+mod report;
+mod service;
+mod set;
 mod table;
 mod texts;
 mod window;
@@ -77,3 +86,5 @@ pub use builder::FeatureBuilder;
 pub use error::FeaturesError;
 pub use feature::Feature;
 pub use features::Features;
+pub use report::{ColumnReport, MatrixReport};
+pub use set::FeatureSet;

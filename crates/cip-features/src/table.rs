@@ -5,12 +5,19 @@ use std::sync::Arc;
 use arrow_array::builder::{Float64Builder, Int64Builder};
 use arrow_array::{ArrayRef, RecordBatch, UInt8Array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
-use cip_core::{IdBuilder, IdRef, MoneyScale, Timestamp};
+use cip_core::{IdBuilder, IdRef, MICROS_PER_DAY, MoneyScale, TimeRange, Timestamp};
 
 use crate::error::FeaturesError;
 use crate::feature::Feature;
 use crate::features::Features;
 use crate::history::History;
+use crate::service::{ServiceKind, ServiceUse};
+
+/// Days since what never happened, where a feature has a number for it.
+const NEVER_DAYS: i64 = 999;
+
+/// Searches for a start of a video, of those who search and start none.
+const SEARCHES_ALONE: f64 = 10.0;
 
 /// Bytes that a text column can address.
 const MAX_TEXT: usize = i32::MAX as usize;
@@ -19,14 +26,23 @@ const MAX_TEXT: usize = i32::MAX as usize;
 #[derive(Debug)]
 pub(crate) struct FeatureTable {
     schema: SchemaRef,
-    cutoff: Timestamp,
-    /// 10^scale.
-    one: f64,
+    window: TimeRange,
+    units: Units,
     user_bytes: usize,
     users: IdBuilder,
     columns: Vec<(Feature, Column)>,
     /// None where there is no label window.
     labels: Option<Vec<u8>>,
+}
+
+/// What a number is divided by to be read by people.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    /// 10^scale.
+    price: f64,
+    revenue: f64,
+    /// Whole days of the window, at least one.
+    days: f64,
 }
 
 #[derive(Debug)]
@@ -44,11 +60,14 @@ impl FeatureTable {
             };
             (feature, column)
         };
-        let decimals = features.input().money.map_or(0, MoneyScale::decimals);
+        let one =
+            |scale: Option<MoneyScale>| 10u64.pow(u32::from(scale.map_or(0, MoneyScale::decimals))) as f64;
+        let (input, window) = (features.input(), features.window());
+        let days = elapsed_days(window.start().micros(), window.end().micros()).max(1) as f64;
         Self {
             schema: features.schema(),
-            cutoff: features.cutoff(),
-            one: 10u64.pow(u32::from(decimals)) as f64,
+            window,
+            units: Units { price: one(input.money), revenue: one(input.revenue), days },
             user_bytes: 0,
             users: IdBuilder::new(features.input().users),
             columns: features.selected().iter().map(column).collect(),
@@ -60,7 +79,7 @@ impl FeatureTable {
         &mut self,
         user: IdRef<'_>,
         history: &History,
-        bought: bool,
+        positive: bool,
     ) -> Result<(), FeaturesError> {
         if let IdRef::Utf8(user) = user {
             self.user_bytes = self.user_bytes.saturating_add(user.len());
@@ -71,12 +90,12 @@ impl FeatureTable {
         self.users.append(Some(user))?;
         for (feature, column) in &mut self.columns {
             match column {
-                Column::Int64(values) => values.append_option(count(*feature, history, self.cutoff)),
-                Column::Float64(values) => values.append_option(ratio(*feature, history, self.one)),
+                Column::Int64(values) => values.append_option(count(*feature, history, self.window.end())),
+                Column::Float64(values) => values.append_option(ratio(*feature, history, self.units)),
             }
         }
         if let Some(labels) = &mut self.labels {
-            labels.push(u8::from(bought));
+            labels.push(u8::from(positive));
         }
         Ok(())
     }
@@ -117,13 +136,35 @@ fn count(feature: Feature, history: &History, cutoff: Timestamp) -> Option<i64> 
         Feature::RecencyDays => days_since(history.last),
         Feature::DaysSinceLastCart => days_since(history.kinds.last_cart?),
         Feature::DaysSinceLastPurchase => days_since(history.kinds.last_purchase?),
+        Feature::DaysSinceLastEvent => elapsed_days(history.last, cutoff.micros()),
+        _ => return service_count(feature, history.service.as_ref()?, cutoff),
+    })
+}
+
+/// Counts and days of how a service is used.
+// Apart, so that the loop over the features of a shop stays small.
+#[inline(never)]
+fn service_count(feature: Feature, service: &ServiceUse, cutoff: Timestamp) -> Option<i64> {
+    let days_since = |last: Option<i64>| last.map_or(NEVER_DAYS, |last| elapsed_days(last, cutoff.micros()));
+    Some(match feature {
+        Feature::FeatureBreadth => service.breadth(),
+        Feature::DeviceDiversity => service.devices(),
+        Feature::DaysSinceLastSupport => days_since(service.last_support),
+        Feature::DaysSinceLastVideo => days_since(service.last_video),
         _ => return None,
     })
 }
 
-/// Money and ratios; `one` is a unit of the currency in units of its scale.
-fn ratio(feature: Feature, history: &History, one: f64) -> Option<f64> {
+/// Whole days of 24 hours from one instant to a later one.
+fn elapsed_days(from: i64, to: i64) -> i64 {
+    // The difference of two i64 in order always fits a u64.
+    (to.wrapping_sub(from).cast_unsigned() / MICROS_PER_DAY.cast_unsigned()).cast_signed()
+}
+
+/// Money and ratios.
+fn ratio(feature: Feature, history: &History, units: Units) -> Option<f64> {
     let (early, late) = (history.early, history.events - history.early);
+    let one = units.price;
     let (part, whole) = match feature {
         Feature::Spend => (history.spend as f64, one),
         // Counts of events and powers of ten up to 10^9 are exact, and so is their product up to 2^53.
@@ -135,7 +176,26 @@ fn ratio(feature: Feature, history: &History, one: f64) -> Option<f64> {
         Feature::EventsPerSession => (history.events as f64, history.sessions() as f64),
         Feature::ActivityTrend => ((late - early) as f64, history.events as f64),
         Feature::ActivityVolatility => ((late - early).abs() as f64, (history.events + 1) as f64),
-        _ => return None,
+        Feature::DailyAvgEvents => (history.events as f64, units.days),
+        _ => return service_ratio(feature, history.events as f64, history.service.as_ref()?, units),
     };
     (whole > 0.0).then(|| part / whole)
+}
+
+/// Money and ratios of how a service is used; a ratio of nothing has a number of its own.
+#[inline(never)]
+fn service_ratio(feature: Feature, events: f64, service: &ServiceUse, units: Units) -> Option<f64> {
+    let count = |kind| service.count(kind) as f64;
+    let (starts, searches) = (count(ServiceKind::VideoStart), count(ServiceKind::Search));
+    let (part, whole, of_nothing) = match feature {
+        Feature::VideoCompletionRate => (count(ServiceKind::VideoComplete), starts, 0.0),
+        Feature::SupportIntensity => (count(ServiceKind::Support), events, 0.0),
+        Feature::MobileFraction => (service.mobile as f64, events, 0.0),
+        Feature::RevenuePerEvent => (service.revenue as f64, events * units.revenue, 0.0),
+        Feature::AvgVideoDuration => (service.seconds as f64, starts, 0.0),
+        Feature::SearchToViewRatio => (searches, starts, if searches > 0.0 { SEARCHES_ALONE } else { 0.0 }),
+        Feature::TotalRevenue => (service.revenue as f64, units.revenue, 0.0),
+        _ => return None,
+    };
+    Some(if whole > 0.0 { part / whole } else { of_nothing })
 }

@@ -7,6 +7,8 @@ use cip_core::{CoreError, DistinctCodes, DistinctIds, EventKind};
 
 use crate::features::Features;
 use crate::input::Input;
+use crate::service::ServiceKind;
+use crate::set::FeatureSet;
 use crate::texts::DistinctTexts;
 
 /// The window of the features and, where there is one, that of the label behind it.
@@ -14,7 +16,8 @@ use crate::texts::DistinctTexts;
 pub(crate) struct Windows {
     start: i64,
     cutoff: i64,
-    label_until: Option<i64>,
+    /// Where the label ends, and which set it is of.
+    label: Option<(i64, FeatureSet)>,
 }
 
 impl Windows {
@@ -22,32 +25,29 @@ impl Windows {
         Self {
             start: features.window().start().micros(),
             cutoff: features.window().end().micros(),
-            label_until: features.label_until().map(|until| until.micros()),
+            label: features.label_until().map(|until| (until.micros(), features.set())),
         }
     }
 
     /// Cuts rows of one user, which ascend in time: those of the features, and those of the label.
-    pub(crate) fn cut<'a>(
-        &self,
-        input: &'a Input<'a>,
-        rows: Range<usize>,
-    ) -> (KnownRows<'a>, Option<&'a [EventKind]>) {
+    pub(crate) fn cut<'a>(&self, input: &'a Input<'a>, rows: Range<usize>) -> (KnownRows<'a>, LabelRows<'a>) {
         let times = &input.times[rows.clone()];
         let start = first_from(self.start, times);
         let cutoff = start + first_from(self.cutoff, &times[start..]);
-        let label = match (self.label_until, &input.kinds) {
-            (Some(until), Some(kinds)) => {
-                let end = cutoff + first_from(until, &times[cutoff..]);
-                Some(&kinds[rows.start + cutoff..rows.start + end])
+        let label = self.label.map_or(LabelRows::Unasked, |(until, set)| {
+            let end = cutoff + first_from(until, &times[cutoff..]);
+            let rows = rows.start + cutoff..rows.start + end;
+            match set {
+                FeatureSet::Commerce => LabelRows::Commerce(known_kinds(&input.kinds, rows)),
+                FeatureSet::StreamFlow => LabelRows::StreamFlow(known_kinds(&input.service_kinds, rows)),
             }
-            _ => None,
-        };
+        });
         (KnownRows { input, rows: rows.start + start..rows.start + cutoff }, label)
     }
 
     /// Whether an event lies in one of the windows.
     pub(crate) fn contain(&self, time: i64) -> bool {
-        self.start <= time && time < self.label_until.unwrap_or(self.cutoff)
+        self.start <= time && time < self.label.map_or(self.cutoff, |(until, _)| until)
     }
 }
 
@@ -57,6 +57,30 @@ fn first_from(limit: i64, times: &[i64]) -> usize {
         [first, ..] if *first >= limit => 0,
         [.., last] if *last < limit => times.len(),
         _ => times.partition_point(|&time| time < limit),
+    }
+}
+
+/// The kinds of rows; none where they are not read.
+fn known_kinds<K>(kinds: &Option<Vec<K>>, rows: Range<usize>) -> &[K] {
+    kinds.as_ref().map_or(&[], |kinds| &kinds[rows])
+}
+
+/// Rows of one user inside the window of the label: all that a label can see.
+#[derive(Debug)]
+pub(crate) enum LabelRows<'a> {
+    Unasked,
+    Commerce(&'a [EventKind]),
+    StreamFlow(&'a [ServiceKind]),
+}
+
+impl LabelRows<'_> {
+    /// Whether the user did what the label is about.
+    pub(crate) fn are_positive(&self) -> bool {
+        match self {
+            Self::Unasked => false,
+            Self::Commerce(kinds) => kinds.contains(&EventKind::Purchase),
+            Self::StreamFlow(kinds) => kinds.contains(&ServiceKind::Cancelled),
+        }
     }
 }
 
@@ -77,6 +101,10 @@ impl<'a> KnownRows<'a> {
 
     pub(crate) fn kinds(&self) -> Option<&'a [EventKind]> {
         self.input.kinds.as_ref().map(|kinds| &kinds[self.rows.clone()])
+    }
+
+    pub(crate) fn service_kinds(&self) -> Option<&'a [ServiceKind]> {
+        self.input.service_kinds.as_ref().map(|kinds| &kinds[self.rows.clone()])
     }
 
     /// Returns `sum` plus price x quantity of the purchases, or none beyond the range of an i128.
@@ -133,6 +161,30 @@ impl<'a> KnownRows<'a> {
 
     pub(crate) fn add_brands(&self, distinct: &mut DistinctTexts) -> Result<(), CoreError> {
         self.input.brands.map_or(Ok(()), |brands| distinct.extend(brands, self.rows.clone()))
+    }
+
+    pub(crate) fn add_devices(&self, distinct: &mut DistinctTexts) -> Result<(), CoreError> {
+        self.input.devices.map_or(Ok(()), |devices| distinct.extend(devices, self.rows.clone()))
+    }
+
+    /// Events from mobile devices.
+    pub(crate) fn mobile_events(&self) -> i64 {
+        let mobile = self.input.mobile.as_ref().map_or(&[][..], |mobile| &mobile[self.rows.clone()]);
+        mobile.iter().map(|&mobile| i64::from(mobile)).sum()
+    }
+
+    /// The sum of the durations; nulls add nothing.
+    pub(crate) fn seconds(&self) -> i128 {
+        let Some(durations) = self.input.durations else { return 0 };
+        let known = self.rows.clone().filter(|&row| durations.is_valid(row));
+        known.map(|row| i128::from(durations.value(row))).sum()
+    }
+
+    /// Returns `sum` plus the revenue, to which nulls add nothing, or none beyond the range of an i128.
+    pub(crate) fn add_revenue(&self, sum: i128) -> Option<i128> {
+        let Some(revenues) = self.input.revenues else { return Some(sum) };
+        let mut known = self.rows.clone().filter(|&row| revenues.is_valid(row));
+        known.try_fold(sum, |sum, row| sum.checked_add(revenues.value(row)))
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg,
-    ScoringArgs, SessionsArgs, SetArg,
+    ScoringArgs, SessionsArgs,
 };
 pub(crate) use table::{EvaluateArgs, ScoreArgs, TableArgs, TrainArgs};
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cip::core::Timestamp;
+use cip::features::FeatureSet;
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
@@ -144,10 +145,10 @@ pub(crate) struct FeaturesArgs {
     /// Where the window of the features starts [default: the day of the first event]
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<Timestamp>,
-    /// Add a label: whether the user buys from the cutoff up to this day or instant
+    /// Add a label: whether the user buys, or cancels, from the cutoff up to this day or instant
     #[arg(long, value_name = "DATE")]
     pub(crate) label_until: Option<Timestamp>,
-    /// Which features there are
+    /// For which kind of source the features are, and what the label foretells
     #[arg(long, value_enum, default_value = "commerce")]
     pub(crate) set: SetArg,
     /// Write only these features, in this order [default: all that the store can give]
@@ -160,5 +161,17 @@ pub(crate) struct FeaturesArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum SetArg {
+    /// A shop; the label is a purchase
     Commerce,
+    /// A subscription video service; the label is a cancelled subscription
+    Streamflow,
+}
+
+impl From<SetArg> for FeatureSet {
+    fn from(set: SetArg) -> Self {
+        match set {
+            SetArg::Commerce => Self::Commerce,
+            SetArg::Streamflow => Self::StreamFlow,
+        }
+    }
 }

@@ -1,19 +1,18 @@
 //! `cip features`: what was known of every user before a date, one row a user.
 
 use cip::core::{EventSchema, MICROS_PER_DAY, TimeRange, Timestamp};
-use cip::features::{Feature, Features, FeaturesError};
+use cip::features::{ColumnReport, Feature, FeatureSet, Features, FeaturesError};
 use cip::line::{FeatureTotals, Line, LineError};
 use cip::store::EventStore;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Common, FeaturesArgs, SetArg};
+use crate::args::{Common, FeaturesArgs};
 use crate::commands::run::Found;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
 
 pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliError> {
-    let SetArg::Commerce = args.set;
     let names = args.columns.as_deref();
     let columns =
         names.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<Feature>, _>>());
@@ -26,7 +25,8 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     let start = args.from.unwrap_or(day_of(first));
     let window = TimeRange::new(start, args.cutoff)
         .map_err(|_| failure(FeaturesError::Window { start, cutoff: args.cutoff }))?;
-    let mut features = Features::new(window, store.schema()).map_err(failure)?;
+    let features = Features::new(window, store.schema());
+    let mut features = features.and_then(|features| features.with_set(args.set.into())).map_err(failure)?;
     if let Some(columns) = &columns {
         features = features.with_columns(columns).map_err(failure)?;
     }
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     Ok(Answer { text: format!("{text}\nwritten to {}", args.out.display()), json })
 }
 
-/// What a table of features holds, and what it lacks of all features.
+/// What a table of features holds, and what it lacks of all features of its set.
 pub(crate) fn found(features: &Features, totals: &FeatureTotals, store: &EventStore) -> Found {
-    let mut absent = absent(store.schema());
-    if features.selected().len() + absent.len() < Feature::ALL.len() {
+    let mut absent = absent(features.set(), store.schema());
+    if features.selected().len() + absent.len() < features.set().features().len() {
         // Some were left out because nobody asked for them.
         absent.clear();
     }
@@ -66,12 +66,14 @@ fn day_of(instant: Timestamp) -> Timestamp {
 }
 
 /// The features that the source cannot give, and why.
-fn absent(schema: &EventSchema) -> Vec<(Feature, String)> {
-    let reason = |columns: &[&str]| format!("the store has no {}", columns.join(" and no "));
-    Feature::ALL
-        .into_iter()
-        .filter_map(|feature| feature.missing(schema).map(|columns| (feature, reason(columns))))
-        .collect()
+fn absent(set: FeatureSet, schema: &EventSchema) -> Vec<(Feature, String)> {
+    let reason =
+        |columns: &[&str]| match columns.iter().find_map(|name| schema.arrow().field_with_name(name).ok()) {
+            Some(other) => format!("the store's {} is {}", other.name(), other.data_type()),
+            None => format!("the store has no {}", columns.join(" and no ")),
+        };
+    let missing = |&feature: &Feature| feature.missing(schema).map(|columns| (feature, reason(columns)));
+    set.features().iter().filter_map(missing).collect()
 }
 
 fn text(
@@ -90,9 +92,10 @@ fn text(
     );
     if let (Some(until), Some(positives)) = (features.label_until(), totals.positives) {
         text.push_str(&format!(
-            "; {} ({}) buy before {until}",
+            "; {} ({}) {} before {until}",
             grouped(positives),
-            percent(positives as f64, totals.users as f64)
+            percent(positives as f64, totals.users as f64),
+            what_they_do(features.set()),
         ));
         // The rest of the last event's day is taken to be quiet.
         if let Some(last) = last.filter(|last| last.next_day() < until) {
@@ -107,7 +110,28 @@ fn text(
     for (feature, reason) in absent {
         text.push_str(&format!("\nno {feature}: {reason}"));
     }
+    for column in totals.report.columns() {
+        text.push_str(&outside(column).unwrap_or_default());
+    }
     text
+}
+
+/// What those do whose label is 1.
+fn what_they_do(set: FeatureSet) -> &'static str {
+    match set {
+        FeatureSet::Commerce => "buy",
+        FeatureSet::StreamFlow => "cancel",
+    }
+}
+
+/// A line about the values that lie where none should; none where all are as they should be.
+fn outside(column: &ColumnReport) -> Option<String> {
+    let ColumnReport { feature, outside, .. } = *column;
+    let (range, min, max) = (feature.range()?, column.min?, column.max?);
+    let (low, high) = (range.start(), range.end());
+    let extremes = format!("the least is {min}, the greatest {max}");
+    (outside > 0)
+        .then(|| format!("\n{feature}: {} users outside {low} to {high}; {extremes}", grouped(outside)))
 }
 
 fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, String)]) -> Value {
@@ -115,10 +139,22 @@ fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, Stri
     let columns: Vec<_> = features.selected().iter().map(|feature| feature.name()).collect();
     let absent: Map<_, _> =
         absent.iter().map(|(feature, reason)| (feature.name().to_owned(), json!(reason))).collect();
+    let report: Map<_, _> =
+        totals.report.columns().iter().map(|of| (of.feature.name().to_owned(), report_json(of))).collect();
     json!({
+        "set": features.set().name(),
         "users": totals.users, "positives": totals.positives, "columns": columns, "absent": absent,
         "window": [window.start().to_string(), window.end().to_string()], "cutoff": window.end().to_string(),
         "label_until": features.label_until().map(|until| until.to_string()),
+        "label_event": features.label_until().map(|_| features.set().label_event()),
         "skipped_events": totals.skipped_events,
+        "report": report,
+    })
+}
+
+fn report_json(column: &ColumnReport) -> Value {
+    let range = column.feature.range().map(|range| [*range.start(), *range.end()]);
+    json!({
+        "nulls": column.nulls, "min": column.min, "max": column.max, "range": range, "outside": column.outside,
     })
 }

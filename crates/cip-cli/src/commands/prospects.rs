@@ -1,9 +1,9 @@
-//! Who will buy next: the part of a run that learns from the past and scores the present.
+//! Who will buy, or cancel, next: the part of a run that learns from the past and scores the present.
 
 use std::path::Path;
 
 use cip::core::{Timestamp, column};
-use cip::features::Features;
+use cip::features::{FeatureSet, Features};
 use cip::line::{FeatureTotals, Line, LineError, PropensityWindows};
 use cip::propensity::{BoostedTrees, IdSplit};
 use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
@@ -71,7 +71,9 @@ fn windows(store: &EventStore, today: Option<Timestamp>) -> Result<PropensityWin
 }
 
 fn labelled(store: &EventStore, windows: &PropensityWindows) -> Result<Features, LineError> {
-    Ok(Features::new(windows.learned(), store.schema())?.with_label_until(windows.end())?)
+    let features =
+        Features::new(windows.learned(), store.schema())?.with_set(FeatureSet::of(store.schema()))?;
+    Ok(features.with_label_until(windows.end())?)
 }
 
 /// Learns from the table of features, of a sample of its users where there are very many.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Outcome, args, cip, folder_of_store, names_in};
 
@@ -24,6 +24,15 @@ fn the_object_says_what_was_computed_and_the_file_is_whole() {
     assert_eq!(all["columns"].as_array().unwrap().len(), 23);
     assert_eq!((&all["absent"], &all["skipped_events"]), (&serde_json::json!({}), &0.into()));
     assert_eq!(all["window"], serde_json::json!(["2019-10-01", "2019-10-10"]));
+    assert_eq!((&all["set"], &all["label_event"]), (&"commerce".into(), &"purchase".into()));
+    let report = all["report"].as_object().unwrap();
+    assert_eq!(report.len(), 23);
+    assert_eq!(
+        (&report["purchase_rate"]["range"], &report["purchase_rate"]["outside"]),
+        (&serde_json::json!([0.0, 1.0]), &0.into())
+    );
+    assert!(report["events"]["min"].as_f64().unwrap() >= 1.0 && report["events"]["range"].is_null());
+    assert!(report["days_since_last_cart"]["nulls"].as_u64().unwrap() > 0, "{report:?}");
     assert_eq!((&all["cutoff"], &all["label_until"]), (&"2019-10-10".into(), &"2019-10-12".into()));
     let (users, positives) = (all["users"].as_u64().unwrap(), all["positives"].as_u64().unwrap());
     assert!(0 < positives && positives < users, "{all}");
@@ -100,7 +109,7 @@ fn what_makes_no_sense_is_a_usage_error() {
     };
     refused(&[], "--cutoff");
     refused(&["--cutoff", "soon"], "write a UTC day such as");
-    refused(&["--cutoff", "2019-10-10", "--set", "streamflow"], "streamflow");
+    refused(&["--cutoff", "2019-10-10", "--set", "stream"], "[possible values: commerce, streamflow]");
     refused(
         &["--cutoff", "2019-10-10", "--columns", "events,revenue"],
         "`revenue` is not a feature: expected one of events",
@@ -121,4 +130,128 @@ fn a_store_without_events_has_no_users() {
     cip(args!["ingest", at("t.csv"), "--mapping", "rees46", "--out", at("store")]).ok();
     let said = features(&at("store"), &at("f"), &["--cutoff", "2019-10-10", "--json"]).ok().json();
     assert_eq!((&said["users"], &said["window"][0]), (&0.into(), &"2019-10-09".into()));
+}
+
+/// Views of a video service: users 1 and 2 come before May; 1 cancels in it.
+const VIEWS: &str =
+    "user_id,event_type,timestamp,session_id,device_type,content_id,duration_seconds,page_url,referrer,\
+    country,plan_type,revenue,error_code,metadata
+1,page_view,2024-04-01T00:00:00Z,,mobile,,,/home,,US,basic,,,
+1,video_start,2024-04-01T00:01:00Z,,mobile,c1,,/watch,,US,basic,,,
+1,video_complete,2024-04-20T01:01:00Z,,smart_tv,c1,3600,/watch,,US,basic,,,
+1,subscription_renewed,2024-04-21T12:00:00Z,,,,,,,US,basic,8.99,,
+1,subscription_cancelled,2024-05-21T12:00:00Z,,mobile,,,,,US,basic,,,
+2,search,2024-04-30T23:59:59Z,,desktop,,,,,GB,basic,,,
+2,support_ticket,2024-04-28T23:59:59Z,,desktop,,,,,GB,basic,,,
+2,video_start,2024-05-01T00:00:00Z,,desktop,c1,,/watch,,GB,basic,,,
+";
+
+/// A folder with a store of `rows` of the streamflow mapping, or of another.
+fn folder_of_views(rows: &str, mapping: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, store, toml] = ["t.csv", "store", "m.toml"].map(|name| folder.path().join(name));
+    fs::write(&file, rows).unwrap();
+    let mapping = match mapping.contains("[columns]") {
+        true => fs::write(&toml, mapping).map(|()| toml.into_os_string()).unwrap(),
+        false => mapping.into(),
+    };
+    cip(args!["ingest", file, "--mapping", mapping, "--out", store]).ok();
+    (folder, store)
+}
+
+const OF_VIEWS: [&str; 6] = ["--set", "streamflow", "--cutoff", "2024-05-01", "--label-until", "2024-05-31"];
+
+#[test]
+fn a_video_service_has_features_of_its_own() {
+    let (folder, store) = folder_of_views(VIEWS, "streamflow");
+    let out = folder.path().join("f.parquet");
+    let said = features(&store, &out, &[&OF_VIEWS[..], &["--json"]].concat()).ok().json();
+    assert_eq!((&said["users"], &said["positives"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&said["set"], &said["label_event"]),
+        (&"streamflow".into(), &"subscription_cancelled".into())
+    );
+    assert_eq!((said["columns"].as_array().unwrap().len(), &said["absent"]), (15, &serde_json::json!({})));
+    // The window starts with the day of the store's first event.
+    assert_eq!(said["window"], serde_json::json!(["2024-04-01", "2024-05-01"]));
+    let of = |name: &str| {
+        [&said["report"][name]["min"], &said["report"][name]["max"]].map(|value| value.as_f64().unwrap())
+    };
+    for (name, ends) in [
+        ("daily_avg_events", [2.0 / 30.0, 4.0 / 30.0]),
+        ("video_completion_rate", [0.0, 1.0]),
+        ("feature_breadth", [1.0, 2.0]),
+        ("support_intensity", [0.0, 0.5]),
+        ("mobile_fraction", [0.0, 0.5]),
+        ("revenue_per_event", [0.0, 2.2475]),
+        ("device_diversity", [1.0, 2.0]),
+        ("total_revenue", [0.0, 8.99]),
+        ("avg_video_duration", [0.0, 3_600.0]),
+        ("search_to_view_ratio", [0.0, 10.0]),
+        ("days_since_last_event", [0.0, 9.0]),
+        ("days_since_last_support", [2.0, 999.0]),
+        ("days_since_last_video", [10.0, 999.0]),
+        ("activity_trend", [0.0, 1.0]),
+        ("activity_volatility", [0.0, 2.0 / 3.0]),
+    ] {
+        assert_eq!(of(name), ends, "{name}");
+    }
+    let text = features(&store, &out, &OF_VIEWS).ok().stdout;
+    assert!(text.contains("15 features each; 1 (50.0%) cancel before 2024-05-31"), "{text}");
+    assert!(!text.contains("outside"), "{text}");
+    // Some columns, also of the other set.
+    let more = ["--cutoff=2024-05-01", "--set=streamflow", "--columns=total_revenue,events", "--json"];
+    let some = features(&store, &out, &more).ok().json();
+    assert_eq!(some["columns"], serde_json::json!(["total_revenue", "events"]));
+    assert!(some["label_event"].is_null());
+}
+
+#[test]
+fn people_are_told_of_values_outside_their_range() {
+    let more_ends = "1,video_complete,2024-04-21T01:01:00Z,,console,c1,60,/watch,,US,basic,,,\n".repeat(2);
+    let (folder, store) = folder_of_views(&format!("{VIEWS}{more_ends}"), "streamflow");
+    let out = folder.path().join("f.parquet");
+    let text = features(&store, &out, &OF_VIEWS).ok().stdout;
+    assert!(
+        text.contains("\nvideo_completion_rate: 1 users outside 0 to 1; the least is 0, the greatest 3\n"),
+        "{text}"
+    );
+    let said = features(&store, &out, &[&OF_VIEWS[..], &["--json"]].concat()).ok().json();
+    assert_eq!(
+        said["report"]["video_completion_rate"],
+        serde_json::json!({ "nulls": 0, "min": 0.0, "max": 3.0, "range": [0.0, 1.0], "outside": 1 })
+    );
+}
+
+#[test]
+fn a_store_of_another_kind_gives_what_it_can_and_says_what_not() {
+    let (folder, store) = folder_of_store(60);
+    let more = ["--set", "streamflow", "--cutoff", "2019-10-10", "--json"];
+    let said = features(&store, &folder.path().join("f.parquet"), &more).ok().json();
+    let absent = said["absent"].as_object().unwrap();
+    assert_eq!((said["columns"].as_array().unwrap().len(), absent.len()), (10, 5));
+    assert_eq!(absent["total_revenue"], "the store has no revenue");
+    let one = ["--cutoff=2019-10-10", "--columns=total_revenue"];
+    features(&store, &folder.path().join("g.parquet"), &one).fails(
+        1,
+        "feature `total_revenue` is made from column `revenue` (money), which the events do not have: map it",
+    );
+}
+
+#[test]
+fn a_column_of_another_type_is_named_with_its_type() {
+    const MAPPING: &str = r#"
+        name = "views"
+        [columns]
+        user_id = { from = "user_id", type = "int64" }
+        event_type = { from = "event_type", type = "dictionary" }
+        event_time = { from = "timestamp", type = "timestamp" }
+        device_type = { from = "device_type", type = "dictionary", nullable = true }
+        duration_seconds = { from = "duration_seconds", type = "int64", nullable = true }
+        revenue = { from = "revenue", type = "float64", nullable = true }
+    "#;
+    let (folder, store) = folder_of_views(VIEWS, MAPPING);
+    let text = features(&store, &folder.path().join("f.parquet"), &OF_VIEWS).ok().stdout;
+    assert!(text.contains("\nno total_revenue: the store's revenue is Float64\n"), "{text}");
+    assert!(text.contains("13 features each"), "{text}");
 }

@@ -408,3 +408,45 @@ fn several_files_and_folders_are_one_source() {
     let said = cip(args!["ingest", days, more, "--mapping", "rees46", "--out", store, "--json"]).ok().json();
     assert_eq!((&said["files"], &said["account"]["rows"]), (&4.into(), &157.into()));
 }
+
+#[test]
+fn a_run_over_a_video_service_foretells_cancellations() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // More than one row group.
+    cip(args!["generate", at("views"), "--world", "streamflow", "--events", "3e5", "--seed", "1"]).ok();
+    let said = cip(args!["run", at("views"), "--mapping", "streamflow", "--out", at("out")]).ok();
+    assert!(said.stdout.contains("cancel before 2024-07-01"), "{}", said.stdout);
+    let whole = summary(&at("out"));
+    let absent = whole["absent"].as_object().unwrap();
+    assert_eq!(absent.keys().collect::<Vec<_>>(), ["rfm_segments.parquet", "product_pairs.parquet"]);
+    assert_eq!(
+        (&whole["features"]["set"], &whole["features"]["label_event"]),
+        (&"streamflow".into(), &"subscription_cancelled".into())
+    );
+    assert_eq!(whole["tables"]["scores.parquet"], rows(&at("out").join("scores.parquet")));
+    assert_eq!(whole["propensity"]["horizon_days"], 30);
+    // The stage by itself writes the same, on any number of threads.
+    for threads in ["--threads=1", "--threads=3"] {
+        let past =
+            args!["features", at("out").join("store"), "--set=streamflow", "--cutoff=2024-06-01", threads];
+        let past =
+            cip(past.iter().chain(&args!["--label-until=2024-07-01", "--out", at("f.parquet"), "--json"]))
+                .ok();
+        assert!(fs::read(at("f.parquet")).unwrap() == fs::read(at("out").join("features.parquet")).unwrap());
+        assert_eq!(past.json(), whole["features"]);
+    }
+
+    // Where nobody cancels there are features, and nothing to learn from them.
+    let file = at("views").join("streamflow.csv");
+    let faithful =
+        fs::read_to_string(&file).unwrap().replace("subscription_cancelled", "subscription_renewed");
+    fs::write(&file, faithful).unwrap();
+    cip(args!["run", at("views"), "--mapping", "streamflow", "--out", at("out")]).ok();
+    let whole = summary(&at("out"));
+    assert_eq!(whole["features"]["positives"], 0);
+    for table in ["model.json", "scores.parquet"] {
+        assert!(whole["absent"][table].as_str().unwrap().contains("labels are 0"), "{whole}");
+        assert!(!at("out").join(table).exists());
+    }
+}

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::events::{Event, Shape, TYPES, concat};
-use crate::oracle::{Row, Window, oracle, rows};
+use crate::oracle::{Row, Window, check_report, oracle, rows};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -106,6 +106,14 @@ proptest! {
         let table = features.matrix(&[sorted]).unwrap();
         prop_assert_eq!(table.schema(), features.schema());
         prop_assert_eq!(rows(&table), oracle(window, shape, &events));
+    }
+
+    #[test]
+    fn the_report_counts_nulls_and_what_lies_outside(events in events(), shape in shape(), window in window()) {
+        let sorted = shape.sorted(&events);
+        let features = features(window, &sorted);
+        let table = features.matrix(&[sorted]).unwrap();
+        check_report(&features, &table);
     }
 
     #[test]

@@ -5,3 +5,7 @@ mod edges;
 mod events;
 mod laws;
 mod oracle;
+mod service;
+mod service_events;
+mod service_laws;
+mod service_oracle;

@@ -6,6 +6,7 @@ use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
 use arrow_array::{Array, RecordBatch, cast::AsArray};
 use arrow_schema::DataType;
 use cip_core::{Id, IdColumn, MICROS_PER_DAY};
+use cip_features::{Features, MatrixReport};
 
 use crate::events::{Event, Shape, TYPES};
 
@@ -158,4 +159,31 @@ pub(crate) fn rows(table: &RecordBatch) -> Vec<Row> {
             label: table.column_by_name("label").map(|labels| labels.as_primitive::<UInt8Type>().value(row)),
         })
         .collect()
+}
+
+/// Holds the report of a table to its values, one by one.
+pub(crate) fn check_report(features: &Features, table: &RecordBatch) {
+    let mut report = MatrixReport::new(features);
+    report.add(table);
+    assert_eq!(report.columns().len(), features.selected().len());
+    let rows = rows(table);
+    for (at, column) in report.columns().iter().enumerate() {
+        let values: Vec<Option<f64>> = rows
+            .iter()
+            .map(|row| match row.values[at].1 {
+                Value::Int(value) => Some(value as f64),
+                Value::Bits(bits) => Some(f64::from_bits(bits)),
+                Value::Unknown => None,
+            })
+            .collect();
+        let known: Vec<f64> = values.iter().copied().flatten().collect();
+        let outside = column.feature.range().map_or(0, |range| {
+            known.iter().filter(|&&value| value < *range.start() || *range.end() < value).count()
+        });
+        assert_eq!(column.feature, features.selected()[at]);
+        assert_eq!(column.nulls, (values.len() - known.len()) as u64, "{}", column.feature);
+        assert_eq!(column.outside, outside as u64, "{}", column.feature);
+        assert_eq!(column.min, known.iter().copied().reduce(f64::min), "{}", column.feature);
+        assert_eq!(column.max, known.iter().copied().reduce(f64::max), "{}", column.feature);
+    }
 }

@@ -32,7 +32,7 @@ const HOURS: [u64; 24] =
 /// Visits by day of the week, from Monday.
 const WEEKDAYS: [u64; 7] = [90, 90, 92, 95, 112, 128, 122];
 
-const DEVICES: [&str; 5] = ["smart_tv", "mobile", "desktop", "tablet", "console"];
+const DEVICES: [&str; 4] = ["smart_tv", "mobile", "desktop", "tablet"];
 const REFERRERS: [&str; 6] = [
     "",
     "",
@@ -98,7 +98,7 @@ impl Streamflow {
             push_content(out, event.content);
         }
         out.push(b',');
-        if matches!(kind, Kind::Pause | Kind::Stop) {
+        if matches!(kind, Kind::Pause | Kind::Stop | Kind::Complete) {
             push_uint(out, u64::from(event.amount));
         }
         out.push(b',');
@@ -137,10 +137,11 @@ fn push_page(out: &mut Vec<u8>, event: &Event) {
     match event.kind {
         Kind::Search => out.extend_from_slice(b"/search"),
         Kind::PageView if event.content.is_multiple_of(3) => out.extend_from_slice(b"/home"),
-        Kind::PageView => {
+        Kind::PageView | Kind::FeatureClick | Kind::Share | Kind::Download => {
             out.extend_from_slice(b"/title/");
             push_content(out, event.content);
         }
+        Kind::Support => out.extend_from_slice(b"/help"),
         kind if kind.is_playback() => {
             out.extend_from_slice(b"/watch/");
             push_content(out, event.content);
@@ -154,13 +155,15 @@ fn metadata(event: &Event, detail: usize) -> String {
     let mut text = String::from("{\"app_version\":\"5.");
     text.push(char::from(b'0' + (mix(event.session) % 4) as u8));
     match event.kind {
-        Kind::PageView => text.push_str("\"}"),
+        Kind::PageView | Kind::FeatureClick | Kind::Share | Kind::Download | Kind::Support => {
+            text.push_str("\"}");
+        }
         Kind::Search => {
             text.push_str("\",\"query\":\"");
             text.push_str(&QUERIES[detail % QUERIES.len()].replace('"', "\\\""));
             text.push_str("\"}");
         }
-        Kind::Play | Kind::Pause | Kind::Stop | Kind::Error => {
+        Kind::Play | Kind::Pause | Kind::Stop | Kind::Complete | Kind::Error => {
             text.push_str("\",\"quality\":\"");
             text.push_str(QUALITIES[detail % QUALITIES.len()]);
             text.push_str("\"}");

@@ -29,8 +29,15 @@ pub(super) enum Kind {
     Search,
     Play,
     Pause,
+    /// Ended before the end.
     Stop,
+    /// Watched to the end.
+    Complete,
+    FeatureClick,
+    Share,
+    Download,
     Error,
+    Support,
     Started,
     Renewed,
     Upgraded,
@@ -43,10 +50,15 @@ impl Kind {
         match self {
             Self::PageView => "page_view",
             Self::Search => "search",
-            Self::Play => "play",
-            Self::Pause => "pause",
-            Self::Stop => "stop",
+            Self::Play => "video_start",
+            Self::Pause => "video_pause",
+            Self::Stop => "video_stop",
+            Self::Complete => "video_complete",
+            Self::FeatureClick => "feature_click",
+            Self::Share => "share",
+            Self::Download => "download",
             Self::Error => "error",
+            Self::Support => "support_ticket",
             Self::Started => "subscription_started",
             Self::Renewed => "subscription_renewed",
             Self::Upgraded => "subscription_upgraded",
@@ -57,7 +69,7 @@ impl Kind {
 
     /// Whether the event belongs to a content.
     pub(super) const fn is_playback(self) -> bool {
-        matches!(self, Self::Play | Self::Pause | Self::Stop | Self::Error)
+        matches!(self, Self::Play | Self::Pause | Self::Stop | Self::Complete | Self::Error)
     }
 }
 
@@ -94,7 +106,7 @@ impl Habits {
     ) {
         let subscriber = subscribers.visitor(start, dice);
         let trouble = ERRORS * (1.0 + 7.0 * (1.0 - subscribers.eagerness(subscriber, start)));
-        let base = event(subscribers, subscriber, start, session, dice.skewed(5) as u8);
+        let base = event(subscribers, subscriber, start, session, dice.skewed(4) as u8);
         let length = (self.length.value(dice.bits()) + dice.unit()) as u64;
         let mut time = start;
         let mut kind = Kind::PageView;
@@ -120,12 +132,17 @@ impl Habits {
                 _ if failed => Kind::Error,
                 Kind::PageView if roll < 0.45 => Kind::Play,
                 Kind::PageView if roll < 0.62 => Kind::Search,
+                Kind::PageView if roll < 0.68 => Kind::FeatureClick,
+                Kind::PageView if roll < 0.70 => Kind::Share,
+                Kind::PageView if roll < 0.72 => Kind::Download,
                 Kind::Search if roll < 0.4 => Kind::Play,
                 Kind::Play if roll < 0.45 => Kind::Pause,
+                Kind::Play if roll < 0.8 => Kind::Complete,
                 Kind::Play => Kind::Stop,
                 Kind::Pause if roll < 0.8 => Kind::Play,
                 Kind::Pause => Kind::Stop,
                 Kind::Error if roll < 0.4 => Kind::Play,
+                Kind::Error if roll < 0.6 => Kind::Support,
                 _ => Kind::PageView,
             };
             if next == Kind::PageView {

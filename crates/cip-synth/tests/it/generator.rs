@@ -46,7 +46,7 @@ fn a_seed_gives_the_bytes_it_always_gave() {
         [
             "350fce49d20c2f912a06b4882f7ebf8d",
             "cd680db1992d30df3d4f53acc1a11a60",
-            "728398b402ff28f160aa0b25967cffd8"
+            "7c08647d74cb0ed8b364baedf136dda2"
         ]
     );
 }

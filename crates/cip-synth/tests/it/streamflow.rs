@@ -31,10 +31,10 @@ fn every_row_has_its_form() {
         assert!(row[USER].parse::<u64>().unwrap() >= 1_000_000, "{row:?}");
         assert!(is_time(&row[TIME], "2024-00-00T00:00:00Z"), "{row:?}");
         assert!(is_uuid(&row[3]), "{row:?}");
-        let playback = matches!(row[KIND].as_str(), "play" | "pause" | "stop" | "error");
+        let playback = row[KIND].starts_with("video_") || row[KIND] == "error";
         assert_eq!(playback, !row[5].is_empty(), "content: {row:?}");
         assert_eq!(
-            matches!(row[KIND].as_str(), "pause" | "stop"),
+            matches!(row[KIND].as_str(), "video_pause" | "video_stop" | "video_complete"),
             row[6].parse::<u32>().is_ok(),
             "seconds: {row:?}"
         );
@@ -59,10 +59,15 @@ fn every_row_has_its_form() {
 fn all_event_types_occur() {
     for kind in [
         "page_view",
-        "play",
-        "pause",
-        "stop",
+        "video_start",
+        "video_pause",
+        "video_stop",
+        "video_complete",
         "search",
+        "feature_click",
+        "share",
+        "download",
+        "support_ticket",
         "error",
         "subscription_started",
         "subscription_renewed",

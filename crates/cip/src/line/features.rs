@@ -6,13 +6,13 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
 use cip_core::column;
-use cip_features::Features;
+use cip_features::{Features, MatrixReport};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::{Line, LineError};
 
 /// Totals of a table of features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FeatureTotals {
     /// Users with an event in the window.
     pub users: u64,
@@ -20,6 +20,8 @@ pub struct FeatureTotals {
     pub positives: Option<u64>,
     /// Events in the window, or in that of the label, without a user.
     pub skipped_events: u64,
+    /// What the values of each feature are like.
+    pub report: MatrixReport,
 }
 
 impl Line<'_> {
@@ -43,14 +45,18 @@ impl Line<'_> {
         features: &Features,
         mut consume: impl FnMut(RecordBatch) -> Result<(), LineError>,
     ) -> Result<FeatureTotals, LineError> {
-        let mut totals =
-            FeatureTotals { positives: features.label_until().map(|_| 0), ..FeatureTotals::default() };
+        let mut totals = FeatureTotals {
+            positives: features.label_until().map(|_| 0),
+            report: MatrixReport::new(features),
+            ..FeatureTotals::default()
+        };
         let compute = |partition| compute(features, &partition);
         // The scan has no time range: the builder finds the window by bisection, a filter would copy every column.
         self.each_partition(self.store.scan(&features.columns()), compute, |(batches, skipped)| {
             totals.skipped_events += skipped;
             for batch in batches {
                 totals.users += batch.num_rows() as u64;
+                totals.report.add(&batch);
                 if let (Some(positives), Some(labels)) =
                     (&mut totals.positives, batch.column_by_name(column::LABEL))
                 {

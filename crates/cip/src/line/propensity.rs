@@ -1,4 +1,4 @@
-//! Who will buy next: the windows to learn from, and the scores of a store's users today.
+//! Who will buy, or cancel, next: the windows to learn from, and the scores of a store's users today.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use cip_store::{EventPartition, TableWriter};
 use crate::line::features::compute;
 use crate::line::{Line, LineError};
 
-/// Which days a model of purchases learns from, and which it then looks at to say who will buy next.
+/// Which days a model of purchases, or of cancellations, learns from, and which it then looks at to say who is next.
 ///
 /// ```text
 ///  start                        cutoff            end
