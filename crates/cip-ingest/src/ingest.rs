@@ -27,7 +27,7 @@ use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
 use crate::spill::{Partition, Scatter, SpillFolder};
 use crate::splitters::{KeySample, Splitters};
 use crate::tagging::{Tagging, tagged, with_source_file};
-use crate::taken::{ChangedFiles, ToldApart, check_same, is_store};
+use crate::taken::{ChangedFiles, ToldApart, check_same};
 use crate::target::ColumnKind;
 
 /// Reads source files into an event store.
@@ -182,7 +182,7 @@ impl Ingest {
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(EventStore, IngestReport), IngestError> {
-        if !is_store(target) {
+        if !EventStore::is_at(target) {
             return self.run(sources, target, progress);
         }
         let found = find_sources(sources)?;

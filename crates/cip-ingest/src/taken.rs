@@ -1,7 +1,5 @@
 //! Which source files a store has taken already, and whether more of them may follow.
 
-use std::path::Path;
-
 use cip_store::{ColumnSpec, EventStore, Manifest};
 use serde_json::Value;
 
@@ -120,11 +118,6 @@ fn difference(known: &Value, asked: &Value) -> Option<String> {
         _ if known == asked => None,
         _ => Some(format!(": the store has {}, this is {}", show(Some(known)), show(Some(asked)))),
     }
-}
-
-/// Whether there is a store, or something that cip wrote that is to be replaced as a whole.
-pub(crate) fn is_store(target: &Path) -> bool {
-    target.join("manifest.json").exists()
 }
 
 #[cfg(test)]

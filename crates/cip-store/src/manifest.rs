@@ -207,6 +207,12 @@ impl Manifest {
         Self { commits, ..self.clone() }
     }
 
+    /// Whether some bytes say that they are a manifest.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        value.is_some_and(|value| value.get("format").and_then(|format| format.as_str()) == Some(FORMAT))
+    }
+
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
         #[derive(Deserialize)]
         struct Head {

@@ -52,6 +52,11 @@ impl EventStore {
         }
     }
 
+    /// Whether there is a store at `path`, of this version or another. What is damaged or something else is none.
+    pub fn is_at(path: &Path) -> bool {
+        fs::read(path.join(FILE_NAME)).is_ok_and(|bytes| Manifest::is_one(&bytes))
+    }
+
     /// Opens the files of which a manifest speaks.
     pub(crate) fn with_manifest(path: &Path, manifest: Manifest) -> Result<Self, StoreError> {
         let file = path.join(FILE_NAME);

@@ -54,7 +54,7 @@ fn the_store_clickstream_is_read_to_the_last_whole_row() {
             let time: cip_core::Timestamp = f[0].replace(" UTC", "Z").replace(' ', "T").parse().unwrap();
             let cents = f[6].replace('.', "").parse::<i64>().unwrap();
             let event = format!(
-                "{},{},{},{},{},{},{},{cents},{}",
+                "{},{},{},{},{},{},{},{cents},{},rees46_2019-Oct-head.csv",
                 f[7],
                 time.micros(),
                 f[1],
