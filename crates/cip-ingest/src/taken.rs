@@ -80,6 +80,7 @@ pub(crate) fn check_same(
     let manifest = store.manifest();
     let none = Value::Null;
     let differ = |what, place: String| -> Result<(), IngestError> {
+        let place = place.trim_start_matches([':', ' ']).to_owned();
         Err(IngestError::OtherStore { store: store.path().to_owned(), what, place })
     };
     if let Some(place) = difference(&manifest.mapping, mapping) {

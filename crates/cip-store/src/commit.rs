@@ -499,3 +499,6 @@ impl UserCount {
         self.last = next.last;
     }
 }
+
+#[cfg(test)]
+mod tests;

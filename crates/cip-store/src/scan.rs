@@ -168,8 +168,17 @@ impl EventScan {
                 spans.filter(|(_, span)| self.may_match(span)).map(|(index, span)| (file, index, span)),
             );
         }
-        let mut ends: Vec<(UserKey, u64)> =
-            groups.iter().map(|(_, _, span)| (UserKey::of(&span.users[1]), span.rows)).collect();
+        // Only the last row group of a commit need not be full, be it of rows or of long texts.
+        let is_last = |file: usize, index: usize| {
+            let here = &self.files[file];
+            index + 1 == here.row_groups.len()
+                && self.files.get(file + 1).is_none_or(|next| next.commit != here.commit)
+        };
+        let weigh = |&(file, index, span): &(usize, usize, &RowGroupSpan)| {
+            let full = if is_last(file, index) { 0 } else { EVENT_ROW_GROUP_ROWS as u64 };
+            (UserKey::of(&span.users[1]), span.rows.max(full))
+        };
+        let mut ends: Vec<(UserKey, u64)> = groups.iter().map(weigh).collect();
         ends.sort();
         let commits = self.line.as_ref().map_or(1, |line| line.commits.len());
         let enough = (EVENT_ROW_GROUP_ROWS * commits.min(MOST_ROW_GROUPS)) as u64;
