@@ -174,10 +174,10 @@ fn commits_of_many_row_groups_are_merged_and_cut_as_one() {
                     _ => format!("u{}", mixed % 5_000),
                 };
                 let page = if mixed % 3 == 0 { String::new() } else { format!("/{mixed:0>180}") };
-                let (hour, minute) = (mixed % 24, mixed / 24 % 60);
+                let (hour, minute) = (mixed / 8 % 24, mixed / 192 % 60);
                 text.push_str(&format!(
                     "2024-05-{:02} {hour:02}:{minute:02}:00,view,{user},p{},{},{page}\n",
-                    1 + mixed % 2,
+                    1 + mixed / 11_520 % 2,
                     mixed % 900,
                     mixed % 40
                 ));
