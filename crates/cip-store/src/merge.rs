@@ -94,7 +94,7 @@ pub(crate) struct Merge {
     schema: SchemaRef,
     line: Arc<CommitsInLine>,
     range: UserRange,
-    sessions: Option<Arc<SessionMap>>,
+    sessions: Option<SessionMap>,
     cursors: Vec<Cursor>,
     /// The cursors that have rows, by their heads.
     order: Vec<usize>,
@@ -109,7 +109,7 @@ impl Merge {
         schema: SchemaRef,
         line: Arc<CommitsInLine>,
         range: UserRange,
-        sessions: Option<Arc<SessionMap>>,
+        sessions: Option<SessionMap>,
         commits: Vec<(usize, CommitBatches)>,
         rows: usize,
     ) -> Self {
@@ -141,7 +141,7 @@ impl Merge {
     }
 
     pub(crate) fn sessions(&self) -> Option<&SessionMap> {
-        self.sessions.as_deref()
+        self.sessions.as_ref()
     }
 
     /// Returns the next merged rows; none behind the last.
@@ -269,7 +269,7 @@ impl Merge {
                 }
                 _ => match &self.sessions {
                     Some(map) if self.schema.field(index).name() == column::SOURCE_SESSION => {
-                        Arc::new(map.recoded(*commit, array.as_primitive::<UInt32Type>()))
+                        Arc::new(map.sessions(*commit, array.as_primitive::<UInt32Type>()))
                     }
                     _ => Arc::clone(array),
                 },
@@ -299,7 +299,12 @@ impl Merge {
             let column = interleave(&of_slots, places)?;
             columns.push(match self.schema.field(index).data_type() {
                 DataType::Dictionary(..) => unified.column(column.as_primitive::<Int32Type>())?,
-                _ => column,
+                _ => match &mut self.sessions {
+                    Some(map) if self.schema.field(index).name() == column::SOURCE_SESSION => {
+                        Arc::new(map.codes(column.as_primitive::<UInt32Type>()))
+                    }
+                    _ => column,
+                },
             });
         }
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)

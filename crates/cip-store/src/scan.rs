@@ -319,14 +319,14 @@ impl EventPartition {
             commits.push((of_commit(&part[0]), self.scan.read(part, batch_rows)?));
         }
         let wanted = self.scan.reads(column::SOURCE_SESSION) && self.scan.stored.has(column::SOURCE_SESSION);
-        let sessions = if wanted { Some(Arc::new(self.sessions(line)?)) } else { None };
+        let sessions = if wanted { Some(self.sessions(line)?) } else { None };
         let schema = projected(self.scan.stored.arrow(), |name| self.scan.reads(name));
         let merge = Merge::new(schema, Arc::clone(line), self.users.clone(), sessions, commits, BATCH_ROWS);
         Ok(EventBatches { scan: self.scan.clone(), rows: Rows::Merged(Box::new(merge)) })
     }
 
     /// The source sessions of the partition's users; those of one commit need no map.
-    pub(crate) fn sessions(&self, line: &CommitsInLine) -> Result<SessionMap, StoreError> {
+    fn sessions(&self, line: &CommitsInLine) -> Result<SessionMap, StoreError> {
         let mut codes: Vec<Option<(u32, u32)>> = vec![None; line.commits.len()];
         for &(file, group) in &self.row_groups {
             let metadata = self.scan.metadata(file)?;
@@ -348,10 +348,6 @@ impl EventPartition {
             });
         }
         SessionMap::read(&wanted, &self.users)
-    }
-
-    pub(crate) fn users(&self) -> &UserRange {
-        &self.users
     }
 
     /// Rows in the files, before any filter. Row groups that lie in several partitions count in each.
@@ -425,12 +421,21 @@ enum Rows {
 }
 
 impl EventBatches {
-    /// Returns the source's own id of a session, as a row of the session dictionary and its number; none where the scan
-    /// merges no sessions or the code is not one of this partition's.
+    /// Returns the source's own id of a session that was among the events so far, as a row of a session dictionary, whose
+    /// code may be another, and its number; none where the scan merges no commits.
     pub fn session(&self, code: u32) -> Option<(&RecordBatch, usize)> {
         match &self.rows {
             Rows::OfOneCommit(_) => None,
             Rows::Merged(merge) => merge.sessions()?.entry(code),
+        }
+    }
+
+    /// Returns the sessions of all events so far, as rows of the session dictionary by their codes; none where the scan
+    /// merges no commits, or there are none.
+    pub(crate) fn sessions(&self) -> Result<Option<RecordBatch>, StoreError> {
+        match &self.rows {
+            Rows::OfOneCommit(_) => Ok(None),
+            Rows::Merged(merge) => merge.sessions().map_or(Ok(None), SessionMap::rows),
         }
     }
 

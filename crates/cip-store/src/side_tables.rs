@@ -8,34 +8,32 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use cip_core::{CoreError, IdColumn, IdRef, IdType, column, table};
 
 use crate::error::StoreError;
-use crate::merge::CommitsInLine;
 use crate::scan::EventPartition;
 use crate::store::EventStore;
 use crate::table::TableReader;
 
-/// The session dictionaries of all commits: every pair of user and session once, by partitions of users.
+/// The session dictionaries of all commits: every session of an event once, by partitions of users.
 pub(crate) struct SessionRows {
-    line: Arc<CommitsInLine>,
     partitions: std::vec::IntoIter<EventPartition>,
-    /// The next batch last.
-    ready: Vec<RecordBatch>,
 }
 
 impl SessionRows {
-    pub(crate) fn new(store: &EventStore, line: &Arc<CommitsInLine>) -> Self {
-        let partitions = store.scan(&[column::SOURCE_SESSION]).partitions();
-        Self { line: Arc::clone(line), partitions: partitions.into_iter(), ready: Vec::new() }
+    pub(crate) fn new(store: &EventStore) -> Self {
+        Self { partitions: store.scan(&[column::SOURCE_SESSION]).partitions().into_iter() }
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
-        loop {
-            if let Some(batch) = self.ready.pop() {
-                return Ok(Some(batch));
+        for partition in &mut self.partitions {
+            let mut batches = partition.batches()?;
+            // The order of the events decides on the codes.
+            for events in &mut batches {
+                events?;
             }
-            let Some(partition) = self.partitions.next() else { return Ok(None) };
-            self.ready = partition.sessions(&self.line)?.distinct(partition.users())?;
-            self.ready.reverse();
+            if let Some(sessions) = batches.sessions()? {
+                return Ok(Some(sessions));
+            }
         }
+        Ok(None)
     }
 }
 

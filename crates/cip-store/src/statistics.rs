@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
 use arrow_array::{Array, RecordBatch};
 use cip_core::{Id, IdColumn, IdRef, MemoryBudget, column};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -62,7 +61,7 @@ impl EventStore {
             events_without_user: sum(|commit| commit.events_without_user),
             products: sum(|commit| commit.product_dictionary.as_ref().map_or(0, |table| table.rows)),
             session_codes,
-            source_sessions: self.distinct_source_sessions(session_codes, budget, |_| true)?,
+            source_sessions: self.distinct_source_sessions(session_codes, budget)?,
             bytes: self.files().map(|file| file.bytes).sum(),
             columns: self.bytes_by_column()?,
         })
@@ -72,9 +71,7 @@ impl EventStore {
     fn merged_statistics(&self, budget: MemoryBudget) -> Result<StoreStatistics, StoreError> {
         let (mut users, mut events_without_user) = (0, 0);
         let (mut integers, mut texts): (HashSet<i64>, HashSet<Box<str>>) = Default::default();
-        // One bit for each code of all commits.
-        let mut seen: Vec<u64> = Vec::new();
-        let scan = self.scan(&[column::USER_ID, column::PRODUCT_ID, column::SOURCE_SESSION]);
+        let scan = self.scan(&[column::USER_ID, column::PRODUCT_ID]);
         for partition in scan.partitions() {
             let mut last: Option<Option<Id>> = None;
             for events in partition.batches()? {
@@ -109,27 +106,19 @@ impl EventStore {
                         }
                     }
                 }
-                if let Some(sessions) = batch.column_by_name(column::SOURCE_SESSION) {
-                    for code in sessions.as_primitive::<UInt32Type>().iter().flatten() {
-                        let word = code as usize / 64;
-                        if word >= seen.len() {
-                            seen.resize(word + 1, 0);
-                        }
-                        seen[word] |= 1 << (code % 64);
-                    }
-                }
             }
         }
-        let session_codes = seen.iter().map(|word| u64::from(word.count_ones())).sum();
-        let has_events =
-            |code: u32| seen.get(code as usize / 64).is_some_and(|word| word & 1 << (code % 64) != 0);
+        let mut session_codes = 0;
+        for batch in self.session_dictionary()?.into_iter().flatten() {
+            session_codes += batch?.num_rows() as u64;
+        }
         Ok(StoreStatistics {
             events: self.manifest().account().events,
             users,
             events_without_user,
             products: (integers.len() + texts.len()) as u64,
             session_codes,
-            source_sessions: self.distinct_source_sessions(session_codes, budget, has_events)?,
+            source_sessions: self.distinct_source_sessions(session_codes, budget)?,
             bytes: self.files().map(|file| file.bytes).sum(),
             columns: self.bytes_by_column()?,
         })
@@ -159,12 +148,7 @@ impl EventStore {
     }
 
     /// Session ids are spread over passes by their last bits; each pass sorts its share and counts the distinct.
-    fn distinct_source_sessions(
-        &self,
-        codes: u64,
-        budget: MemoryBudget,
-        counts: impl Fn(u32) -> bool + Copy,
-    ) -> Result<u64, StoreError> {
+    fn distinct_source_sessions(&self, codes: u64, budget: MemoryBudget) -> Result<u64, StoreError> {
         const KEY_BYTES: u64 = 16;
         // Less than this saves nothing that the process does not take anyway, and costs passes.
         const SMALLEST: u64 = 16 << 20;
@@ -174,8 +158,7 @@ impl EventStore {
             let mut keys: Vec<u128> = Vec::new();
             for batch in self.session_dictionary()?.into_iter().flatten() {
                 keys.extend(
-                    session_keys(&batch?, counts)
-                        .filter(|key| (key % u128::from(passes)) == u128::from(pass)),
+                    session_keys(&batch?).filter(|key| (key % u128::from(passes)) == u128::from(pass)),
                 );
             }
             keys.sort_unstable();
@@ -186,19 +169,14 @@ impl EventStore {
     }
 }
 
-/// The ids of those codes that count: UUIDs as they are, other texts by their XXH3-128.
-fn session_keys(batch: &RecordBatch, counts: impl Fn(u32) -> bool) -> impl Iterator<Item = u128> {
-    let codes = batch.column(0).as_primitive::<UInt32Type>().clone();
+/// UUIDs as they are, other texts by their XXH3-128.
+fn session_keys(batch: &RecordBatch) -> impl Iterator<Item = u128> {
     let sessions = batch.column_by_name(column::USER_SESSION);
     let uuids = sessions.and_then(|array| array.as_fixed_size_binary_opt()).cloned();
     let texts = sessions.and_then(|array| array.as_string_opt::<i32>()).cloned();
-    (0..batch.num_rows()).filter(move |&row| counts(codes.value(row))).filter_map(move |row| {
-        match (&uuids, &texts) {
-            (Some(uuids), _) if uuids.is_valid(row) => {
-                uuids.value(row).try_into().ok().map(u128::from_be_bytes)
-            }
-            (_, Some(texts)) if texts.is_valid(row) => Some(xxh3_128(texts.value(row).as_bytes())),
-            _ => None,
-        }
+    (0..batch.num_rows()).filter_map(move |row| match (&uuids, &texts) {
+        (Some(uuids), _) if uuids.is_valid(row) => uuids.value(row).try_into().ok().map(u128::from_be_bytes),
+        (_, Some(texts)) if texts.is_valid(row) => Some(xxh3_128(texts.value(row).as_bytes())),
+        _ => None,
     })
 }

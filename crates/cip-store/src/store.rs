@@ -93,16 +93,16 @@ impl EventStore {
 
     /// Reads the dictionary of source sessions; none where the source has no sessions.
     ///
-    /// Its codes are those that a scan gives. Rows are sorted by them; in a store with several commits they come by users
-    /// instead, and a session whose events were all replaced may be among them.
+    /// Its codes are those that a scan of all events gives. Rows are sorted by them; in a store with several commits they
+    /// are sorted inside parts of users, and found by a scan.
     ///
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`], also from the iterator.
     pub fn session_dictionary(&self) -> Result<Option<TableReader>, StoreError> {
         let mut tables = self.side_tables(|commit| commit.session_dictionary.as_ref())?;
         Ok(match (&self.line, tables.pop()) {
-            (Some(line), Some(table)) => {
-                Some(TableReader::made(&self.path, table.schema(), SessionRows::new(self, line)))
+            (Some(_), Some(table)) => {
+                Some(TableReader::made(&self.path, table.schema(), SessionRows::new(self)))
             }
             (_, table) => table,
         })
