@@ -90,7 +90,7 @@ pub(crate) fn check_same(
     if let Some(place) = difference(known, experiment.unwrap_or(&none)) {
         return differ("experiment", place);
     }
-    let [known, asked] = [&manifest.columns[..], columns].map(|columns| serde_json::to_value(columns));
+    let [known, asked] = [&manifest.columns[..], columns].map(serde_json::to_value);
     match difference(&known?, &asked?) {
         Some(place) => differ("set of columns", place),
         None => Ok(()),
