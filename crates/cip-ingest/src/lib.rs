@@ -22,6 +22,7 @@ mod error;
 mod fault;
 mod field;
 mod file_plan;
+mod format;
 mod header;
 mod ingest;
 mod interner;
@@ -48,6 +49,7 @@ mod target;
 mod value;
 
 pub use error::{IngestError, MappingError};
+pub use format::FileFormat;
 pub use ingest::Ingest;
 pub use mapping::{SourceMapping, SourceMappingBuilder};
 pub use preview::{ColumnPreview, Preview};
