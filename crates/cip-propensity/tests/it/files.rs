@@ -30,7 +30,7 @@ fn a_model_is_read_as_it_was_written() {
     assert_eq!((read.label(), read.training().rows), ("bought", 500));
     assert_eq!(read.trees().trees().len(), 3);
     let document: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(1)));
+    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(2)));
 }
 
 /// Whatever a byte is turned into, the file is refused or is a model that can be used.
@@ -69,12 +69,12 @@ fn a_file_of_another_kind_says_so() {
     let text = |change: &dyn Fn(&mut Value)| read(change).to_string();
     assert!(
         text(&|value| value["format"] = json!("xgboost"))
-            .contains("format `xgboost`, version 1, expected `cip-model`")
+            .contains("format `xgboost`, version 2, expected `cip-model`")
     );
     // The form of a later version is not looked at.
     assert!(
-        text(&|value| *value = json!({"format": "cip-model", "version": 2, "forest": []}))
-            .contains("version 2")
+        text(&|value| *value = json!({"format": "cip-model", "version": 3, "forest": []}))
+            .contains("version 3")
     );
     assert!(text(&|value| value["colour"] = json!("red")).contains("unknown field `colour`"));
     assert!(text(&|value| value["features"] = json!([])).contains("no features"));

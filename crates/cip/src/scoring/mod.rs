@@ -1,10 +1,12 @@
-//! Propensity over tables: learn from one, evaluate on one, score one. Parquet or CSV, of this project or not.
+//! Propensity over tables: learn from one, evaluate on one, score one and say why. Parquet or CSV, of this project or not.
 
 mod error;
+mod explained;
 mod scores;
 mod table;
 mod training;
 
 pub use error::ScoringError;
+pub use explained::{ExplainedRow, ExplainedScores};
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};

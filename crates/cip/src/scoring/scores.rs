@@ -5,11 +5,11 @@ use std::path::Path;
 
 use arrow_schema::Field;
 use cip_core::pipeline::ordered_map;
-use cip_core::table;
-use cip_propensity::{Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch};
+use cip_propensity::{
+    Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch, score_schema,
+};
 use cip_store::{StoreError, TableWriter};
 
-use crate::scoring::training::evaluate;
 use crate::scoring::{ScoringError, ScoringTable};
 
 impl ScoringTable {
@@ -27,21 +27,18 @@ impl ScoringTable {
         path: &Path,
         threads: NonZeroUsize,
     ) -> Result<u64, ScoringError> {
+        let fields = self.id_fields();
+        let schema = score_schema(&fields, None)?;
         let margins = self.margins(model, threads)?;
         let ranks = ranks(&margins);
-        let ids: Vec<&str> = self.ids().iter().map(String::as_str).collect();
-        let fields: Vec<Field> = (self.source.schema().fields().iter())
-            .filter(|field| ids.contains(&field.name().as_str()))
-            .map(|field| field.as_ref().clone())
-            .collect();
         let ids: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
-        let mut writer = TableWriter::create(path, "scores", &table::scores(fields.iter().cloned()))?;
+        let mut writer = TableWriter::create(path, "scores", &schema)?;
         let mut row = 0;
         for batch in self.source.batches(&ids)? {
             let batch = batch?;
             let rows = row..row + batch.num_rows();
             let columns: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
-            writer.write(score_batch(&columns, &margins[rows.clone()], &ranks[rows.clone()])?)?;
+            writer.write(score_batch(model, &columns, &margins[rows.clone()], &ranks[rows.clone()])?)?;
             row = rows.end;
         }
         Ok(writer.finish()?)
@@ -61,11 +58,21 @@ impl ScoringTable {
         for batch in self.source.batches(&[label])? {
             labels.push(&batch?)?;
         }
-        Ok(evaluate(&self.margins(model, threads)?, &labels.finish())?)
+        Ok(model.evaluate(&self.margins(model, threads)?, &labels.finish())?)
+    }
+
+    /// The id columns, in the table's order.
+    pub(super) fn id_fields(&self) -> Vec<Field> {
+        let fields = self.source.schema().fields().iter();
+        fields.filter(|field| self.ids().contains(field.name())).map(|field| field.as_ref().clone()).collect()
     }
 
     /// The margin of every row.
-    fn margins(&self, model: &PropensityModel, threads: NonZeroUsize) -> Result<Vec<f64>, ScoringError> {
+    pub(super) fn margins(
+        &self,
+        model: &PropensityModel,
+        threads: NonZeroUsize,
+    ) -> Result<Vec<f64>, ScoringError> {
         let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
         let mut rows = 0;
         let batches = self.source.batches(&names)?.map(move |batch| {

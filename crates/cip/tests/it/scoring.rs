@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Float64Type, Int64Type};
 use cip::core::{IdRef, MemoryBudget};
-use cip::propensity::{BoostedTrees, BoostedTreesParams, IdSplit, PropensityModel, Side, probability};
+use cip::propensity::{
+    BoostedTrees, BoostedTreesParams, Calibration, CalibrationFallback, Evaluation, IdSplit, PropensityModel,
+    Side,
+};
 use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
 
 use crate::{batches, threads};
@@ -42,7 +45,7 @@ fn read(path: &Path, share: f64) -> Result<TrainingSet, ScoringError> {
 
 fn model(path: &Path) -> PropensityModel {
     let set = read(path, 0.3).unwrap();
-    set.evaluate(set.fit(params()).unwrap()).unwrap().model
+    set.evaluate(set.fit(params()).unwrap(), Calibration::Platt).unwrap().model
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn a_user_is_on_one_side_and_the_model_is_tested_on_the_other() {
     // Three rows a user: every side is a multiple of three.
     assert_eq!((set.train_rows() + set.held_out_rows(), set.train_rows() % 3), (3_000, 0));
     assert!((800..1_000).contains(&set.held_out_rows()), "{}", set.held_out_rows());
-    let trained = set.evaluate(set.fit(params()).unwrap()).unwrap();
+    let trained = set.evaluate(set.fit(params()).unwrap(), Calibration::Platt).unwrap();
     assert_eq!(trained.evaluation.rows, set.held_out_rows() as u64);
     assert_eq!(trained.model.training().rows, set.train_rows() as u64);
     assert_eq!(trained.model.evaluation(), Some(&trained.evaluation));
@@ -95,7 +98,7 @@ fn scores_are_in_the_order_of_the_rows_and_say_what_the_model_says() {
             assert!(seen.0.insert(rank));
         }
         for (score, margin) in floats("score").into_iter().zip(floats("margin")) {
-            assert_eq!(score, probability(margin));
+            assert_eq!(score, model.score(margin));
         }
         by_rank.extend(ints("rank").into_iter().zip(floats("margin")));
     }
