@@ -58,5 +58,12 @@ fn best_json(row: &ExplainedRow) -> Value {
         Some(Id::Utf8(id)) => json!(id),
         None => Value::Null,
     };
-    json!({ "row": row.row, "id": id, "score": row.score, "reasons": row.reasons })
+    let reasons: Value = row.reasons.iter().map(reason_json).collect();
+    json!({ "row": row.row, "id": id, "score": row.score, "reasons": reasons })
+}
+
+fn reason_json(reason: &Reason) -> Value {
+    // In the digits that tell the 32 bits apart, and no more.
+    let value = reason.value.map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(value)));
+    json!({ "feature": reason.feature, "value": value, "contribution": reason.contribution })
 }
