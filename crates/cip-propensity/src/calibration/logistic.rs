@@ -153,11 +153,9 @@ impl Problem {
 
     /// The curve on columns as they came.
     fn curve(&self, weights: Vector) -> Option<Curve> {
-        let mut curve = Curve { slopes: [0.0; MOST - 1], constant: weights[MOST - 1] };
-        for column in 0..MOST - 1 {
-            curve.slopes[column] = weights[column] / self.deviations[column];
-            curve.constant -= curve.slopes[column] * self.means[column];
-        }
+        let slopes = std::array::from_fn(|column| weights[column] / self.deviations[column]);
+        let shift: f64 = slopes.iter().zip(self.means).map(|(slope, mean)| slope * mean).sum();
+        let curve = Curve { slopes, constant: weights[MOST - 1] - shift };
         let finite = curve.slopes.iter().all(|slope| slope.is_finite()) && curve.constant.is_finite();
         finite.then_some(curve)
     }

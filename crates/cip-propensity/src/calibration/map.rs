@@ -38,7 +38,7 @@ impl CalibrationMap {
     /// Returns the probability of a margin; one that is NaN counts as the lowest.
     pub fn probability(&self, margin: f64) -> f64 {
         // The infinities as the largest numbers: nothing times them is nothing.
-        let margin = margin.max(f64::MIN).min(f64::MAX);
+        let margin = if margin.is_nan() { f64::MIN } else { margin.clamp(f64::MIN, f64::MAX) };
         match self {
             Self::None => probability(margin),
             Self::Platt { slope, intercept } => probability(slope * margin + intercept),

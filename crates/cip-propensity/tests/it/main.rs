@@ -1,6 +1,6 @@
 //! Propensity: metrics and calibrations against scikit-learn and plain definitions, models on hostile tables, files that are damaged.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod calibration;
 mod data;
