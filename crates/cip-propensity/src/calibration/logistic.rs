@@ -105,9 +105,9 @@ impl Problem {
                 next
             };
             if dot(&gradient, &step) <= SMALLEST_GAIN * loss {
-                // The loss cannot tell the points apart any more; the whole step halves the digits that are wrong.
-                weights = along(1.0);
-                break;
+                // The loss cannot tell the points apart any more; the whole step doubles the digits that are right.
+                let weights = along(1.0);
+                return weights.iter().all(|weight| weight.is_finite()).then_some((weights, loss));
             }
             let mut length = 1.0;
             let mut next_loss = self.loss(&along(length));
@@ -120,7 +120,7 @@ impl Problem {
             }
             (weights, loss) = (along(length), next_loss);
         }
-        weights.iter().all(|weight| weight.is_finite()).then_some((weights, loss))
+        None
     }
 
     fn loss(&self, weights: &Vector) -> f64 {

@@ -82,13 +82,14 @@ impl ScoringTable {
             let ids: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
             let matrix = FeatureMatrix::from_batches(features, std::slice::from_ref(&batch))?;
             let contributions = explainer.contributions(&matrix.view())?;
-            let scores = score_batch(model, &ids, &margins[rows.clone()], &ranks[rows.clone()])?;
+            let (margins, ranks) = self.of(&margins, &ranks, rows)?;
+            let scores = score_batch(model, &ids, margins, ranks)?;
             let mut best = Vec::new();
-            for (at, row) in rows.enumerate().filter(|(_, row)| ranks[*row] <= BEST_RANK) {
+            for (at, &rank) in ranks.iter().enumerate().filter(|(_, rank)| **rank <= BEST_RANK) {
                 let (values, of) = (matrix.view(), contributions.row(at));
                 let reasons = reasons(features, values.row(at), of, ExplainedScores::REASONS);
-                let (id, score) = (self.id_of(&batch, at), model.score(margins[row]));
-                best.push((ranks[row], ExplainedRow { row: row as u64, id, score, reasons }));
+                let (id, score) = (self.id_of(&batch, at), model.score(margins[at]));
+                best.push((rank, ExplainedRow { row: (first_row + at) as u64, id, score, reasons }));
             }
             Ok((explained_batch(model, &scores, explainer.base(), &contributions)?, best))
         };

@@ -1,6 +1,7 @@
 //! Scoring a table: every row's margin, probability and rank.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 
 use arrow_schema::Field;
@@ -38,7 +39,8 @@ impl ScoringTable {
             let batch = batch?;
             let rows = row..row + batch.num_rows();
             let columns: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
-            writer.write(score_batch(model, &columns, &margins[rows.clone()], &ranks[rows.clone()])?)?;
+            let (margins, ranks) = self.of(&margins, &ranks, rows.clone())?;
+            writer.write(score_batch(model, &columns, margins, ranks)?)?;
             row = rows.end;
         }
         Ok(writer.finish()?)
@@ -59,6 +61,17 @@ impl ScoringTable {
             labels.push(&batch?)?;
         }
         Ok(model.evaluate(&self.margins(model, threads)?, &labels.finish())?)
+    }
+
+    /// What is known of some rows; an error where the table has more of them than when they were scored.
+    pub(super) fn of<'a>(
+        &self,
+        margins: &'a [f64],
+        ranks: &'a [i64],
+        rows: Range<usize>,
+    ) -> Result<(&'a [f64], &'a [i64]), StoreError> {
+        let found = margins.get(rows.clone()).zip(ranks.get(rows));
+        found.ok_or_else(|| StoreError::Changed { path: self.source.path().to_owned() })
     }
 
     /// The id columns, in the table's order.
