@@ -179,6 +179,18 @@ pub fn explained_scores<'a>(
     Arc::new(Schema::new(own.chain([base]).chain(contributions).collect::<Vec<_>>()))
 }
 
+/// `feature_effects`: one row a feature of a model. Sorted by mean_magnitude, the greatest first.
+pub fn feature_effects() -> SchemaRef {
+    let number = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("feature", DataType::Utf8, false),
+        number("mean_magnitude"),
+        number("share"),
+        number("lowest"),
+        number("highest"),
+    ]))
+}
+
 /// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment. In the order of the
 /// table.
 pub fn assignments(id: &str, ids: IdType) -> SchemaRef {

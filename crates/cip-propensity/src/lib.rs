@@ -34,7 +34,7 @@
 //! - [`BoostedTrees`], [`BoostedTreesParams`]: the model, with linfa's `Fit` and `Predict`. [`Tree`]: what it is made of.
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`TreeBaseline`]: what it must beat.
 //! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
-//! - [`Explainer`], [`Reason`]: what each feature adds to a margin.
+//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows.
 //! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
@@ -87,6 +87,6 @@ pub use linfa::ParamGuard;
 pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
 pub use params::{BoostedTreesParams, BoostedTreesValidParams};
 pub use scores::{explained_batch, ranks, score_batch, score_schema};
-pub use shap::{Explainer, Reason, reasons};
+pub use shap::{EffectBuilder, Explainer, FeatureEffect, Reason, effects_batch, reasons};
 pub use split::{IdSplit, Side};
 pub use tree::{Leaf, Node, Split, Tree};

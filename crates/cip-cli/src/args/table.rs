@@ -81,3 +81,18 @@ pub(crate) struct ScoreArgs {
     #[arg(long)]
     pub(crate) explain: bool,
 }
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Ids of customers to explain one by one; without an id column, numbers of rows from 0
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
+    pub(crate) customer: Vec<String>,
+}

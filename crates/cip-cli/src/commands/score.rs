@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ScoreArgs, common: &Common) -> Result<Answer, CliError>
     let mut json = json!({ "rows": rows, "label": model.label(), "ids": table.ids() });
     if let Some(explained) = explained {
         json["base"] = json!(explained.base);
-        json["best"] = explained.best.iter().map(best_json).collect();
+        json["best"] = explained.best.iter().map(row_json).collect();
         if !explained.best.is_empty() {
             let id = table.ids().first().map_or("row", String::as_str);
             text.push_str(&format!("\n\n{}", why(&explained, id)));
@@ -47,19 +47,19 @@ fn why(explained: &ExplainedScores, id: &str) -> String {
 }
 
 /// `carts 3 (+1.27)`.
-fn reason(reason: &Reason) -> String {
+pub(crate) fn reason(reason: &Reason) -> String {
     let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
     format!("{} {value} ({:+.2})", reason.feature, reason.contribution)
 }
 
-fn best_json(row: &ExplainedRow) -> Value {
+pub(crate) fn row_json(row: &ExplainedRow) -> Value {
     let id = match &row.id {
         Some(Id::Int64(id)) => json!(id),
         Some(Id::Utf8(id)) => json!(id),
         None => Value::Null,
     };
     let reasons: Value = row.reasons.iter().map(reason_json).collect();
-    json!({ "row": row.row, "id": id, "score": row.score, "reasons": reasons })
+    json!({ "row": row.row, "id": id, "score": row.score, "margin": row.margin, "reasons": reasons })
 }
 
 fn reason_json(reason: &Reason) -> Value {

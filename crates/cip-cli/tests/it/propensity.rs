@@ -165,6 +165,67 @@ fn every_calibration_can_be_chosen_and_few_rows_are_no_reason_to_fail() {
 }
 
 #[test]
+fn a_model_is_explained_in_a_table_a_page_and_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // A name that is neither Markdown nor XML.
+    fs::write(at("t.csv"), shoppers(1_000).replacen("carts", "carts <|>", 1)).unwrap();
+    let columns = "views,carts <|>";
+    cip(args![
+        "train",
+        at("t.csv"),
+        "--label",
+        "bought",
+        "--columns",
+        columns,
+        "--trees",
+        "20",
+        "--out",
+        at("m.json")
+    ])
+    .ok();
+    let explain = |more: &[&str], out: &str| {
+        let mut list = args!["explain", at("t.csv"), "--model", at("m.json"), "--out", at(out)].to_vec();
+        list.extend(more.iter().map(Into::into));
+        cip(list)
+    };
+    let found = explain(&["--customer", "7,12", "--json"], "one").ok().json();
+    assert_eq!((&found["rows"], &found["label"]), (&1_000.into(), &"bought".into()));
+    assert_eq!(
+        (&found["effects"][0]["feature"], &found["effects"][1]["feature"]),
+        (&"views".into(), &"carts <|>".into())
+    );
+    assert_eq!((&found["customers"][0]["id"], &found["customers"][1]["row"]), (&7.into(), &12.into()));
+    assert_eq!(rows(&at("one").join("feature_effects.parquet")), 2);
+    let page = fs::read_to_string(at("one").join("explanation.md")).unwrap();
+    for text in
+        ["# What bought depends on", "carts \\<\\|\\>", "(feature_effects.svg)", "(customer-2.svg)", "## 12"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let picture = fs::read_to_string(at("one").join("customer-1.svg")).unwrap();
+    assert!(picture.contains("7: a score of") && picture.contains("carts &lt;|&gt;"), "{picture}");
+    let summary: Value = serde_json::from_slice(&fs::read(at("one").join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary, found);
+
+    // The same bytes on other threads, and in place of what cip wrote before.
+    explain(&["--customer", "7,12", "--threads", "1"], "two").ok();
+    for file in
+        ["explanation.md", "feature_effects.svg", "feature_effects.parquet", "customer-2.svg", "summary.json"]
+    {
+        assert!(fs::read(at("one").join(file)).unwrap() == fs::read(at("two").join(file)).unwrap(), "{file}");
+    }
+    let text = explain(&[], "one").ok().stdout;
+    assert!(text.contains("1,000 rows explained for `bought`") && text.contains("mean magnitude"), "{text}");
+    assert!(!at("one").join("customer-1.svg").exists());
+    explain(&["--customer", "nobody"], "one").fails(1, "no row has the id `nobody`");
+    assert!(at("one").join("explanation.md").exists());
+    fs::create_dir(at("mine")).unwrap();
+    fs::write(at("mine").join("notes"), "notes").unwrap();
+    explain(&[], "mine").fails(1, "was not written by cip");
+}
+
+#[test]
 fn what_makes_no_sense_is_said_and_the_old_model_stays() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -1,5 +1,6 @@
 //! Explanations: what each feature of a row adds to its margin, exactly.
 
+mod effect;
 mod path;
 mod quadrature;
 mod reason;
@@ -13,6 +14,7 @@ use crate::error::PropensityError;
 use crate::shap::path::{Path, paths};
 use crate::shap::quadrature::Quadrature;
 
+pub use effect::{EffectBuilder, FeatureEffect, effects_batch};
 pub use reason::{Reason, reasons};
 
 /// Rows that are explained side by side.

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use cip_core::Id;
 use cip_core::pipeline::ordered_map;
+use cip_core::{Id, IdColumn};
 use cip_propensity::{
     Explainer, FeatureMatrix, PropensityModel, Reason, explained_batch, ranks, reasons, score_batch,
     score_schema,
@@ -32,9 +32,11 @@ pub struct ExplainedRow {
     pub row: u64,
     /// Its value in the first id column; none where there is none, or it is null or neither an integer nor text.
     pub id: Option<Id>,
+    /// The log of the odds, not calibrated.
+    pub margin: f64,
     /// The calibrated probability.
     pub score: f64,
-    /// The features that moved its margin most.
+    /// The features that moved its margin, the strongest first.
     pub reasons: Vec<Reason>,
 }
 
@@ -85,11 +87,15 @@ impl ScoringTable {
             let (margins, ranks) = self.of(&margins, &ranks, rows)?;
             let scores = score_batch(model, &ids, margins, ranks)?;
             let mut best = Vec::new();
-            for (at, &rank) in ranks.iter().enumerate().filter(|(_, rank)| **rank <= BEST_RANK) {
+            let is_among_the_best = |rank: &i64| *rank <= BEST_RANK;
+            let ids_of_best = if ranks.iter().any(is_among_the_best) { self.first_ids(&batch) } else { None };
+            for (at, &rank) in ranks.iter().enumerate().filter(|(_, rank)| is_among_the_best(rank)) {
                 let (values, of) = (matrix.view(), contributions.row(at));
                 let reasons = reasons(features, values.row(at), of, ExplainedScores::REASONS);
-                let (id, score) = (self.id_of(&batch, at), model.score(margins[at]));
-                best.push((rank, ExplainedRow { row: (first_row + at) as u64, id, score, reasons }));
+                let id = ids_of_best.as_ref().and_then(|ids| ids.get(at)).map(|id| id.to_owned());
+                let margin = margins[at];
+                let (row, score) = ((first_row + at) as u64, model.score(margin));
+                best.push((rank, ExplainedRow { row, id, margin, score, reasons }));
             }
             Ok((explained_batch(model, &scores, explainer.base(), &contributions)?, best))
         };
@@ -108,12 +114,10 @@ impl ScoringTable {
         Ok(ExplainedScores { rows: writer.finish()?, base: explainer.base(), best })
     }
 
-    /// The first id of a row of a batch.
-    fn id_of(&self, batch: &RecordBatch, row: usize) -> Option<Id> {
+    /// The first ids of a batch; none where there are none, or where they are neither integers nor text.
+    pub(super) fn first_ids(&self, batch: &RecordBatch) -> Option<IdColumn> {
         let name = self.ids().first()?;
-        let column = batch.column_by_name(name)?.slice(row, 1);
-        let ids = TableColumn::new(self.source.path(), name, 0, &column).ids().ok()?;
-        ids.get(0).map(|id| id.to_owned())
+        TableColumn::new(self.source.path(), name, 0, batch.column_by_name(name)?).ids().ok()
     }
 }
 

@@ -176,6 +176,58 @@ fn explained_scores_add_up_and_do_not_depend_on_the_threads() {
 }
 
 #[test]
+fn the_effects_are_those_of_the_explained_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 3_500);
+    let model = model(&path);
+    let scored = ScoringTable::open(&path).unwrap();
+    let found = scored.explain(&model, &["3400", "7"], threads(2)).unwrap();
+    assert_eq!(scored.explain(&model, &["3400", "7"], threads(1)).unwrap(), found);
+
+    let out = folder.path().join("explained.parquet");
+    let explained = scored.write_explained_scores(&model, &out, threads(1)).unwrap();
+    assert_eq!((found.rows, found.base), (10_500, explained.base));
+    for effect in &found.effects {
+        let name = format!("contribution_{}", effect.feature);
+        let values: Vec<f64> = (batches(&out).iter())
+            .flat_map(|batch| {
+                batch.column_by_name(&name).unwrap().as_primitive::<Float64Type>().values().to_vec()
+            })
+            .collect();
+        let mean = values.iter().map(|value| value.abs()).sum::<f64>() / values.len() as f64;
+        assert!((mean - effect.mean_magnitude).abs() < 1e-12, "{effect:?} {mean}");
+        assert_eq!(effect.lowest, values.iter().copied().fold(f64::INFINITY, f64::min));
+        assert_eq!(effect.highest, values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    }
+    assert!(found.effects.windows(2).all(|pair| pair[0].mean_magnitude >= pair[1].mean_magnitude));
+
+    // The first of their rows, with everything that moved it.
+    let rows: Vec<_> = found.customers.iter().map(|row| (row.id.clone(), row.row)).collect();
+    assert_eq!(rows, [(Some(Id::Int64(3_400)), 10_200), (Some(Id::Int64(7)), 21)]);
+    for customer in &found.customers {
+        let sum: f64 = customer.reasons.iter().map(|reason| reason.contribution).sum();
+        assert!((found.base + sum - customer.margin).abs() < 1e-9, "{customer:?}");
+        assert_eq!(customer.score, model.score(customer.margin));
+    }
+    let error = scored.explain(&model, &["7", "nobody"], threads(2)).unwrap_err().to_string();
+    assert!(error.starts_with("no row has the id `nobody`"), "{error}");
+
+    // Without ids rows go by their numbers; of no rows there are no effects.
+    let none: [&str; 0] = [];
+    let text = fs::read_to_string(&path).unwrap().replacen("user_id", "customer", 1);
+    fs::write(&path, &text).unwrap();
+    let rows = ScoringTable::open(&path).unwrap().explain(&model, &["21"], threads(1)).unwrap();
+    assert_eq!((rows.customers[0].row, &rows.customers[0].id), (21, &None));
+    assert_eq!(rows.customers[0].reasons, found.customers[1].reasons);
+    fs::write(&path, "user_id,views,carts\n").unwrap();
+    let empty = ScoringTable::open(&path).unwrap();
+    let found = empty.explain(&model, &none, threads(1)).unwrap();
+    assert_eq!((found.rows, found.effects.len()), (0, 0));
+    let found = empty.write_explained_scores(&model, &out, threads(1)).unwrap();
+    assert_eq!((found.rows, found.best.len()), (0, 0));
+}
+
+#[test]
 fn scores_are_in_the_order_of_the_rows_and_say_what_the_model_says() {
     let folder = tempfile::tempdir().unwrap();
     let path = table(folder.path(), 7_000);
