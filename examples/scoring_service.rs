@@ -32,9 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let window = TimeRange::new("2019-10-31".parse()?, now)?;
     for visitor in visitors(&store, 5)? {
         match score(&model, &explainer, window, &events_of(&store, visitor.clone())?)? {
-            Some((score, reasons)) => {
-                println!("visitor {visitor}: {:>4.1} % to buy within 30 days", 100.0 * score);
-                for Reason { feature, value, contribution } in reasons {
+            Some(prospect) => {
+                println!("visitor {visitor}: {:>4.1} % to buy within 30 days", 100.0 * prospect.score);
+                for Reason { feature, value, contribution } in prospect.reasons {
                     let value = value.map_or("unknown".to_owned(), |value| value.to_string());
                     println!("    {contribution:+.2}  {feature} {value}");
                 }
@@ -45,14 +45,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The probability that the one user of these events buys, with the three things that moved it most; none where there are no
-/// events in the window.
+/// How likely a visitor is to buy, and why.
+struct Prospect {
+    score: f64,
+    /// The three things that moved it most.
+    reasons: Vec<Reason>,
+}
+
+/// What the model says of the one user of these events; nothing where there are none in the window.
 fn score(
     model: &PropensityModel,
     explainer: &Explainer,
     window: TimeRange,
     events: &[EventBatch],
-) -> Result<Option<(f64, Vec<Reason>)>, Box<dyn Error>> {
+) -> Result<Option<Prospect>, Box<dyn Error>> {
     let Some(first) = events.first() else { return Ok(None) };
     let known = Features::new(window, first.schema())?.with_columns(&FEATURES)?.matrix(events)?;
     let names = model.trees().features();
@@ -61,7 +67,7 @@ fn score(
     let Some(&margin) = margins.first() else { return Ok(None) };
     let contributions = explainer.contributions(&features.view())?;
     let reasons = reasons(names, features.view().row(0), contributions.row(0), 3);
-    Ok(Some((model.score(margin), reasons)))
+    Ok(Some(Prospect { score: model.score(margin), reasons }))
 }
 
 /// What runs every night: features of the past with what came of them, and a model of it as a file.

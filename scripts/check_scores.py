@@ -82,12 +82,18 @@ def calibrated(method: str, margin: np.ndarray, labels: np.ndarray, everybody: n
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     twice = np.vstack([columns(margin)] * 2)
     sides, weights = np.repeat([1, 0], len(labels)), np.r_[target, 1 - target]
-    for kept in [[0, 1], [0], [1]] if method == "beta" else [[0]]:
+
+    def fit(kept: list) -> tuple:
         fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=1000)
         fitted.fit(twice[:, kept], sides, sample_weight=weights)
-        if (fitted.coef_ >= 0).all():
-            return fitted.predict_proba(columns(everybody)[:, kept])[:, 1]
-    raise SystemExit("scikit-learn finds no curve that ascends")
+        loss = log_loss(sides, fitted.predict_proba(twice[:, kept])[:, 1], sample_weight=weights)
+        return loss, fitted.predict_proba(columns(everybody)[:, kept])[:, 1], (fitted.coef_ >= 0).all()
+
+    subsets = [[0]] if method == "platt" else [[0, 1], [0], [1]]
+    ascending = [(loss, scores) for loss, scores, ascends in map(fit, subsets) if ascends]
+    if not ascending:
+        raise SystemExit("scikit-learn finds no curve that ascends")
+    return min(ascending, key=lambda found: found[0])[1]
 
 
 def shap(tree: list, row: np.ndarray) -> np.ndarray:

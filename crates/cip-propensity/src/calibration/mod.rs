@@ -20,7 +20,7 @@ pub use map::CalibrationMap;
 /// Trees that fit their rows closely are too sure of themselves: a margin of 2 stands for odds of 7.4 in training, and for fewer on
 /// others. All methods keep the order of the margins, up to ties.
 ///
-/// | method | probability of margin m | of the rows it needs |
+/// | method | probability of margin m | rows that it needs |
 /// |---|---|---|
 /// | `platt` | 1 / (1 + exp(-(slope m + intercept))) | few: two numbers, no ties |
 /// | `beta` | the same with a ln s - b ln(1 - s) + c, s = 1 / (1 + exp(-m)) | few: three numbers; bends where one end is too sure and the other is not |

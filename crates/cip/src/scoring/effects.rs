@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 
 use arrow_array::RecordBatch;
 use cip_core::pipeline::ordered_map;
-use cip_propensity::{EffectBuilder, Explainer, FeatureEffect, FeatureMatrix, PropensityModel, reasons};
+use cip_propensity::{
+    EffectBuilder, Explainer, FeatureEffect, FeatureMatrixBuilder, PropensityModel, reasons,
+};
 
 use crate::scoring::{ExplainedRow, ScoringError, ScoringTable};
 
@@ -51,7 +53,9 @@ impl ScoringTable {
         });
         let explain = |batch| -> Result<_, ScoringError> {
             let (batch, first_row): (RecordBatch, usize) = batch?;
-            let matrix = FeatureMatrix::from_batches(features, std::slice::from_ref(&batch))?;
+            let mut matrix = FeatureMatrixBuilder::new(features)?.with_first_row(first_row as u64);
+            matrix.push(&batch)?;
+            let matrix = matrix.finish()?;
             let contributions = explainer.contributions(&matrix.view())?;
             let mut found = Vec::new();
             // Who it is, is looked at only where somebody is asked for.

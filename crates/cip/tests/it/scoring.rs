@@ -212,9 +212,16 @@ fn the_effects_are_those_of_the_explained_scores() {
     let error = scored.explain(&model, &["7", "nobody"], threads(2)).unwrap_err().to_string();
     assert!(error.starts_with("no row has the id `nobody`"), "{error}");
 
-    // Without ids rows go by their numbers; of no rows there are no effects.
+    // What is no feature is named with its row in the table, not in a batch.
+    let text = fs::read_to_string(&path).unwrap();
+    let at = folder.path().join("changed.csv");
+    fs::write(&at, format!("{text}7,inf,1,0,1\n")).unwrap();
     let none: [&str; 0] = [];
-    let text = fs::read_to_string(&path).unwrap().replacen("user_id", "customer", 1);
+    let error = ScoringTable::open(&at).unwrap().explain(&model, &none, threads(2)).unwrap_err().to_string();
+    assert!(error.contains("feature `views` is inf in row 10500 (from 0)"), "{error}");
+
+    // Without ids rows go by their numbers; of no rows there are no effects.
+    let text = text.replacen("user_id", "customer", 1);
     fs::write(&path, &text).unwrap();
     let rows = ScoringTable::open(&path).unwrap().explain(&model, &["21"], threads(1)).unwrap();
     assert_eq!((rows.customers[0].row, &rows.customers[0].id), (21, &None));
