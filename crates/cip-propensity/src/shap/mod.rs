@@ -70,8 +70,8 @@ type Lanes = [f64; LANES];
 pub struct Explainer {
     features: usize,
     base: f64,
-    /// The leaves of each tree.
-    trees: Vec<Vec<Path>>,
+    /// The leaves of all trees, tree by tree.
+    paths: Vec<Path>,
     /// By the number of their points, less one.
     quadratures: Vec<Quadrature>,
 }
@@ -80,17 +80,17 @@ impl Explainer {
     /// Returns the explainer of a model.
     ///
     /// # Complexity
-    /// For each leaf the length of its path; memory for the distinct features on it, each with half as many numbers.
+    /// For each leaf the length of its path; memory for 24 bytes for each of the distinct features on it.
     pub fn new(model: &BoostedTrees) -> Self {
         let mut quadratures = Vec::new();
         let mut base = f64::from(model.base_margin());
-        let mut trees = Vec::with_capacity(model.trees().len());
+        let mut all = Vec::new();
         for tree in model.trees() {
             let paths = paths(tree, &mut quadratures);
             base += paths.iter().map(Path::expected).sum::<f64>();
-            trees.push(paths);
+            all.extend(paths);
         }
-        Self { features: model.features().len(), base, trees, quadratures }
+        Self { features: model.features().len(), base, paths: all, quadratures }
     }
 
     /// The margin that is expected where nothing is known of a row: the same for all.
@@ -111,7 +111,7 @@ impl Explainer {
         &self,
         rows: &ArrayBase<D, Ix2>,
     ) -> Result<Array2<f64>, PropensityError> {
-        /// Rows that go through one tree after the other, while they and it are in the processor's cache.
+        /// Rows that go from leaf to leaf together, while they are in the processor's cache.
         const BLOCK: usize = 8 * LANES;
         let expected = self.features;
         if rows.ncols() != expected {
@@ -129,12 +129,8 @@ impl Explainer {
                 values[row / LANES * expected + feature][row % LANES] = value;
             }
             let mut sums = vec![[0.0; LANES]; groups * expected];
-            for paths in &self.trees {
-                for (values, sums) in values.chunks_exact(expected).zip(sums.chunks_exact_mut(expected)) {
-                    for path in paths {
-                        path.add(&self.quadratures, values, sums, &mut scratch);
-                    }
-                }
+            for path in &self.paths {
+                path.add(&self.quadratures, (&values, &mut sums), expected, &mut scratch);
             }
             for ((row, feature), found) in found.indexed_iter_mut() {
                 *found = sums[row / LANES * expected + feature][row % LANES];
@@ -147,6 +143,8 @@ impl Explainer {
 /// Room for the features of one path.
 #[derive(Debug, Default)]
 struct Scratch {
+    /// For each point and feature: weight (1 - z) / (t + z (1 - t)).
+    coefficients: Vec<f64>,
     /// 1 where the row meets the tests of the feature, else 0.
     met: Vec<Lanes>,
     /// The contribution where it meets them.

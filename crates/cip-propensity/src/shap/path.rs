@@ -1,6 +1,6 @@
 //! The way to a leaf: what it asks of each feature, and what it says where a feature is not known.
 
-use crate::shap::quadrature::Quadrature;
+use crate::shap::quadrature::{Point, Quadrature};
 use crate::shap::{LANES, Lanes, Scratch};
 use crate::tree::{Node, Tree};
 
@@ -11,8 +11,6 @@ pub(super) struct Path {
     /// The points that integrate a path of as many features exactly.
     points: usize,
     tests: Vec<Test>,
-    /// For each test and point: weight (1 - z) / (t + z (1 - t)).
-    coefficients: Vec<f64>,
 }
 
 /// What all splits by one feature on the way to a leaf ask of it.
@@ -90,12 +88,7 @@ impl Path {
         while quadratures.len() < points {
             quadratures.push(Quadrature::new(quadratures.len() + 1));
         }
-        let rule = &quadratures[points - 1].points;
-        let coefficient = |test: &Test| {
-            let zero = test.zero;
-            rule.iter().map(move |point| point.weight * (1.0 - zero) / (point.t + zero * point.rest))
-        };
-        Self { value, points, coefficients: tests.iter().flat_map(coefficient).collect(), tests }
+        Self { value, points, tests }
     }
 
     /// What the leaf adds to a margin of which no feature is known.
@@ -109,22 +102,36 @@ impl Path {
         self.tests.len()
     }
 
-    /// Adds what the leaf makes of each feature; `values` and `sums` hold lanes by feature.
-    #[inline]
+    /// Adds what the leaf makes of each feature to all groups of rows; `values` and `sums` hold `columns` lanes a group.
     pub(super) fn add(
         &self,
         quadratures: &[Quadrature],
-        values: &[[f32; LANES]],
-        sums: &mut [Lanes],
+        (values, sums): (&[[f32; LANES]], &mut [Lanes]),
+        columns: usize,
         scratch: &mut Scratch,
     ) {
-        let Scratch { met, met_sums } = scratch;
+        let rule = &quadratures[self.points - 1].points;
+        scratch.coefficients.clear();
+        for point in rule {
+            let coefficient =
+                |test: &Test| point.weight * (1.0 - test.zero) / (point.t + test.zero * point.rest);
+            scratch.coefficients.extend(self.tests.iter().map(coefficient));
+        }
+        for (values, sums) in values.chunks_exact(columns).zip(sums.chunks_exact_mut(columns)) {
+            self.add_group(rule, values, sums, scratch);
+        }
+    }
+
+    /// Adds what the leaf makes of each feature of one group of rows.
+    #[inline]
+    fn add_group(&self, rule: &[Point], values: &[[f32; LANES]], sums: &mut [Lanes], scratch: &mut Scratch) {
+        let Scratch { coefficients, met, met_sums } = scratch;
         met.clear();
         met.extend(self.tests.iter().map(|test| values[test.feature as usize].map(|value| test.met(value))));
         met_sums.clear();
         met_sums.resize(self.tests.len(), [0.0; LANES]);
         let mut unmet = [0.0; LANES];
-        for (at, point) in quadratures[self.points - 1].points.iter().enumerate() {
+        for (at, point) in rule.iter().enumerate() {
             let mut product = [self.value; LANES];
             for (test, met) in self.tests.iter().zip(met.iter()) {
                 let zero = test.zero * point.rest;
@@ -132,7 +139,7 @@ impl Path {
                     product[lane] *= zero + met[lane] * point.t;
                 }
             }
-            let coefficients = self.coefficients.iter().skip(at).step_by(self.points);
+            let coefficients = &coefficients[at * self.tests.len()..];
             for (sum, coefficient) in met_sums.iter_mut().zip(coefficients) {
                 for lane in 0..LANES {
                     sum[lane] += product[lane] * coefficient;
