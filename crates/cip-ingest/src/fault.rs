@@ -6,8 +6,9 @@ use cip_core::MoneyFault;
 use cip_core::table::SessionIdType;
 
 use crate::file_plan::{ColumnPlan, FilePlan};
+use crate::format::json_fault;
 use crate::parse::Parser;
-use crate::record::{split_fields, trim_line_end};
+use crate::record::trim_line_end;
 use crate::reject::{Reason, Reject};
 use crate::rule::TimeFormat;
 use crate::source::{Chunk, MAX_RAW_BYTES};
@@ -41,9 +42,10 @@ impl Parser {
         if fault.reason == Reason::TooLong {
             return too_long(text, lines, offset, (end - start) as u64);
         }
+        let (format, names) = (chunk.header.format, &chunk.header.names);
         let mut fields = Vec::new();
         // Where a quote is followed by text, the fields before it are not asked for.
-        let _ = split_fields(text, self.delimiter, &mut fields);
+        let _ = format.split(text, names, &mut fields);
         let field = fault.column.and_then(|column| match plan.columns[column] {
             ColumnPlan::Field(field) => Some(field),
             ColumnPlan::Constant { .. } => None,
@@ -52,6 +54,7 @@ impl Parser {
             (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
             (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
             (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
+            (Reason::InvalidJson, _) => json_fault(text, names),
             (Reason::MissingValue, _) => "empty, but the column is not nullable".to_owned(),
             (_, Some((field, column))) => {
                 let span = fields[field];
@@ -104,6 +107,8 @@ fn expected(kind: &ColumnKind) -> String {
         ColumnKind::Int64 => "a 64-bit integer".to_owned(),
         ColumnKind::Float64 => "a finite number".to_owned(),
         ColumnKind::Timestamp(TimeFormat::Iso8601) => "a time such as 2019-10-01 00:00:00 UTC".to_owned(),
+        ColumnKind::Timestamp(TimeFormat::BasicDate) => "a date such as 20191001".to_owned(),
+        ColumnKind::Timestamp(TimeFormat::MonthFirst) => "a time such as 10/1/2019 8:26".to_owned(),
         ColumnKind::Timestamp(_) => "a whole number of seconds or milliseconds since 1970".to_owned(),
         ColumnKind::Money(scale) => {
             format!("an amount with at most {} decimals and 18 digits", scale.decimals())

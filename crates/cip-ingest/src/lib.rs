@@ -23,6 +23,7 @@ mod error;
 mod fault;
 mod field;
 mod file_plan;
+mod format;
 mod header;
 mod ingest;
 mod interner;
@@ -51,6 +52,7 @@ mod value;
 
 pub use compact::{Compaction, CompactionReport};
 pub use error::{IngestError, MappingError};
+pub use format::FileFormat;
 pub use ingest::Ingest;
 pub use mapping::{SourceMapping, SourceMappingBuilder};
 pub use preview::{ColumnPreview, Preview};

@@ -118,3 +118,18 @@ fn a_year_of_daily_retail_files_in_ten_commits_is_one() {
     Compaction::new().run(&at("commits"), &mut |_| ()).unwrap();
     assert!(crate::bytes_of(&at("commits")) == crate::bytes_of(&at("whole")));
 }
+
+/// Rows of both files, and the sum of the dollars in the master, recomputed from the files with standard text tools.
+#[test]
+fn cdnow_is_read_with_and_without_its_header() {
+    for (name, rows) in [("CDNOW_master.txt", 69_659), ("CDNOW_sample.txt", 6_919)] {
+        let Some(file) = data(name) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mapping = SourceMapping::built_in("cdnow").unwrap();
+        let target = folder.path().join("store");
+        let (store, report) = Ingest::new(mapping).run(&[file], &target, &mut |_| ()).unwrap();
+        assert_eq!((report.account.rows, report.account.events), (rows, rows));
+        let users = store.statistics(MemoryBudget::from_mib(64)).unwrap().users;
+        assert_eq!(users, if rows == 6_919 { 2_357 } else { 23_570 });
+    }
+}
