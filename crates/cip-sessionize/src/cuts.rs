@@ -3,6 +3,7 @@
 use cip_core::{Id, IdRef};
 
 use crate::attribute::AttributeColumn;
+use crate::period::Period;
 use crate::rule::ClockRule;
 
 /// Tells where the session of a user ends, row by row.
@@ -14,9 +15,9 @@ pub(crate) trait Cuts {
     fn splits(&mut self, row: usize, time: i64, next: i64) -> bool;
 }
 
-/// A timeout, and no other rule.
+/// A timeout in microseconds, and no other rule.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeout(pub(crate) ClockRule);
+pub(crate) struct Timeout(pub(crate) u64);
 
 impl Cuts for Timeout {
     #[inline]
@@ -24,7 +25,7 @@ impl Cuts for Timeout {
 
     #[inline]
     fn splits(&mut self, _: usize, time: i64, next: i64) -> bool {
-        next.wrapping_sub(time).cast_unsigned() > self.0.timeout
+        next.wrapping_sub(time).cast_unsigned() > self.0
     }
 }
 
@@ -34,26 +35,40 @@ pub(crate) struct OpenCuts {
     start: i64,
     /// The last value of the attribute.
     value: Option<Id>,
+    /// Where the last days were looked up.
+    near: Period,
 }
 
 /// All rules.
 #[derive(Debug)]
 pub(crate) struct AllCuts<'a> {
-    clock: ClockRule,
+    clock: &'a ClockRule,
     attribute: Option<AttributeColumn<'a>>,
     start: i64,
     value: Option<IdRef<'a>>,
+    /// Where the last days were looked up.
+    near: Period,
 }
 
 impl<'a> AllCuts<'a> {
     /// Goes on with a session where an earlier batch left it.
-    pub(crate) fn new(clock: ClockRule, attribute: Option<AttributeColumn<'a>>, open: &'a OpenCuts) -> Self {
-        Self { clock, attribute, start: open.start, value: open.value.as_ref().map(Id::as_ref) }
+    pub(crate) fn new(
+        clock: &'a ClockRule,
+        attribute: Option<AttributeColumn<'a>>,
+        open: &'a OpenCuts,
+    ) -> Self {
+        Self {
+            clock,
+            attribute,
+            start: open.start,
+            value: open.value.as_ref().map(Id::as_ref),
+            near: open.near,
+        }
     }
 
     /// What the next batch must know.
     pub(crate) fn keep(&self) -> OpenCuts {
-        OpenCuts { start: self.start, value: self.value.map(IdRef::to_owned) }
+        OpenCuts { start: self.start, value: self.value.map(IdRef::to_owned), near: self.near }
     }
 }
 
@@ -64,7 +79,7 @@ impl Cuts for AllCuts<'_> {
     }
 
     fn splits(&mut self, row: usize, time: i64, next: i64) -> bool {
-        if self.clock.splits(self.start, time, next) {
+        if self.clock.splits(self.start, time, next, &mut self.near) {
             return true;
         }
         let Some(value) = self.attribute.and_then(|attribute| attribute.get(row)) else { return false };

@@ -31,8 +31,11 @@ pub enum SessionizeError {
         /// The longest there is.
         max: Duration,
     },
-    /// Text that is no offset from UTC.
-    #[error("`{text}` is no midnight: write UTC, or an offset up to 18 hours such as +01:00")]
+    /// Text that is neither an offset from UTC nor the name of a time zone.
+    #[error(
+        "`{text}` is no midnight: write UTC, an offset up to 18 hours such as +01:00, or a time zone of the IANA database \
+         such as Europe/Berlin"
+    )]
     Midnight {
         /// What was given.
         text: Box<str>,

@@ -111,11 +111,13 @@ mod key;
 mod live;
 mod midnight;
 mod open_users;
+mod period;
 mod rule;
 mod session;
 mod sessionizer;
 mod source_sessions;
 mod table;
+mod zone;
 
 pub use comparison::{SourceComparer, SourceComparison, compare_sessions};
 pub use error::SessionizeError;
@@ -130,3 +132,4 @@ pub use live::{FinishedSession, LiveEvent, LiveSessions};
 pub use midnight::Midnight;
 pub use rule::{SessionBasis, SessionRule};
 pub use sessionizer::{Sessionizer, sessionize};
+pub use zone::TIME_ZONES;

@@ -22,8 +22,8 @@ pub(crate) struct SessionsArgs {
     /// A session holds the events before its start plus this
     #[arg(long, value_parser = cip::core::parse_duration, value_name = "DURATION")]
     pub(crate) max_length: Option<std::time::Duration>,
-    /// End sessions at midnight of UTC, or of an offset such as +01:00
-    #[arg(long, value_name = "UTC|+HH:MM", allow_hyphen_values = true)]
+    /// End sessions at midnight of UTC, of a time zone such as Europe/Berlin, or of an offset such as +01:00
+    #[arg(long, value_name = "ZONE|+HH:MM", allow_hyphen_values = true)]
     pub(crate) cut_at_midnight: Option<Midnight>,
     /// End sessions where this column changes, such as a campaign; nulls are no change
     #[arg(long, value_name = "COLUMN")]

@@ -11,3 +11,4 @@ mod live;
 mod oracle;
 mod rules;
 mod sequence;
+mod zones;

@@ -227,12 +227,12 @@ proptest! {
     }
 }
 
-fn at(time: i64, source: Option<u32>, campaign: Option<i64>) -> Marked {
+pub(crate) fn at(time: i64, source: Option<u32>, campaign: Option<i64>) -> Marked {
     let event = Event { user: Some(1), time, kind: 1, product: None, price: None, quantity: None };
     (event, source, campaign)
 }
 
-fn spans(rule: SessionRule, events: &[Marked]) -> Vec<(i64, i64)> {
+pub(crate) fn spans(rule: SessionRule, events: &[Marked]) -> Vec<(i64, i64)> {
     let batch = batch(Shape::FULL, Campaigns::Utf8, events);
     rows(&[sessionize(rule, &[batch]).unwrap()]).iter().map(|row| (row.start, row.end)).collect()
 }
