@@ -69,12 +69,12 @@ SESSIONS = """
     FROM numbered GROUP BY user_id, session_seq
 """
 
-# Sessions that also end at midnight, and where the brand changes. Of the sessions that times alone give, each row's
+# Sessions that also end at midnight, where the brand changes, and where a column changes that is never null. Of the sessions that times alone give, each row's
 # brand is compared with the last one before it: where they differ a session starts with a brand of its own.
 RULES = """
     WITH timed AS (
         SELECT *, rowid AS place, coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE
-                      OR {day} <> lag({day}) OVER w, true) AS starts
+                      OR {day} <> lag({day}) OVER w OR {also} <> lag({also}) OVER w, true) AS starts
         FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time, rowid)),
     stretches AS (
         SELECT *, sum(starts::INT) OVER (PARTITION BY user_id ORDER BY event_time, place ROWS UNBOUNDED PRECEDING) AS stretch
@@ -293,11 +293,12 @@ def rules(cip: Path, out: Path, db: duckdb.DuckDBPyConnection) -> list[tuple[str
     """Writes the sessions of other rules and compares what the command says; returns the checks of their rows."""
     facts = SESSIONS[SESSIONS.rindex("SELECT user_id, session_seq"):SESSIONS.rindex("FROM numbered")]
     checks = []
-    fixed, zone = "(event_time + INTERVAL 2 HOUR)::DATE", "(event_time AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Kolkata')::DATE"
+    fixed, zone = "(event_time + INTERVAL 2 HOUR)::DATE", "(event_time AT TIME ZONE 'UTC' AT TIME ZONE 'America/Nuuk')::DATE"
     for name, options, sql in [
         ("sessions, cut", ["--cut-at-midnight", "+02:00", "--cut-on", "brand", "--compare-source"],
-         RULES.replace("{day}", fixed)),
-        ("sessions, zone", ["--cut-at-midnight", "Asia/Kolkata", "--cut-on", "brand"], RULES.replace("{day}", zone)),
+         RULES.replace("{day}", fixed).replace("{also}", "true")),
+        ("sessions, zone", ["--cut-at-midnight", "America/Nuuk", "--cut-on", "brand,category_id"],
+         RULES.replace("{day}", zone).replace("{also}", "category_id")),
         ("source sessions", ["--by", "source"], SOURCE_SESSIONS),
         ("sessions", ["--compare-source"], None),
     ]:

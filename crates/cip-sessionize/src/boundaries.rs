@@ -41,7 +41,7 @@ pub(crate) fn find_starts(
         starts_of(&mut Timeout(rule.clock().timeout), input.users, times, previous, starts)?;
     } else {
         let before = std::mem::take(open);
-        let mut cuts = AllCuts::new(rule.clock(), input.attribute, &before);
+        let mut cuts = AllCuts::new(rule.clock(), &input.attributes, &before);
         starts_of(&mut cuts, input.users, times, previous, starts)?;
         *open = cuts.keep();
     }

@@ -1,7 +1,7 @@
 //! Which visits did a customer make, how long did each last, and what happened in it?
 //!
 //! A session is a run of one user's events in which no two neighbours lie further apart than a timeout; a [`SessionRule`]
-//! may also end it after a longest length, at midnight or where a campaign changes, or take the source's own sessions. This
+//! may also end it after a longest length, at midnight or where a campaign or another column changes, or take the source's own sessions. This
 //! crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a session.
 //!
 //! ```

@@ -25,7 +25,7 @@ const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
 /// | always | more than the timeout behind the previous one |
 /// | [`with_max_length`](Self::with_max_length) | at the start plus the length, or later |
 /// | [`with_day_cut`](Self::with_day_cut) | of another calendar day than the previous one, in a time zone |
-/// | [`with_attribute_cut`](Self::with_attribute_cut) | whose value differs from the session's last value |
+/// | [`with_attribute_cut`](Self::with_attribute_cut), also several | whose value differs from the session's last value |
 ///
 /// They combine: any of them starts a new session. [`SessionRule::source`] takes the sessions of the source instead of the
 /// timeout; the other rules cut those as well.
@@ -38,14 +38,14 @@ const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
 /// assert_eq!(SessionRule::new(Duration::from_secs(900))?.timeout(), Duration::from_secs(900));
 /// assert!(SessionRule::new(Duration::ZERO).is_err());
 /// let like_analytics = SessionRule::default().with_day_cut(Midnight::UTC).with_attribute_cut("campaign");
-/// assert_eq!(like_analytics.attribute(), Some("campaign"));
+/// assert_eq!(like_analytics.attributes().collect::<Vec<_>>(), ["campaign"]);
 /// # Ok::<(), cip_sessionize::SessionizeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionRule {
     clock: ClockRule,
     basis: SessionBasis,
-    attribute: Option<Arc<str>>,
+    attributes: Vec<Arc<str>>,
 }
 
 /// What holds the events of a session together.
@@ -69,7 +69,7 @@ impl SessionRule {
         let error = || SessionizeError::Timeout { timeout, max: Duration::from_micros(MAX_MICROS) };
         let timeout = whole_micros(timeout).ok_or_else(error)?;
         let clock = ClockRule { timeout, max_length: None, midnight: None };
-        Ok(Self { clock, basis: SessionBasis::Inactivity, attribute: None })
+        Ok(Self { clock, basis: SessionBasis::Inactivity, attributes: Vec::new() })
     }
 
     /// Returns the rule of the source's own sessions: one session for each `source_session` of a user. Events without one
@@ -106,9 +106,13 @@ impl SessionRule {
     /// Ends sessions where an attribute changes: an event starts a new session where the value of `column` differs from the
     /// last value that the session had. Nulls are no values, and never end a session.
     ///
-    /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel.
+    /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel. Called again
+    /// it adds another column, and a change of any of them ends a session. A session starts without a value of any column, whichever
+    /// of them ended the one before; a column that is there already changes nothing.
     pub fn with_attribute_cut(mut self, column: &str) -> Self {
-        self.attribute = Some(column.into());
+        if self.attributes().all(|attribute| attribute != column) {
+            self.attributes.push(column.into());
+        }
         self
     }
 
@@ -132,9 +136,9 @@ impl SessionRule {
         self.clock.midnight.as_ref()
     }
 
-    /// The column whose changes end sessions, where one does.
-    pub fn attribute(&self) -> Option<&str> {
-        self.attribute.as_deref()
+    /// The columns whose changes end sessions, in the order in which they were given.
+    pub fn attributes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.attributes.iter().map(AsRef::as_ref)
     }
 
     /// The event columns that sessions of this rule are made from: [`COLUMNS`], and what else it needs.
@@ -143,7 +147,11 @@ impl SessionRule {
         if self.basis == SessionBasis::Source {
             columns.push(column::SOURCE_SESSION);
         }
-        columns.extend(self.attribute().filter(|attribute| !COLUMNS.contains(attribute)));
+        for attribute in self.attributes() {
+            if !columns.contains(&attribute) {
+                columns.push(attribute);
+            }
+        }
         columns
     }
 
@@ -155,7 +163,7 @@ impl SessionRule {
     /// Whether nothing but the timeout ends a session.
     pub(crate) fn is_timeout_alone(&self) -> bool {
         let plain = self.clock.max_length.is_none() && self.clock.midnight.is_none();
-        plain && self.attribute.is_none() && self.basis == SessionBasis::Inactivity
+        plain && self.attributes.is_empty() && self.basis == SessionBasis::Inactivity
     }
 
     /// As [`SessionRule::clock`], where there are no others.
@@ -164,7 +172,7 @@ impl SessionRule {
     /// [`SessionizeError::ColumnRule`] where the rule needs a column that `what` does not look at.
     pub(crate) fn clock_alone(&self, what: &'static str) -> Result<&ClockRule, SessionizeError> {
         let source = (self.basis == SessionBasis::Source).then_some(column::SOURCE_SESSION);
-        match self.attribute().or(source) {
+        match self.attributes().next().or(source) {
             None => Ok(&self.clock),
             Some(column) => Err(SessionizeError::ColumnRule { what, column: column.into() }),
         }
@@ -174,7 +182,7 @@ impl SessionRule {
 impl Default for SessionRule {
     fn default() -> Self {
         let clock = ClockRule { timeout: 30 * 60 * 1_000_000, max_length: None, midnight: None };
-        Self { clock, basis: SessionBasis::Inactivity, attribute: None }
+        Self { clock, basis: SessionBasis::Inactivity, attributes: Vec::new() }
     }
 }
 
@@ -316,6 +324,13 @@ mod tests {
         assert_eq!(plain.clone().with_attribute_cut("event_type").columns(), COLUMNS);
         let more = SessionRule::source().with_attribute_cut("country");
         assert_eq!(more.columns()[COLUMNS.len()..], ["source_session", "country"]);
-        assert_eq!((more.basis(), more.attribute()), (SessionBasis::Source, Some("country")));
+        assert_eq!(
+            (more.basis(), more.attributes().collect::<Vec<_>>()),
+            (SessionBasis::Source, vec!["country"])
+        );
+        let several =
+            more.with_attribute_cut("event_type").with_attribute_cut("country").with_attribute_cut("brand");
+        assert_eq!(several.attributes().collect::<Vec<_>>(), ["country", "event_type", "brand"]);
+        assert_eq!(several.columns()[COLUMNS.len()..], ["source_session", "country", "brand"]);
     }
 }

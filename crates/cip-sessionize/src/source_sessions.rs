@@ -129,7 +129,7 @@ impl SourceSessions {
         let kept = open.as_mut().map(|open| std::mem::take(&mut open.cuts)).unwrap_or_default();
         let clocks = Arc::clone(&self.clocks);
         let [timed, untimed] = &*clocks;
-        let mut cuts = AllCuts::new(if lane.0 { timed } else { untimed }, input.attribute, &kept);
+        let mut cuts = AllCuts::new(if lane.0 { timed } else { untimed }, &input.attributes, &kept);
         let mut first = rows.start;
         for row in rows.clone() {
             let time = input.times[row];

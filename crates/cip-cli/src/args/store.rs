@@ -25,9 +25,9 @@ pub(crate) struct SessionsArgs {
     /// End sessions at midnight of UTC, of a time zone such as Europe/Berlin, or of an offset such as +01:00
     #[arg(long, value_name = "ZONE|+HH:MM", allow_hyphen_values = true)]
     pub(crate) cut_at_midnight: Option<Midnight>,
-    /// End sessions where this column changes, such as a campaign; nulls are no change
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) cut_on: Option<String>,
+    /// End sessions where one of these columns changes, such as a campaign; nulls are no change
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) cut_on: Vec<String>,
     /// Say also how the sessions of the source lie in these
     #[arg(long)]
     pub(crate) compare_source: bool,

@@ -37,7 +37,7 @@ fn rule(args: &SessionsArgs) -> Result<SessionRule, SessionizeError> {
     if let Some(midnight) = &args.cut_at_midnight {
         rule = rule.with_day_cut(midnight.clone());
     }
-    if let Some(column) = &args.cut_on {
+    for column in &args.cut_on {
         rule = rule.with_attribute_cut(column);
     }
     Ok(rule)

@@ -56,6 +56,9 @@ fn every_rule_cuts_and_they_combine() {
         (&["--max-length", "905s"], 5),
         (&["--max-length", "906s"], 4),
         (&["--cut-on", "brand"], 5),
+        (&["--cut-on", "event_type,brand"], 7),
+        (&["--cut-on", "brand", "--cut-on", "event_type"], 7),
+        (&["--cut-on", "brand,brand"], 5),
         (&["--cut-on", "brand", "--cut-at-midnight", "UTC", "--max-length", "5m"], 7),
         (&["--by", "source"], 5),
         (&["--by", "source", "--cut-at-midnight", "UTC"], 6),
@@ -108,6 +111,7 @@ fn rules_that_make_no_sense_write_nothing() {
     let before = names_in(folder.path());
     for (more, code, message) in [
         (&["--cut-on", "campaign"][..], 1, "the events have no column `campaign`"),
+        (&["--cut-on", "brand,campaign"], 1, "the events have no column `campaign`"),
         (
             &["--cut-on", "price"],
             1,
