@@ -78,6 +78,37 @@ pub(crate) enum ScopeArg {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct PathsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Whose events make one path
+    #[arg(long, value_enum, default_value = "session")]
+    pub(crate) scope: ScopeArg,
+    /// The most steps of a path, 1 to 32
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) max_steps: usize,
+    /// Take the last steps up to the first event of this type, instead of the first steps
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) to: Option<String>,
+    /// What events of one type are that follow each other
+    #[arg(long, value_enum, default_value = "collapse")]
+    pub(crate) repeats: RepeatsArg,
+    /// Paths to write: those that are taken most often
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) top: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RepeatsArg {
+    /// One step together
+    Collapse,
+    /// A step each
+    Keep,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct RfmArgs {
     pub(crate) store: PathBuf,
     /// Count what happened before this day or instant

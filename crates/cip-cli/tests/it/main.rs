@@ -9,6 +9,7 @@ mod features;
 mod funnel;
 mod hostile;
 mod json;
+mod paths;
 mod propensity;
 mod real;
 mod run;
