@@ -7,6 +7,7 @@ mod abtest;
 mod faults;
 mod features;
 mod funnel;
+mod heads;
 mod hostile;
 mod json;
 mod paths;
