@@ -70,8 +70,9 @@ SESSIONS = """
     FROM numbered GROUP BY user_id, session_seq
 """
 
-# Sessions that also end at midnight, where the brand changes, and where a column changes that is never null. Of the sessions that times alone give, each row's
-# brand is compared with the last one before it: where they differ a session starts with a brand of its own.
+# Sessions that also end at midnight, where the brand changes, and where a column changes that is never null. Of the sessions that
+# times and that column give, each row's brand is compared with the last one before it: where they differ a session starts with a
+# brand of its own.
 RULES = """
     WITH timed AS (
         SELECT *, rowid AS place, coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE

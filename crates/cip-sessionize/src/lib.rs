@@ -1,8 +1,9 @@
 //! Which visits did a customer make, how long did each last, and what happened in it?
 //!
 //! A session is a run of one user's events in which no two neighbours lie further apart than a timeout; a [`SessionRule`]
-//! may also end it after a longest length, at midnight or where a campaign or another column changes, or take the source's own sessions. This
-//! crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a session.
+//! may also end it after a longest length, at midnight of a time zone or where a campaign or another column changes, or take
+//! the source's own sessions. This crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a
+//! session.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -101,9 +102,9 @@
 //!
 //! # What it refuses
 //! Rows that go back in user or time, batches without a column that the first schema had or with another type
-//! for it, a timeout or window that is not a positive number of whole microseconds, time zones that there are not, funnels of fewer than 2 or more than
-//! [`MAX_STEPS`] steps, patterns that cannot be read, more different
-//! paths than may be kept, and sums of money beyond 38 digits: see [`SessionizeError`].
+//! for it, a timeout or window that is not a positive number of whole microseconds, time zones that there are not, funnels of
+//! fewer than 2 or more than [`MAX_STEPS`] steps, patterns that cannot be read, more different paths than may be kept, and sums
+//! of money beyond 38 digits: see [`SessionizeError`].
 
 mod attribute;
 mod boundaries;

@@ -107,8 +107,9 @@ impl SessionRule {
     /// last value that the session had. Nulls are no values, and never end a session.
     ///
     /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel. Called again
-    /// it adds another column, and a change of any of them ends a session. A session starts without a value of any column, whichever
-    /// of them ended the one before; a column that is there already changes nothing.
+    /// it adds another column, and a change of any of them ends a session. Each column has a last value of its own; a session starts
+    /// with the values of its first event and no others, whichever column ended the one before. A column that is there already changes
+    /// nothing.
     pub fn with_attribute_cut(mut self, column: &str) -> Self {
         if self.attributes().all(|attribute| attribute != column) {
             self.attributes.push(column.into());
