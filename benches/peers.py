@@ -148,7 +148,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="512MiB")
     parser.add_argument("--csv", type=Path, help="folder of files in the format of the store clickstream (default: generate them)")
-    parser.add_argument("--jobs", default="ingest,sessions,features,pairs", help="which to run; the others read what ingest writes")
+    parser.add_argument("--jobs", default="sessions,features,pairs", help="which to run besides ingest, whose files they read")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     args = parser.parse_args()
     import duckdb
@@ -182,7 +182,7 @@ def main() -> int:
             jobs = [(job, f"{who} {version}" if who == "DataFusion" else who, *rest) for job, who, *rest in jobs]
         else:
             jobs = [job for job in jobs if job[1] != "DataFusion"]
-        jobs = [job for job in jobs if job[0] in args.jobs.split(",")]
+        jobs = [job for job in jobs if job[0] in ["ingest", *args.jobs.split(",")]]
         results = [[] for _ in jobs]
         for _ in range(args.runs):
             for (_, _, command, out), runs in zip(jobs, results):
