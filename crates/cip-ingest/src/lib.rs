@@ -45,6 +45,7 @@ mod source;
 mod spill;
 mod splitters;
 mod structure;
+mod table_text;
 mod tagging;
 mod taken;
 mod target;

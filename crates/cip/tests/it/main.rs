@@ -6,6 +6,7 @@ mod commits;
 mod funnel;
 mod laws;
 mod oracle;
+mod paths;
 mod scoring;
 mod sessions;
 mod source;
