@@ -7,6 +7,7 @@ mod experiment;
 mod number;
 mod output;
 mod progress;
+mod quality;
 mod stage;
 
 use std::process::ExitCode;

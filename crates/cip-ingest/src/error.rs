@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use cip_core::MemoryBudget;
 
+use crate::contract::error::ContractError;
+
 /// Why files did not become a store. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,6 +93,36 @@ pub enum IngestError {
         /// Where the first one is, and why it was rejected.
         first: String,
     },
+    /// A row that an expectation fails for.
+    #[error(
+        "{file} line {line}: {detail}; contract `{contract}` stops the ingest there: mend the row, or give `{expectation}` another action"
+    )]
+    Expectation {
+        /// The contract's name.
+        contract: String,
+        /// The expectation's name.
+        expectation: String,
+        /// The source file.
+        file: String,
+        /// The line on which the row starts.
+        line: u64,
+        /// The expectation, the value and what was expected.
+        detail: String,
+    },
+    /// A whole input that an expectation fails for.
+    #[error(
+        "contract `{contract}` expects {bound} (`{expectation}`), found {observed}: check the source, or give the expectation another bound or action"
+    )]
+    ExpectationOfInput {
+        /// The contract's name.
+        contract: String,
+        /// The expectation's name.
+        expectation: String,
+        /// What is expected.
+        bound: String,
+        /// What was found.
+        observed: String,
+    },
     /// A dictionary column with too many values for the budget.
     #[error(
         "column `{column}` has too many distinct values for a dictionary in {budget} of memory: give more memory, or map it as `utf8` where it is a column of your own"
@@ -117,6 +149,9 @@ pub enum IngestError {
     /// The mapping is wrong.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The contract is wrong, or not for this mapping.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
     /// The store could not be written.
     #[error(transparent)]
     Store(#[from] cip_store::StoreError),

@@ -17,12 +17,26 @@ use crate::target::ColumnKind;
 pub(crate) struct Fault {
     pub(crate) column: Option<usize>,
     pub(crate) reason: Reason,
+    /// Where it is the contract that the record does not fit.
+    pub(crate) violation: Option<Box<Violation>>,
+}
+
+/// What a contract says of a record.
+pub(crate) struct Violation {
+    pub(crate) detail: String,
+    /// The expectation that ends the ingest.
+    pub(crate) stops: Option<String>,
 }
 
 impl Fault {
     /// A fault of a whole record.
     pub(crate) fn of_record(reason: Reason) -> Self {
-        Self { column: None, reason }
+        Self { column: None, reason, violation: None }
+    }
+
+    /// A fault of a field.
+    pub(crate) fn of_field(column: usize, reason: Reason) -> Self {
+        Self { column: Some(column), reason, violation: None }
     }
 }
 
@@ -49,6 +63,7 @@ impl Parser {
             ColumnPlan::Constant { .. } => None,
         });
         let detail = match (fault.reason, field.zip(fault.column)) {
+            _ if fault.violation.is_some() => String::new(),
             (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
             (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
             (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
@@ -63,6 +78,10 @@ impl Parser {
             }
             (_, None) => String::new(),
         };
+        let (detail, stops) = match &fault.violation {
+            Some(violation) => (violation.detail.clone(), violation.stops.clone()),
+            None => (detail, None),
+        };
         Reject {
             line: lines + 1,
             byte_start: offset,
@@ -71,6 +90,7 @@ impl Parser {
             reason: fault.reason,
             detail,
             raw: text[..text.len().min(MAX_RAW_BYTES)].to_vec(),
+            stops,
         }
     }
 }
@@ -88,6 +108,7 @@ pub(crate) fn too_long(record: &[u8], line: u64, offset: u64, length: u64) -> Re
             crate::record::MAX_RECORD_BYTES
         ),
         raw: record[..record.len().min(MAX_RAW_BYTES)].to_vec(),
+        stops: None,
     }
 }
 
@@ -113,7 +134,8 @@ fn expected(kind: &ColumnKind) -> String {
     }
 }
 
-fn shorten(text: &[u8]) -> String {
+/// The first bytes of a text.
+pub(crate) fn shorten(text: &[u8]) -> String {
     const LIMIT: usize = 60;
     let shown = String::from_utf8_lossy(&text[..text.len().min(LIMIT)]);
     if text.len() > LIMIT { format!("{shown}…") } else { shown.into_owned() }

@@ -1,5 +1,7 @@
 //! The ingest: files in, a store out, and an account of every row.
 
+mod contracted;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,10 @@ use cip_store::{Account, CommitParts, DataFile, EventStore, SideTableWriter, Sto
 use crate::assemble::{Assembler, Keyed};
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
+use crate::contract::Contract;
+use crate::contract::inspection::Inspection;
+use crate::contract::resolve::{Extent, Rule};
+use crate::contract::uniqueness::Uniqueness;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
@@ -20,6 +26,7 @@ use crate::parse::{AttributeUse, Parser};
 use crate::plan::Plan;
 use crate::products::Products;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
+use crate::row::Row;
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
 use crate::spill::{Partition, Scatter, SpillFolder};
@@ -62,6 +69,7 @@ pub struct Ingest {
     chunk_bytes: Option<NonZeroUsize>,
     max_rejects: Option<u64>,
     experiment: Option<Experiment>,
+    contract: Option<Contract>,
 }
 
 impl Ingest {
@@ -74,6 +82,7 @@ impl Ingest {
             chunk_bytes: None,
             max_rejects: None,
             experiment: None,
+            contract: None,
         }
     }
 
@@ -111,6 +120,16 @@ impl Ingest {
         self
     }
 
+    /// Holds every event, and the input as a whole, against a contract. The store's manifest keeps the contract and the
+    /// [`QualityReport`](crate::QualityReport).
+    ///
+    /// # Complexity
+    /// `unique` keeps 16 bytes (40 with their places) of every event in half of the memory and refuses more; its rows pass one thread.
+    pub fn with_contract(mut self, contract: Contract) -> Self {
+        self.contract = Some(contract);
+        self
+    }
+
     pub(crate) fn mapping(&self) -> &SourceMapping {
         &self.mapping
     }
@@ -126,10 +145,23 @@ impl Ingest {
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(EventStore, IngestReport), IngestError> {
+        self.run_over(Extent::Whole, sources, target, progress)
+    }
+
+    /// Reads all rows of an input, or those of a sample of it.
+    pub(crate) fn run_over(
+        &self,
+        extent: Extent,
+        sources: &[PathBuf],
+        target: &Path,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<(EventStore, IngestReport), IngestError> {
+        let rules = self.rules(extent)?;
         let sources: Arc<[Source]> = find_sources(sources)?.into();
-        let plan = Plan::new(self.budget, self.threads, self.chunk_bytes, &sources)?;
+        let plan = self.plan(rules.as_deref(), &sources)?;
         for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
-            if let Some(done) = self.run_with(attribute_use, &sources, &plan, target, progress)? {
+            let done = self.run_with(attribute_use, rules.as_ref(), &sources, &plan, target, progress)?;
+            if let Some(done) = done {
                 return Ok(done);
             }
         }
@@ -140,13 +172,17 @@ impl Ingest {
     fn run_with(
         &self,
         attribute_use: AttributeUse,
+        rules: Option<&Arc<[Rule]>>,
         sources: &Arc<[Source]>,
         plan: &Plan,
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
         let schema = self.schema()?;
-        let parser = Parser::new(&self.mapping, attribute_use)?;
+        let mut parser = Parser::new(&self.mapping, attribute_use)?;
+        if let Some(rules) = rules {
+            parser = parser.with_contract(Arc::clone(rules));
+        }
         let (splitters, unmapped_columns) = self.look_ahead(sources, &parser, plan)?;
 
         let mut writer = StoreWriter::create(target, &schema, serde_json::to_value(&self.mapping)?)?;
@@ -163,6 +199,7 @@ impl Ingest {
             return Err(IngestError::NoRows { files: sources.len() });
         }
         parsed.account.check()?;
+        let quality = self.quality(rules.map(|rules| &**rules), &parsed.account, &parsed.tally)?;
 
         let written = self.write(&writer, &parser, plan, scatter, &parsed.account, progress)?;
         let report = IngestReport {
@@ -170,6 +207,7 @@ impl Ingest {
             files: sources.len(),
             bytes: parsed.files.iter().map(|file| file.bytes).sum(),
             unmapped_columns,
+            quality,
         };
         let store = writer.finish(CommitParts {
             sources: parsed.files,
@@ -177,6 +215,7 @@ impl Ingest {
             session_dictionary: written.session_dictionary,
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
+            quality: self.kept_quality(report.quality.as_ref())?,
         })?;
         Ok(Some((store, report)))
     }
@@ -232,19 +271,36 @@ impl Ingest {
     ) -> Result<Option<ClosedBooks>, IngestError> {
         let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
         let spare = chunks.spare_buffers();
+        // Only in their order it is known which of two rows came first.
+        let compares = parser.inspection.as_ref().filter(|inspection| Inspection::compares_rows(inspection));
         let parse = |chunk: Result<Chunk, IngestError>| {
             let mut chunk = chunk?;
-            let mut local = scatter.begin()?;
-            let parsed = parser.parse(&chunk, |row| scatter.push(&mut local, &row));
-            scatter.end(local)?;
-            spare.give(std::mem::take(&mut chunk.data));
+            let mut held_back = Vec::new();
+            let parsed = if compares.is_some() {
+                parser.parse(&chunk, |row| held_back.extend_from_slice(row.as_bytes()))
+            } else {
+                let mut local = scatter.begin()?;
+                let parsed = parser.parse(&chunk, |row| scatter.push(&mut local, &row));
+                scatter.end(local)?;
+                spare.give(std::mem::take(&mut chunk.data));
+                parsed
+            };
             plan.check_dictionaries(parser)?;
-            Ok::<_, IngestError>((chunk, parsed))
+            Ok::<_, IngestError>((chunk, parsed, held_back))
         };
-        let mut books = Books::new(sources, parser, rejects, self.max_rejects);
+        let contract = self.contract.as_ref().map(Contract::name).unwrap_or_default();
+        let mut books = Books::new(sources, parser, rejects, self.max_rejects, contract);
+        let mut uniqueness = compares.map(|inspection| (inspection, Uniqueness::new(inspection, self.budget)));
         let attributes_fit = std::thread::scope(|scope| {
             for parsed in ordered_map(scope, plan.threads, chunks, parse) {
-                let (chunk, parsed) = parsed?;
+                let (mut chunk, mut parsed, held_back) = parsed?;
+                if let Some((inspection, uniqueness)) = &mut uniqueness {
+                    let mut local = scatter.begin()?;
+                    let keep = |row: Row<'_>| scatter.push(&mut local, &row);
+                    uniqueness.settle(parser, inspection, &chunk, &held_back, &mut parsed, keep)?;
+                    scatter.end(local)?;
+                    spare.give(std::mem::take(&mut chunk.data));
+                }
                 progress(books.enter(chunk, parsed)?);
                 if parser.attributes.as_ref().is_some_and(|shared| shared.bytes() > plan.attribute_bytes) {
                     return Ok(false);

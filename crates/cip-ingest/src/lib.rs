@@ -17,6 +17,7 @@ mod assemble;
 mod attributes;
 mod books;
 mod buffer;
+mod contract;
 mod digits;
 mod error;
 mod fault;
@@ -47,6 +48,10 @@ mod tagging;
 mod target;
 mod value;
 
+pub use contract::error::ContractError;
+pub use contract::expectation::{Action, Expect, Expectation, LengthUnit, Literal};
+pub use contract::quality::{ExpectationReport, QualityReport};
+pub use contract::{Contract, ContractBuilder};
 pub use error::{IngestError, MappingError};
 pub use ingest::Ingest;
 pub use mapping::{SourceMapping, SourceMappingBuilder};

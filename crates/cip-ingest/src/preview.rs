@@ -12,6 +12,8 @@ use cip_core::{CoreError, Timestamp, Uuid, column};
 use cip_store::{Account, EventStore, StoreError};
 
 use crate::buffer::SpareBuffers;
+use crate::contract::quality::QualityReport;
+use crate::contract::resolve::Extent;
 use crate::error::IngestError;
 use crate::ingest::Ingest;
 use crate::source::{OpenFile, Source, find_sources};
@@ -37,6 +39,8 @@ pub struct Preview {
     pub columns: Vec<ColumnPreview>,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
+    /// What the contract, if any, finds in the sample; what would stop an ingest is only counted.
+    pub quality: Option<QualityReport>,
 }
 
 /// A column of a [`Preview`].
@@ -93,13 +97,14 @@ impl Ingest {
         for index in 0..read {
             samples.push(self.sample(&found[index * found.len() / read], folder.path())?);
         }
-        let (store, report) = self.run(&samples, &folder.path().join("store"), &mut |_| ())?;
+        let (store, report) = self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
         Ok(Preview {
             files: found.len(),
             files_read: read,
             account: report.account,
             columns: self.look_at(&store)?,
             unmapped_columns: report.unmapped_columns,
+            quality: report.quality,
         })
     }
 

@@ -2,6 +2,8 @@
 
 use cip_store::Account;
 
+use crate::contract::quality::QualityReport;
+
 /// How far an ingest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngestProgress {
@@ -27,7 +29,7 @@ pub enum IngestPhase {
 }
 
 /// Where every row went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IngestReport {
     /// All files together; the law of rows holds.
     pub account: Account,
@@ -37,4 +39,6 @@ pub struct IngestReport {
     pub bytes: u64,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
+    /// How well the rows held the contract; none without one.
+    pub quality: Option<QualityReport>,
 }

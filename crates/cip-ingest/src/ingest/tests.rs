@@ -31,10 +31,11 @@ fn both_ways(texts: &[String], ingest: &Ingest) -> (Result<IngestReport, String>
     let files: Vec<PathBuf> = (0..texts.len()).map(|n| folder.path().join(format!("{n}.csv"))).collect();
     files.iter().zip(texts).for_each(|(file, text)| std::fs::write(file, text).unwrap());
     let sources: Arc<[Source]> = find_sources(&files).unwrap().into();
-    let plan = Plan::new(ingest.budget, ingest.threads, ingest.chunk_bytes, &sources).unwrap();
+    let rules = ingest.rules(Extent::Whole).unwrap();
+    let plan = ingest.plan(rules.as_deref(), &sources).unwrap();
     let target = folder.path().join("store");
     let run = |attribute_use| {
-        let done = ingest.run_with(attribute_use, &sources, &plan, &target, &mut |_| ());
+        let done = ingest.run_with(attribute_use, rules.as_ref(), &sources, &plan, &target, &mut |_| ());
         (done.map(|done| done.map(|(_, report)| report)), bytes_of(folder.path()))
     };
     let (alone, expected) = run(AttributeUse::InEachRow);
