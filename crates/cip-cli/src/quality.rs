@@ -10,7 +10,16 @@ pub(crate) fn text(report: &QualityReport) -> String {
     let share = |rows: u64| percent(rows as f64, report.bronze as f64);
     let rows: Vec<_> = report.expectations.iter().map(row).collect();
     let header = [
-        "expectation", "column", "expects", "action", "holds", "checked", "passed", "null", "warned", "dropped",
+        "expectation",
+        "column",
+        "expects",
+        "action",
+        "holds",
+        "checked",
+        "passed",
+        "null",
+        "warned",
+        "dropped",
         "quarantined",
     ];
     let layers = format!(

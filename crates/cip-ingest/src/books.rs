@@ -77,10 +77,12 @@ impl<'a> Books<'a> {
             *self.file.drops.entry(rule.to_owned()).or_default() += count;
         }
         let rules = self.parser.inspection.as_ref().map(Inspection::rules).unwrap_or_default();
-        for (rule, counts) in rules.iter().zip(&parsed.tally.counts).filter(|(_, counts)| counts.dropped > 0) {
+        for (rule, counts) in rules.iter().zip(&parsed.tally.counts).filter(|(_, counts)| counts.dropped > 0)
+        {
             *self.file.drops.entry(rule.name.clone()).or_default() += counts.dropped;
         }
         self.tally.merge(&parsed.tally);
+        let mut rejects = self.account.rejected() + self.file.rejected();
         for reject in &parsed.rejects {
             if let Some(expectation) = &reject.stops {
                 return Err(IngestError::Expectation {
@@ -96,6 +98,11 @@ impl<'a> Books<'a> {
                 let line = self.lines + reject.line;
                 format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
             });
+            rejects += 1;
+            if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
+                let first = self.first_reject.take().unwrap_or_default();
+                return Err(IngestError::TooManyRejects { rejects, allowed, first });
+            }
         }
         if !parsed.rejects.is_empty() {
             let batch =
@@ -103,11 +110,6 @@ impl<'a> Books<'a> {
             self.rejects.write(batch)?;
         }
         self.lines += parsed.lines;
-        let rejects = self.account.rejected() + self.file.rejected();
-        if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
-            let first = self.first_reject.take().unwrap_or_default();
-            return Err(IngestError::TooManyRejects { rejects, allowed, first });
-        }
         let rows = self.account.rows + self.file.rows;
         if let Some(finished) = chunk.finished {
             let account = std::mem::take(&mut self.file);

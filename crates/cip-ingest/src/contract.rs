@@ -108,9 +108,7 @@ impl ContractBuilder {
             });
         }
         for (index, expectation) in self.expectations.iter().enumerate() {
-            let refuse = |reason| {
-                Err(ContractError::Name { expectation: expectation.name.clone(), reason })
-            };
+            let refuse = |reason| Err(ContractError::Name { expectation: expectation.name.clone(), reason });
             if expectation.name.is_empty() {
                 return refuse("every expectation needs a `name`");
             }
@@ -239,7 +237,9 @@ impl Expectation {
             |reason| ContractError::Key { expectation: self.name.clone(), expect: self.expect, reason };
         let (allowed, needs): (&[&str], &'static str) = match self.expect {
             Expect::NotNull => (&["column"], "needs a `column`, and has no other key"),
-            Expect::AcceptedValues => (&["column", "values"], "needs a `column` and `values`, and has no other key"),
+            Expect::AcceptedValues => {
+                (&["column", "values"], "needs a `column` and `values`, and has no other key")
+            }
             Expect::Range => (
                 &["column", "min", "above", "max", "below"],
                 "needs a `column` and at least one of `min`, `above`, `max` and `below`, and has no other key",
@@ -248,14 +248,20 @@ impl Expectation {
                 &["column", "unit", "min", "max"],
                 "needs a `column`, a `unit` (`characters` or `bytes`) and at least one of `min` and `max`, and has no other key",
             ),
-            Expect::Regex => (&["column", "pattern"], "needs a `column` and a `pattern`, and has no other key"),
-            Expect::Unique => (&["column", "columns"], "needs one of `column` and `columns`, and has no other key"),
+            Expect::Regex => {
+                (&["column", "pattern"], "needs a `column` and a `pattern`, and has no other key")
+            }
+            Expect::Unique => {
+                (&["column", "columns"], "needs one of `column` and `columns`, and has no other key")
+            }
             Expect::Referential => (
                 &["column", "values", "file", "file_column"],
                 "needs a `column` and either `values` or `file` with `file_column`, and has no other key",
             ),
             Expect::Freshness => (&["max_age"], "needs a `max_age`, and has no other key"),
-            Expect::RowCount => (&["min", "max"], "needs at least one of `min` and `max`, and has no other key"),
+            Expect::RowCount => {
+                (&["min", "max"], "needs at least one of `min` and `max`, and has no other key")
+            }
             Expect::NullRate => (
                 &["column", "min", "max"],
                 "needs a `column` and at least one of `min` and `max`, and has no other key",
@@ -264,7 +270,8 @@ impl Expectation {
         if self.keys().iter().any(|(key, is_there)| *is_there && !allowed.contains(key)) {
             return Err(refuse(needs));
         }
-        let one_bound = self.min.is_some() || self.above.is_some() || self.max.is_some() || self.below.is_some();
+        let one_bound =
+            self.min.is_some() || self.above.is_some() || self.max.is_some() || self.below.is_some();
         let file = self.file.is_some() && self.file_column.is_some();
         let no_file = self.file.is_none() && self.file_column.is_none();
         let complete = match self.expect {
@@ -284,7 +291,9 @@ impl Expectation {
             return Err(refuse(needs));
         }
         if self.min.is_some() && self.above.is_some() || self.max.is_some() && self.below.is_some() {
-            return Err(refuse("has one lower bound (`min` or `above`) and one upper bound (`max` or `below`)"));
+            return Err(refuse(
+                "has one lower bound (`min` or `above`) and one upper bound (`max` or `below`)",
+            ));
         }
         if self.values.as_ref().is_some_and(Vec::is_empty) {
             return Err(refuse("needs at least one value in `values`: no row would hold it"));
@@ -337,7 +346,8 @@ impl Expectation {
     /// The greatest age in microseconds.
     pub(crate) fn age(&self) -> Result<i64, ContractError> {
         let text = self.max_age.as_deref().unwrap_or_default();
-        let wrong = || self.wrong("max_age", text, "a duration: write a whole number with s, m, h or d, such as 36h");
+        let wrong =
+            || self.wrong("max_age", text, "a duration: write a whole number with s, m, h or d, such as 36h");
         let age = cip_core::parse_duration(text).map_err(|_| wrong())?;
         i64::try_from(age.as_micros()).map_err(|_| wrong())
     }
@@ -345,7 +355,8 @@ impl Expectation {
     /// The bounds in words.
     pub(crate) fn bound_text(&self) -> String {
         let parts = [(">=", &self.min), (">", &self.above), ("<=", &self.max), ("<", &self.below)];
-        let parts = parts.iter().filter_map(|(sign, bound)| bound.as_ref().map(|bound| format!("{sign} {bound}")));
+        let parts =
+            parts.iter().filter_map(|(sign, bound)| bound.as_ref().map(|bound| format!("{sign} {bound}")));
         parts.collect::<Vec<_>>().join(" and ")
     }
 

@@ -290,7 +290,8 @@ impl Ingest {
         };
         let contract = self.contract.as_ref().map(Contract::name).unwrap_or_default();
         let mut books = Books::new(sources, parser, rejects, self.max_rejects, contract);
-        let mut uniqueness = compares.map(|inspection| (inspection, Uniqueness::new(inspection, self.budget)));
+        let mut uniqueness =
+            compares.map(|inspection| (inspection, Uniqueness::new(inspection, self.budget)));
         let attributes_fit = std::thread::scope(|scope| {
             for parsed in ordered_map(scope, plan.threads, chunks, parse) {
                 let (mut chunk, mut parsed, held_back) = parsed?;

@@ -97,7 +97,8 @@ impl Ingest {
         for index in 0..read {
             samples.push(self.sample(&found[index * found.len() / read], folder.path())?);
         }
-        let (store, report) = self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
+        let (store, report) =
+            self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
         Ok(Preview {
             files: found.len(),
             files_read: read,

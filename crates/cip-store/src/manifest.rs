@@ -122,7 +122,7 @@ pub struct Account {
     pub events: u64,
     /// Rows rejected, by reason.
     pub rejects: BTreeMap<String, u64>,
-    /// Rows dropped by a rule that the mapping declares, by rule.
+    /// Rows dropped by a rule that the mapping or the contract declares, by rule.
     pub drops: BTreeMap<String, u64>,
 }
 

@@ -10,16 +10,17 @@ use serde_json::json;
 use crate::args::{Common, IngestArgs, SourceArgs};
 use crate::error::CliError;
 use crate::experiment;
-use crate::quality;
 use crate::number::{bytes, grouped, percent};
 use crate::output::{Answer, listing, note};
 use crate::progress::IngestBars;
+use crate::quality;
 
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
     let Some(out) = &args.out else { return dry_run(&args.source, common) };
     spare_the_sources(&args.source, out)?;
     let (_, report) = ingest(&args.source, out, common)?;
-    let found = report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
+    let found =
+        report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
         text: format!(
             "{}\n{} in {} file(s) read into {}\n{found}",

@@ -68,7 +68,9 @@ pub enum ContractError {
         expected: &'static str,
     },
     /// A range that no value lies in.
-    #[error("expectation `{expectation}`: no value is {bound}: the lower bound must not lie above the upper one")]
+    #[error(
+        "expectation `{expectation}`: no value is {bound}: the lower bound must not lie above the upper one"
+    )]
     EmptyRange {
         /// The expectation's name.
         expectation: String,

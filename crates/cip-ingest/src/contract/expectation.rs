@@ -248,10 +248,7 @@ impl Expectation {
 
     /// Whole texts of `column` match `pattern`.
     pub fn regex(name: &str, column: &str, pattern: &str, action: Action) -> Self {
-        Self {
-            pattern: Some(pattern.to_owned()),
-            ..Self::new(name, Expect::Regex, Some(column), action)
-        }
+        Self { pattern: Some(pattern.to_owned()), ..Self::new(name, Expect::Regex, Some(column), action) }
     }
 
     /// No two rows have the same values in all of `columns`.
@@ -267,10 +264,7 @@ impl Expectation {
 
     /// The newest event is not older than `max_age` (such as `1d`) before the contract's `as_of`.
     pub fn freshness(name: &str, max_age: &str, action: Action) -> Self {
-        Self {
-            max_age: Some(max_age.to_owned()),
-            ..Self::new(name, Expect::Freshness, None, action)
-        }
+        Self { max_age: Some(max_age.to_owned()), ..Self::new(name, Expect::Freshness, None, action) }
     }
 
     /// There are as many events as the bounds say that [`Expectation::with_min`] and [`Expectation::with_max`] add.

@@ -62,11 +62,7 @@ pub(crate) struct CodeMemo {
 const KNOWN: u64 = 1 << 63;
 
 impl Inspection {
-    pub(crate) fn new(
-        rules: Arc<[Rule]>,
-        columns: &[TargetColumn],
-        layout: &RowLayout,
-    ) -> Self {
+    pub(crate) fn new(rules: Arc<[Rule]>, columns: &[TargetColumn], layout: &RowLayout) -> Self {
         let (mut own, mut coded, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
         let numbered = || rules.iter().enumerate();
         let bits = |wanted: &dyn Fn(&Rule) -> bool| {
@@ -75,11 +71,11 @@ impl Inspection {
         for (column, target) in columns.iter().enumerate() {
             let is_of = |rule: &Rule| rule.columns.first() == Some(&column);
             let null_rates = bits(&|rule| is_of(rule) && matches!(rule.check, Check::NullRate { .. }));
-            let present =
-                bits(&|rule| is_of(rule) && matches!(rule.check, Check::Row(RowTest::Present)));
+            let present = bits(&|rule| is_of(rule) && matches!(rule.check, Check::Row(RowTest::Present)));
             let tests: Vec<usize> = numbered()
                 .filter(|(_, rule)| {
-                    is_of(rule) && !matches!(rule.check, Check::Row(RowTest::Present))
+                    is_of(rule)
+                        && !matches!(rule.check, Check::Row(RowTest::Present))
                         && matches!(rule.check, Check::Row(_))
                 })
                 .map(|(index, _)| index)
@@ -110,7 +106,10 @@ impl Inspection {
             attributes,
             warnings: bits(&|rule| rule.action == Action::Warn),
             null_rates: bits(&|rule| matches!(rule.check, Check::NullRate { .. })),
-            unique: numbered().filter(|(_, rule)| matches!(rule.check, Check::Unique)).map(|(index, _)| index).collect(),
+            unique: numbered()
+                .filter(|(_, rule)| matches!(rule.check, Check::Unique))
+                .map(|(index, _)| index)
+                .collect(),
             wants_times: rules.iter().any(|rule| matches!(rule.check, Check::Freshness { .. })),
             rules,
         }

@@ -69,7 +69,10 @@ pub struct ExpectationReport {
 impl QualityReport {
     pub(crate) fn new(contract: &str, rules: &[Rule], account: &Account, tally: &Tally) -> Self {
         let total = |pick: fn(&super::tally::Counts) -> u64, unique: bool| {
-            let of_kind = rules.iter().zip(&tally.counts).filter(|(rule, _)| matches!(rule.check, Check::Unique) == unique);
+            let of_kind = rules
+                .iter()
+                .zip(&tally.counts)
+                .filter(|(rule, _)| matches!(rule.check, Check::Unique) == unique);
             of_kind.map(|(_, counts)| pick(counts)).sum::<u64>()
         };
         let refused = |unique| total(|counts| counts.dropped + counts.quarantined, unique);
@@ -100,7 +103,13 @@ impl QualityReport {
             let passed = match (&rule.check, rule.expect) {
                 (Check::Row(_), super::expectation::Expect::NotNull) => checked - counts.violations,
                 (Check::Row(_) | Check::Unique, _) => checked - counts.nulls - counts.violations,
-                (_, _) => if holds { checked } else { 0 },
+                (_, _) => {
+                    if holds {
+                        checked
+                    } else {
+                        0
+                    }
+                }
             };
             ExpectationReport {
                 name: rule.name.clone(),
@@ -131,9 +140,10 @@ impl QualityReport {
 
     /// Stops an ingest whose whole input is not as a failing expectation wants it; `rules` are those of the report.
     pub(crate) fn check(&self, rules: &[Rule]) -> Result<(), IngestError> {
-        let broken = rules.iter().zip(&self.expectations).find(|(rule, found)| {
-            rule.action == Action::Fail && !found.holds
-        });
+        let broken = rules
+            .iter()
+            .zip(&self.expectations)
+            .find(|(rule, found)| rule.action == Action::Fail && !found.holds);
         match broken {
             None => Ok(()),
             Some((rule, found)) => Err(IngestError::ExpectationOfInput {

@@ -87,7 +87,8 @@ impl Resolver<'_> {
             let reason = "a drop rule of the mapping has this name: choose another";
             return Err(ContractError::Name { expectation: expectation.name.clone(), reason });
         }
-        let names: Vec<&String> = expectation.column.iter().chain(expectation.columns.iter().flatten()).collect();
+        let names: Vec<&String> =
+            expectation.column.iter().chain(expectation.columns.iter().flatten()).collect();
         let columns: Vec<usize> =
             names.iter().map(|name| self.column(expectation, name)).collect::<Result<_, _>>()?;
         let (check, bound) = match columns.first() {
@@ -170,13 +171,22 @@ impl Resolver<'_> {
     }
 
     fn must_be_text(&self, expectation: &Expectation, target: &TargetColumn) -> Result<(), ContractError> {
-        if is_text(&target.kind) { Ok(()) } else { Err(wrong_type(expectation, target, "a text (utf8 or dictionary)")) }
+        if is_text(&target.kind) {
+            Ok(())
+        } else {
+            Err(wrong_type(expectation, target, "a text (utf8 or dictionary)"))
+        }
     }
 
     /// A test by the values that the contract itself lists.
-    fn values(&self, expectation: &Expectation, target: &TargetColumn) -> Result<(RowTest, String), ContractError> {
+    fn values(
+        &self,
+        expectation: &Expectation,
+        target: &TargetColumn,
+    ) -> Result<(RowTest, String), ContractError> {
         let values = expectation.values.as_deref().unwrap_or_default();
-        let bound = format!("one of {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let bound =
+            format!("one of {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         let wrong = |literal: &Literal, expected| ContractError::Literal {
             expectation: expectation.name.clone(),
             key: "values",
@@ -236,7 +246,9 @@ impl Resolver<'_> {
                 let ids = column.ids().map_err(failed)?;
                 for row in 0..ids.len() {
                     match ids.get(row) {
-                        Some(IdRef::Int64(id)) => bytes += if integers.insert(id) { BYTES_A_VALUE } else { 0 },
+                        Some(IdRef::Int64(id)) => {
+                            bytes += if integers.insert(id) { BYTES_A_VALUE } else { 0 }
+                        }
                         Some(IdRef::Utf8(_)) => {
                             return Err(ContractError::ListType {
                                 expectation: name(),
@@ -295,7 +307,11 @@ fn range(expectation: &Expectation, target: &TargetColumn) -> Result<RowTest, Co
         });
         let least = min?.or(above?.map(f64::next_up)).unwrap_or(f64::MIN);
         let greatest = max?.or(below?.map(f64::next_down)).unwrap_or(f64::MAX);
-        return if least <= greatest { Ok(RowTest::Floats { least, greatest }) } else { Err(expectation.empty()) };
+        return if least <= greatest {
+            Ok(RowTest::Floats { least, greatest })
+        } else {
+            Err(expectation.empty())
+        };
     }
     let read = |key, literal: &Literal| -> Result<i64, ContractError> {
         match (&target.kind, literal) {
@@ -303,7 +319,9 @@ fn range(expectation: &Expectation, target: &TargetColumn) -> Result<RowTest, Co
             (ColumnKind::Int64, other) => Err(wrong(key, other, "an integer, as the column's values are")),
             (ColumnKind::Money(scale), Literal::Integer(_) | Literal::Text(_)) => {
                 let amount = scale.parse(literal.to_string().as_bytes());
-                amount.map_err(|_| wrong(key, literal, "an amount with at most the column's decimals and 18 digits"))
+                amount.map_err(|_| {
+                    wrong(key, literal, "an amount with at most the column's decimals and 18 digits")
+                })
             }
             (ColumnKind::Money(_), other) => {
                 Err(wrong(key, other, "an exact amount: write it in quotes, such as \"0.01\""))

@@ -42,7 +42,13 @@ pub(crate) struct Candidate {
 
 impl Comparison {
     /// Holds a row back, with the hashes of what is compared of it.
-    pub(crate) fn push(&mut self, candidate: Candidate, parser: &Parser, inspection: &Inspection, row: Row<'_>) {
+    pub(crate) fn push(
+        &mut self,
+        candidate: Candidate,
+        parser: &Parser,
+        inspection: &Inspection,
+        row: Row<'_>,
+    ) {
         let Self { candidates, hashes, key } = self;
         candidates.push(candidate);
         for &index in &inspection.unique {
@@ -75,7 +81,8 @@ fn append_value(parser: &Parser, row: Row<'_>, column: usize, key: &mut Vec<u8>)
     };
     if is_text {
         // Codes depend on which thread came first.
-        return parser.dictionaries[column].with_text(integer as u32, |text| append_text(text.as_bytes(), key));
+        return parser.dictionaries[column]
+            .with_text(integer as u32, |text| append_text(text.as_bytes(), key));
     }
     key.extend_from_slice(&integer.to_le_bytes());
     Some(())
@@ -145,7 +152,9 @@ impl Uniqueness {
         let plan = FilePlan::new(parser, &chunk.header);
         let refused_before = parsed.rejects.len();
         let mut rest = rows;
-        for (candidate, hashes) in comparison.candidates.iter().zip(comparison.hashes.chunks_exact(self.seen.len())) {
+        for (candidate, hashes) in
+            comparison.candidates.iter().zip(comparison.hashes.chunks_exact(self.seen.len()))
+        {
             let row = Row { layout: &parser.layout, bytes: rest };
             rest = &rest[row.len()..];
             let (mut repeated, mut nulls) = (0, 0);

@@ -89,8 +89,10 @@ impl Parser {
     /// The expectation, the value and what was expected.
     fn detail(&self, rule: &Rule, row: Row<'_>) -> String {
         let values: Vec<_> = rule.columns.iter().map(|&column| self.value_text(row, column)).collect();
-        let values: Vec<_> =
-            values.iter().map(|value| value.as_ref().map_or("null".to_owned(), |value| format!("`{value}`"))).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| value.as_ref().map_or("null".to_owned(), |value| format!("`{value}`")))
+            .collect();
         format!("{}: {} is not as expected: {}", rule.name, values.join(", "), shorten(rule.bound.as_bytes()))
     }
 
@@ -119,7 +121,9 @@ impl Parser {
                 let bytes = <[u8; 16]>::try_from(row.bytes(slot)).ok()?;
                 Uuid::from_bytes(bytes).to_string()
             }
-            ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8) => shorten(text(row.bytes(slot)).as_bytes()),
+            ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8) => {
+                shorten(text(row.bytes(slot)).as_bytes())
+            }
         })
     }
 
