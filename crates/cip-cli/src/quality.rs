@@ -51,6 +51,12 @@ fn row(found: &ExpectationReport) -> Vec<String> {
     ]
 }
 
+/// Whether an expectation would stop an ingest of the rows of a sample.
+pub(crate) fn would_stop(found: &ExpectationReport) -> bool {
+    let of_input = found.observed.is_some() || found.violations == 0;
+    found.action == "fail" && !found.holds && (of_input || found.warned > 0)
+}
+
 /// What a person should know of an expectation that only warns.
 pub(crate) fn warning(found: &ExpectationReport) -> Option<String> {
     if found.holds || found.action != "warn" {

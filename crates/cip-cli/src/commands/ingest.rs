@@ -66,7 +66,7 @@ fn dry_run(args: &SourceArgs, common: &Common) -> Result<Answer, CliError> {
     }
     if let Some(report) = &preview.quality {
         text.push_str(&format!("\n{}", quality::text(report)));
-        for found in report.expectations.iter().filter(|found| !found.holds && found.action == "fail") {
+        for found in report.expectations.iter().filter(|found| quality::would_stop(found)) {
             text.push_str(&format!("`{}` would stop an ingest of these rows alone\n", found.name));
         }
     }

@@ -104,7 +104,7 @@ impl Inspection {
             own,
             coded,
             attributes,
-            warnings: bits(&|rule| rule.action == Action::Warn),
+            warnings: bits(&|rule| rule.declared == Action::Warn),
             null_rates: bits(&|rule| matches!(rule.check, Check::NullRate { .. })),
             unique: numbered()
                 .filter(|(_, rule)| matches!(rule.check, Check::Unique))

@@ -140,10 +140,9 @@ impl QualityReport {
 
     /// Stops an ingest whose whole input is not as a failing expectation wants it; `rules` are those of the report.
     pub(crate) fn check(&self, rules: &[Rule]) -> Result<(), IngestError> {
-        let broken = rules
-            .iter()
-            .zip(&self.expectations)
-            .find(|(rule, found)| rule.action == Action::Fail && !found.holds);
+        let of_input = |rule: &Rule| !matches!(rule.check, Check::Row(_) | Check::Unique);
+        let broken = (rules.iter().zip(&self.expectations))
+            .find(|(rule, found)| of_input(rule) && rule.action == Action::Fail && !found.holds);
         match broken {
             None => Ok(()),
             Some((rule, found)) => Err(IngestError::ExpectationOfInput {

@@ -44,7 +44,10 @@ impl Parser {
         if violated != 0 {
             parsed.tally.add(violated, |counts| &mut counts.violations);
             if let Some(rule) = inspection.decides(violated) {
-                return self.refuse(inspection, rule, row, parsed);
+                // On a sample, what would end an ingest is kept.
+                if self.refuse(inspection, rule, row, parsed)? == Admission::Dropped {
+                    return Ok(Admission::Dropped);
+                }
             }
         }
         let time = inspection.wants_times.then(|| row.user_and_time().1);
