@@ -206,3 +206,22 @@ impl Uniqueness {
         Ok(self.budget.require("telling rows apart for `unique`", needed)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_beyond_half_of_the_memory_are_refused_with_what_would_do() {
+        let full = |keys| Uniqueness {
+            seen: vec![SeenKeys { sets: Vec::new(), keys }, SeenKeys { sets: Vec::new(), keys: 1 << 20 }],
+            budget: MemoryBudget::from_mib(512),
+        };
+        let fit = (512 << 20) / 80 - (1 << 20);
+        full(fit).check_memory().unwrap();
+        assert_eq!(
+            full(fit + (1 << 20)).check_memory().unwrap_err().to_string(),
+            "telling rows apart for `unique` needs at least 592.0MiB of memory, but the budget is 512MiB: give it 592.0MiB or more"
+        );
+    }
+}
