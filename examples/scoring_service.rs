@@ -1,4 +1,5 @@
-//! Scoring inside a service: a model that was trained elsewhere, on the events that the service holds of a visitor.
+//! Scoring inside a service: a model that was trained elsewhere, on the events that the service holds of a visitor, and why
+//! it says what it says.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
 
@@ -8,7 +9,9 @@ use cip::core::{EventBatch, Id, IdRef, TimeRange, Timestamp};
 use cip::features::{Feature, Features};
 use cip::ingest::{Ingest, SourceMapping};
 use cip::line::Line;
-use cip::propensity::{BoostedTrees, FeatureMatrix, IdSplit, PropensityModel, probability};
+use cip::propensity::{
+    BoostedTrees, Calibration, Explainer, FeatureMatrix, IdSplit, PropensityModel, Reason, reasons,
+};
 use cip::scoring::{ScoringTable, TrainingSet};
 use cip::store::EventStore;
 use cip::synth::{Generator, World};
@@ -24,29 +27,47 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // From here on it is the service: the model is read once, and visitors come one by one.
     let model = PropensityModel::read_from(&file[..])?;
+    let explainer = Explainer::new(model.trees());
     let now: Timestamp = "2019-12-01".parse()?;
     let window = TimeRange::new("2019-10-31".parse()?, now)?;
     for visitor in visitors(&store, 5)? {
-        let score = score(&model, window, &events_of(&store, visitor.clone())?)?;
-        match score {
-            Some(score) => println!("visitor {visitor}: {:>4.1} % to buy within 30 days", 100.0 * score),
+        match score(&model, &explainer, window, &events_of(&store, visitor.clone())?)? {
+            Some(prospect) => {
+                println!("visitor {visitor}: {:>4.1} % to buy within 30 days", 100.0 * prospect.score);
+                for Reason { feature, value, contribution } in prospect.reasons {
+                    let value = value.map_or("unknown".to_owned(), |value| value.to_string());
+                    println!("    {contribution:+.2}  {feature} {value}");
+                }
+            }
             None => println!("visitor {visitor}: nothing is known of the last 31 days"),
         }
     }
     Ok(())
 }
 
-/// The probability that the one user of these events buys; none where there are none in the window.
+/// How likely a visitor is to buy, and why.
+struct Prospect {
+    score: f64,
+    /// The three things that moved it most.
+    reasons: Vec<Reason>,
+}
+
+/// What the model says of the one user of these events; nothing where there are none in the window.
 fn score(
     model: &PropensityModel,
+    explainer: &Explainer,
     window: TimeRange,
     events: &[EventBatch],
-) -> Result<Option<f64>, Box<dyn Error>> {
+) -> Result<Option<Prospect>, Box<dyn Error>> {
     let Some(first) = events.first() else { return Ok(None) };
     let known = Features::new(window, first.schema())?.with_columns(&FEATURES)?.matrix(events)?;
-    let features = FeatureMatrix::from_batches(model.trees().features(), &[known])?;
+    let names = model.trees().features();
+    let features = FeatureMatrix::from_batches(names, &[known])?;
     let margins = model.trees().margins(&features.view())?;
-    Ok(margins.first().map(|&margin| probability(margin)))
+    let Some(&margin) = margins.first() else { return Ok(None) };
+    let contributions = explainer.contributions(&features.view())?;
+    let reasons = reasons(names, features.view().row(0), contributions.row(0), 3);
+    Ok(Some(Prospect { score: model.score(margin), reasons }))
 }
 
 /// What runs every night: features of the past with what came of them, and a model of it as a file.
@@ -61,8 +82,10 @@ fn nightly(store: &EventStore, folder: &std::path::Path) -> Result<Vec<u8>, Box<
     let table = ScoringTable::open(&path)?;
     let columns = table.columns_without(&["label"]);
     let memory = "256MiB".parse()?;
-    let set = TrainingSet::read(&table, &columns, "label", IdSplit::new(0.2, 7)?, memory)?;
-    let trained = set.evaluate(set.fit(BoostedTrees::params(7).with_trees(60).with_leaves(15))?)?;
+    let split = IdSplit::new(0.2, 7)?.with_calibration(IdSplit::CALIBRATION_SHARE)?;
+    let set = TrainingSet::read(&table, &columns, "label", split, memory)?;
+    let trees = set.fit(BoostedTrees::params(7).with_trees(60).with_leaves(15))?;
+    let trained = set.evaluate(trees, Calibration::Platt)?;
     let top = trained.evaluation.lift_at(0.05).ok_or("no such fraction")?;
     println!(
         "{} visitors held out: the best 5 % buy {:.1} times as often as all",

@@ -174,6 +174,32 @@ pub fn scores(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
     Arc::new(Schema::new(ids.into_iter().chain(own).collect::<Vec<_>>()))
 }
 
+/// `scores` with explanations: behind the columns of [`scores`] the margin of a row of which nothing is known, `base`, and what
+/// each of `features` adds to it, `contribution_` and its name.
+pub fn explained_scores<'a>(
+    ids: impl IntoIterator<Item = Field>,
+    features: impl IntoIterator<Item = &'a str>,
+) -> SchemaRef {
+    let scores = scores(ids);
+    let base = Field::new("base", DataType::Float64, false);
+    let contributions = (features.into_iter())
+        .map(|feature| Field::new(format!("contribution_{feature}"), DataType::Float64, false));
+    let own = scores.fields().iter().map(|field| field.as_ref().clone());
+    Arc::new(Schema::new(own.chain([base]).chain(contributions).collect::<Vec<_>>()))
+}
+
+/// `feature_effects`: one row a feature of a model. Sorted by mean_magnitude, the greatest first.
+pub fn feature_effects() -> SchemaRef {
+    let number = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("feature", DataType::Utf8, false),
+        number("mean_magnitude"),
+        number("share"),
+        number("lowest"),
+        number("highest"),
+    ]))
+}
+
 /// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment. In the order of the
 /// table.
 pub fn assignments(id: &str, ids: IdType) -> SchemaRef {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cip_core::MemoryBudget;
 
 use crate::contract::error::ContractError;
+use crate::format::FileFormat;
 
 /// Why files did not become a store. Nothing was written then.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,7 @@ pub enum IngestError {
         source: io::Error,
     },
     /// No file to read.
-    #[error("no source files in {}: expected files ending in .csv, .csv.gz or .csv.zst", path.display())]
+    #[error("no source files in {}: expected files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst", path.display())]
     NoSources {
         /// The folder, or the empty list's stand-in.
         path: PathBuf,
@@ -196,6 +197,20 @@ pub enum MappingError {
         /// The type that every store has.
         expected: &'static str,
     },
+    /// A delimiter where fields have none.
+    #[error("files of {format:?} have no delimiter: leave `delimiter` or `format` out")]
+    NoDelimiter {
+        /// The format.
+        format: FileFormat,
+    },
+    /// Names for files without a header line that leave a column out, or stand twice for as many fields.
+    #[error("`without_header` of {fields} fields must {}", without_header(column.as_ref()))]
+    WithoutHeader {
+        /// How many names there are.
+        fields: usize,
+        /// The column that the mapping reads and that does not stand there once.
+        column: Option<String>,
+    },
     /// A delimiter that cannot be told from the text.
     #[error(
         "the delimiter {delimiter:?} cannot split fields: choose an ASCII character other than the quote and line ends"
@@ -212,4 +227,11 @@ pub enum MappingError {
         /// The limit.
         limit: usize,
     },
+}
+
+fn without_header(column: Option<&String>) -> String {
+    match column {
+        Some(column) => format!("name `{column}`, which the mapping reads, once"),
+        None => "stand once: files are told by the number of their fields".to_owned(),
+    }
 }

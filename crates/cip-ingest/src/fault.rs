@@ -6,8 +6,9 @@ use cip_core::MoneyFault;
 use cip_core::table::SessionIdType;
 
 use crate::file_plan::{ColumnPlan, FilePlan};
+use crate::format::json_fault;
 use crate::parse::Parser;
-use crate::record::{split_fields, trim_line_end};
+use crate::record::{FieldSpan, trim_line_end};
 use crate::reject::{Reason, Reject};
 use crate::rule::TimeFormat;
 use crate::source::{Chunk, MAX_RAW_BYTES};
@@ -55,32 +56,17 @@ impl Parser {
         if fault.reason == Reason::TooLong {
             return too_long(text, lines, offset, (end - start) as u64);
         }
+        let (format, names) = (chunk.header.format, &chunk.header.names);
         let mut fields = Vec::new();
         // Where a quote is followed by text, the fields before it are not asked for.
-        let _ = split_fields(text, self.delimiter, &mut fields);
+        let _ = format.split(text, names, &mut fields);
         let field = fault.column.and_then(|column| match plan.columns[column] {
             ColumnPlan::Field(field) => Some(field),
             ColumnPlan::Constant { .. } => None,
         });
-        let detail = match (fault.reason, field.zip(fault.column)) {
-            _ if fault.violation.is_some() => String::new(),
-            (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
-            (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
-            (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
-            (Reason::MissingValue, _) => "empty, but the column is not nullable".to_owned(),
-            (_, Some((field, column))) => {
-                let span = fields[field];
-                format!(
-                    "`{}` is not {}",
-                    shorten(&text[span.start..span.end]),
-                    expected(&self.columns[column].kind)
-                )
-            }
-            (_, None) => String::new(),
-        };
         let (detail, stops) = match &fault.violation {
             Some(violation) => (violation.detail.clone(), violation.stops.clone()),
-            None => (detail, None),
+            None => (self.parse_detail(plan, fault, chunk, text, &fields, field), None),
         };
         Reject {
             line: lines + 1,
@@ -91,6 +77,34 @@ impl Parser {
             detail,
             raw: text[..text.len().min(MAX_RAW_BYTES)].to_vec(),
             stops,
+        }
+    }
+
+    /// Says why a record cannot be parsed.
+    fn parse_detail(
+        &self,
+        plan: &FilePlan<'_>,
+        fault: &Fault,
+        chunk: &Chunk,
+        text: &[u8],
+        fields: &[FieldSpan],
+        field: Option<usize>,
+    ) -> String {
+        match (fault.reason, field.zip(fault.column)) {
+            (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
+            (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
+            (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
+            (Reason::InvalidJson, _) => json_fault(text, &chunk.header.names),
+            (Reason::MissingValue, _) => "empty, but the column is not nullable".to_owned(),
+            (_, Some((field, column))) => {
+                let span = fields[field];
+                format!(
+                    "`{}` is not {}",
+                    shorten(&text[span.start..span.end]),
+                    expected(&self.columns[column].kind)
+                )
+            }
+            (_, None) => String::new(),
         }
     }
 }
@@ -125,6 +139,8 @@ fn expected(kind: &ColumnKind) -> String {
         ColumnKind::Int64 => "a 64-bit integer".to_owned(),
         ColumnKind::Float64 => "a finite number".to_owned(),
         ColumnKind::Timestamp(TimeFormat::Iso8601) => "a time such as 2019-10-01 00:00:00 UTC".to_owned(),
+        ColumnKind::Timestamp(TimeFormat::BasicDate) => "a date such as 20191001".to_owned(),
+        ColumnKind::Timestamp(TimeFormat::MonthFirst) => "a time such as 10/1/2019 8:26".to_owned(),
         ColumnKind::Timestamp(_) => "a whole number of seconds or milliseconds since 1970".to_owned(),
         ColumnKind::Money(scale) => {
             format!("an amount with at most {} decimals and 18 digits", scale.decimals())

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::record::{FieldSpan, unescape};
+use crate::record::{Escape, FieldSpan, unescape};
 
 /// The text of a field, with the bytes that follow it: words are read across its end.
 #[derive(Debug, Clone, Copy)]
@@ -150,10 +150,9 @@ pub(crate) struct SplitFields<'a> {
 impl Fields for SplitFields<'_> {
     fn field<'a>(&'a self, index: usize, buffer: &'a mut Vec<u8>) -> FieldText<'a> {
         let span = self.spans[index];
-        if span.escaped {
-            FieldText::alone(unescape(&self.text[span.start..span.end], true, buffer))
-        } else {
-            FieldText::new(self.text, span.start, span.end - span.start)
+        match span.escape {
+            Escape::None => FieldText::new(self.text, span.start, span.end - span.start),
+            escape => FieldText::alone(unescape(&self.text[span.start..span.end], escape, buffer)),
         }
     }
 

@@ -2,20 +2,24 @@
 
 use std::path::Path;
 
+use indexmap::IndexSet;
+
 use crate::error::IngestError;
+use crate::format::{RecordFormat, object_keys};
 use crate::mapping::SourceMapping;
-use crate::record::{split_fields, trim_line_end, unescape};
+use crate::record::{trim_line_end, unescape};
 use crate::source::Header;
 
-/// Returns the columns of a file whose first record is `record`.
+/// Returns the columns of a file whose first record is `record`, where its records are written in `format`.
 ///
 /// # Errors
 /// [`IngestError::EmptyFile`], [`IngestError::NotText`], and [`IngestError::Header`] where a column that the
-/// mapping reads is missing or stands twice.
+/// mapping reads is missing or stands twice; of JSON objects, where the first has none of the columns.
 pub(crate) fn read_header(
     path: &Path,
     record: &[u8],
     mapping: &SourceMapping,
+    format: RecordFormat,
 ) -> Result<Header, IngestError> {
     let wanted = mapping.source_columns();
     let line = trim_line_end(record);
@@ -36,15 +40,25 @@ pub(crate) fn read_header(
         missing,
         found: shorten(text),
     };
+    if format == RecordFormat::NdJson {
+        // A first record that is broken is rejected as any other.
+        let keys = object_keys(line).unwrap_or_default();
+        if !keys.is_empty() && !wanted.iter().any(|&name| keys.iter().any(|key| key == name)) {
+            return Err(refuse(format!("all of `{}`", wanted.join("`, `"))));
+        }
+        let others = keys.into_iter().filter(|key| !wanted.contains(&key.as_str()));
+        let names: IndexSet<String> = wanted.iter().map(|&name| name.to_owned()).chain(others).collect();
+        return Ok(Header { names: names.into_iter().collect(), lines: 0, format });
+    }
     let mut spans = Vec::new();
-    if split_fields(line, mapping.delimiter(), &mut spans).is_err() {
+    if format.split(line, &[], &mut spans).is_err() {
         return Err(refuse("a header with closed quotes".to_owned()));
     }
     let mut buffer = Vec::new();
     let names: Vec<String> = spans
         .iter()
         .map(|span| {
-            String::from_utf8_lossy(unescape(&line[span.start..span.end], span.escaped, &mut buffer))
+            String::from_utf8_lossy(unescape(&line[span.start..span.end], span.escape, &mut buffer))
                 .into_owned()
         })
         .collect();
@@ -57,10 +71,13 @@ pub(crate) fn read_header(
         })
         .collect();
     if !missing.is_empty() {
-        return Err(refuse(missing.join(", ")));
+        return match mapping.columns_without_header(names.len()) {
+            Some(names) => Ok(Header { names: names.to_vec(), lines: 0, format }),
+            None => Err(refuse(missing.join(", "))),
+        };
     }
     let lines = 1 + memchr::memchr_iter(b'\n', line).count() as u64;
-    Ok(Header { names, lines })
+    Ok(Header { names, lines, format })
 }
 
 fn shorten(text: &str) -> String {

@@ -134,7 +134,7 @@ impl Ingest {
         &self.mapping
     }
 
-    /// Reads `sources` (files, or folders of `.csv`, `.csv.gz` and `.csv.zst`) into a store at `target`, which replaces
+    /// Reads `sources` (files, or folders of `.csv`, `.tsv`, `.ndjson` and `.jsonl`, plain, `.gz` or `.zst`) into a store at `target`, which replaces
     /// a store that was there. Files are ordered by name.
     ///
     /// # Errors
@@ -252,7 +252,7 @@ impl Ingest {
                 }
             }
             if plan.partitions > 1 {
-                plan.sample(&mut file, source, self.mapping.delimiter(), |chunk| {
+                plan.sample(&mut file, source, |chunk| {
                     parser.parse(chunk, |row| sample.push(&row.key()));
                 })?;
             }

@@ -23,6 +23,7 @@ mod error;
 mod fault;
 mod field;
 mod file_plan;
+mod format;
 mod header;
 mod ingest;
 mod interner;
@@ -53,6 +54,7 @@ pub use contract::expectation::{Action, Expect, Expectation, LengthUnit, Literal
 pub use contract::quality::{ExpectationReport, QualityReport};
 pub use contract::{Contract, ContractBuilder};
 pub use error::{IngestError, MappingError};
+pub use format::FileFormat;
 pub use ingest::Ingest;
 pub use mapping::{SourceMapping, SourceMappingBuilder};
 pub use preview::{ColumnPreview, Preview};

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MappingError;
+use crate::format::{FileFormat, RecordFormat};
 use crate::rule::{ColumnRule, Condition, DropRule};
 use crate::target::{TargetColumn, target};
 
@@ -48,20 +49,15 @@ pub struct SourceMapping {
 #[serde(deny_unknown_fields)]
 pub struct SourceMappingBuilder {
     name: String,
-    #[serde(default = "comma", skip_serializing_if = "is_comma")]
-    delimiter: char,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<FileFormat>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delimiter: Option<char>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    without_header: Vec<Vec<String>>,
     columns: IndexMap<String, ColumnRule>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     drop: Vec<DropRule>,
-}
-
-fn comma() -> char {
-    ','
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_comma(delimiter: &char) -> bool {
-    *delimiter == ','
 }
 
 impl SourceMappingBuilder {
@@ -78,9 +74,23 @@ impl SourceMappingBuilder {
         self
     }
 
-    /// Splits fields at another character than the comma.
+    /// Splits the fields of CSV at this character; without it at the first of comma, semicolon, tab and vertical bar by which a
+    /// file's header has all columns.
     pub fn with_delimiter(mut self, delimiter: char) -> Self {
-        self.delimiter = delimiter;
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Reads files in this format; without it a file that starts with `{` is read as JSON lines and any other as CSV.
+    pub fn with_format(mut self, format: FileFormat) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Names the columns of files without a header line, which are told by the number of their fields. May be given for several
+    /// numbers.
+    pub fn with_columns_without_header(mut self, columns: &[&str]) -> Self {
+        self.without_header.push(columns.iter().map(|&column| column.to_owned()).collect());
         self
     }
 
@@ -100,7 +110,9 @@ impl SourceMapping {
     pub fn builder(name: &str) -> SourceMappingBuilder {
         SourceMappingBuilder {
             name: name.to_owned(),
-            delimiter: ',',
+            format: None,
+            delimiter: None,
+            without_header: Vec::new(),
             columns: IndexMap::new(),
             drop: Vec::new(),
         }
@@ -116,8 +128,8 @@ impl SourceMapping {
         rules.build()
     }
 
-    /// The mappings that come with the crate: `rees46`, `online-retail`, `streamflow`.
-    pub const BUILT_IN: [&'static str; 3] = ["rees46", "online-retail", "streamflow"];
+    /// The mappings that come with the crate: `rees46`, `online-retail`, `streamflow`, `cdnow`.
+    pub const BUILT_IN: [&'static str; 4] = ["rees46", "online-retail", "streamflow", "cdnow"];
 
     /// Returns a mapping that comes with the crate, or none of that name.
     pub fn built_in(name: &str) -> Option<Self> {
@@ -125,6 +137,7 @@ impl SourceMapping {
             "rees46" => include_str!("../mappings/rees46.toml"),
             "online-retail" => include_str!("../mappings/online-retail.toml"),
             "streamflow" => include_str!("../mappings/streamflow.toml"),
+            "cdnow" => include_str!("../mappings/cdnow.toml"),
             _ => return None,
         };
         Self::from_toml(text).ok()
@@ -135,8 +148,15 @@ impl SourceMapping {
         &self.rules.name
     }
 
-    pub(crate) fn delimiter(&self) -> u8 {
-        self.rules.delimiter as u8
+    /// Returns what a file that starts with `start` may be written in, the likeliest first.
+    pub(crate) fn formats(&self, start: &[u8]) -> Vec<RecordFormat> {
+        let delimiter = self.rules.delimiter.map(|delimiter| delimiter as u8);
+        RecordFormat::candidates(self.rules.format, delimiter, start)
+    }
+
+    /// The names of so many columns of a file without a header line.
+    pub(crate) fn columns_without_header(&self, fields: usize) -> Option<&[String]> {
+        self.rules.without_header.iter().find(|names| names.len() == fields).map(Vec::as_slice)
     }
 
     /// The schema of the events that it makes: the contract's columns in their order, then the others as mapped.
@@ -178,9 +198,17 @@ impl SourceMapping {
     }
 
     fn check(&self) -> Result<(), MappingError> {
-        if !self.rules.delimiter.is_ascii() || matches!(self.rules.delimiter, '"' | '\n' | '\r') {
-            return Err(MappingError::Delimiter { delimiter: self.rules.delimiter });
+        if let Some(delimiter) = self.rules.delimiter
+            && (!delimiter.is_ascii() || matches!(delimiter, '"' | '\n' | '\r'))
+        {
+            return Err(MappingError::Delimiter { delimiter });
         }
+        if let (Some(format @ (FileFormat::Blanks | FileFormat::NdJson)), Some(_)) =
+            (self.rules.format, self.rules.delimiter)
+        {
+            return Err(MappingError::NoDelimiter { format });
+        }
+        self.check_without_header()?;
         for required in [column::EVENT_TIME, column::EVENT_TYPE] {
             let rule = self.rules.columns.get(required).ok_or(MappingError::Required { column: required })?;
             if rule.nullable {
@@ -203,6 +231,21 @@ impl SourceMapping {
             });
         }
         self.schema().map(|_| ())
+    }
+
+    fn check_without_header(&self) -> Result<(), MappingError> {
+        let wanted = self.source_columns();
+        for (index, names) in self.rules.without_header.iter().enumerate() {
+            let fields = names.len();
+            let once = |name: &&&str| names.iter().filter(|candidate| *candidate == **name).count() == 1;
+            let missing = wanted.iter().find(|name| !once(name));
+            let twice = self.rules.without_header[..index].iter().any(|before| before.len() == fields);
+            if missing.is_some() || twice {
+                let column = missing.map(|&name| name.to_owned());
+                return Err(MappingError::WithoutHeader { fields, column });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -16,9 +16,10 @@ use crate::error::IngestError;
 use crate::fault::{Fault, money_reason, too_long};
 use crate::field::{FieldText, Fields, PlainFields, SplitFields};
 use crate::file_plan::{ColumnPlan, FilePlan};
+use crate::format::RecordFormat;
 use crate::interner::{DictionaryCache, SharedDictionary};
 use crate::mapping::SourceMapping;
-use crate::record::{FieldSpan, RecordEnd, record_end, split_fields, trim_line_end};
+use crate::record::{FieldSpan, RecordEnd, trim_line_end};
 use crate::reject::{Reason, Reject};
 use crate::row::{Row, RowLayout, SlotKind};
 use crate::row_builder::RowBuilder;
@@ -33,7 +34,6 @@ pub(crate) const BLANK_LINE: &str = "blank_line";
 
 /// Turns records into rows; shared by all threads.
 pub(crate) struct Parser {
-    pub(crate) delimiter: u8,
     pub(crate) columns: Vec<TargetColumn>,
     pub(crate) layout: RowLayout,
     /// One for each column; only dictionary columns use theirs.
@@ -103,7 +103,6 @@ impl Parser {
         let drops =
             mapping.drops().map(|(rule, column, condition)| (rule.to_owned(), column.to_owned(), condition));
         Ok(Self {
-            delimiter: mapping.delimiter(),
             layout: RowLayout::new(&columns, attributes.as_ref().map(Attributes::columns)),
             attributes,
             drops: drops.collect(),
@@ -133,7 +132,7 @@ impl Parser {
             tally: Tally::new(self.inspection.as_ref().map_or(0, |inspection| inspection.rules().len())),
             ..ParsedChunk::default()
         };
-        let data = &*chunk.data;
+        let (data, format) = (&*chunk.data, chunk.header.format);
         if let Some(length) = chunk.oversized {
             parsed.rows = 1;
             parsed.lines = 1;
@@ -143,8 +142,11 @@ impl Parser {
         let Scratch { mut structure, mut spans, mut work } = self.take_scratch();
         let mut at = 0;
         while at < data.len() {
-            structure.scan(&data[at..], self.delimiter);
             let start = at;
+            match format {
+                RecordFormat::Csv { delimiter } => structure.scan(&data[at..], delimiter),
+                RecordFormat::Blanks | RecordFormat::NdJson => structure.clear(),
+            }
             let mut ends = structure.ends();
             for &line in structure.lines() {
                 let end = start + line as usize + 1;
@@ -169,8 +171,8 @@ impl Parser {
             if at > start {
                 continue;
             }
-            // A record with quotes, a long one, or the last one, which may have no line end.
-            let (end, outcome) = match record_end(data, at, self.delimiter, true) {
+            // A record with quotes, a long one, one that is no CSV, or the last one, which may have no line end.
+            let (end, outcome) = match format.record_end(data, at, true) {
                 RecordEnd::Whole(end) => {
                     (end, self.record(&plan, chunk, (at, end), &mut spans, &mut work, &mut parsed, &mut emit))
                 }
@@ -227,8 +229,11 @@ impl Parser {
             parsed.blank_lines += 1;
             return Ok(());
         }
-        if split_fields(text, self.delimiter, spans).is_err() {
-            return Err(Fault::of_record(Reason::TextAfterQuote));
+        let format = chunk.header.format;
+        format.split(text, &chunk.header.names, spans).map_err(Fault::of_record)?;
+        if spans.is_empty() && format == RecordFormat::Blanks {
+            parsed.blank_lines += 1;
+            return Ok(());
         }
         if spans.len() != plan.fields {
             return Err(Fault::of_record(Reason::FieldCount));

@@ -101,18 +101,17 @@ impl Plan {
         &self,
         file: &mut OpenFile,
         source: &Source,
-        delimiter: u8,
         mut visit: impl FnMut(&Chunk),
     ) -> Result<(), IngestError> {
         if source.compression != Compression::None {
-            visit(&file.next_chunk(HEAD_BYTES, delimiter, &SpareBuffers::new(0))?);
+            visit(&file.next_chunk(HEAD_BYTES, &SpareBuffers::new(0))?);
             return Ok(());
         }
         let probes =
             (u128::from(PROBES) * 4 * u128::from(source.bytes) / u128::from(self.total_bytes)).max(1) as u64;
         for probe in 0..probes {
             let offset = source.bytes / probes * probe;
-            if let Some(chunk) = file.probe(offset, PROBE_BYTES as usize, delimiter)? {
+            if let Some(chunk) = file.probe(offset, PROBE_BYTES as usize)? {
                 visit(&chunk);
             }
         }

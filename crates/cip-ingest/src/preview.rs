@@ -1,8 +1,9 @@
 //! A look at sources before they are ingested: what a sample of their rows becomes.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, cast::AsArray};
@@ -15,8 +16,9 @@ use crate::buffer::SpareBuffers;
 use crate::contract::quality::QualityReport;
 use crate::contract::resolve::Extent;
 use crate::error::IngestError;
+use crate::format::RecordFormat;
 use crate::ingest::Ingest;
-use crate::source::{OpenFile, Source, find_sources};
+use crate::source::{Header, OpenFile, Source, find_sources};
 use crate::target::Fill;
 
 /// Files that are looked into, evenly spaced by name, and the bytes of rows that are read of each.
@@ -113,14 +115,11 @@ impl Ingest {
     fn sample(&self, source: &Source, folder: &Path) -> Result<PathBuf, IngestError> {
         let path = folder.join(&source.name);
         let io = |source| IngestError::Io { action: "write", path: path.clone(), source };
-        let delimiter = self.mapping().delimiter();
         let mut file = OpenFile::open(0, source, self.mapping())?;
-        let names: Vec<_> =
-            file.header().names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+        let header = Arc::clone(file.header());
         let mut out = BufWriter::new(File::create(&path).map_err(io)?);
-        let header = names.join(&char::from(delimiter).to_string());
-        let chunk = file.next_chunk(BYTES_A_FILE, delimiter, &SpareBuffers::new(1))?;
-        writeln!(out, "{header}")
+        let chunk = file.next_chunk(BYTES_A_FILE, &SpareBuffers::new(1))?;
+        write_header(&mut out, &header)
             .and_then(|()| out.write_all(&chunk.data))
             .and_then(|()| out.flush())
             .map_err(io)?;
@@ -170,6 +169,17 @@ impl Ingest {
         }
         Ok(columns)
     }
+}
+
+/// Writes the header line of a file that has one.
+fn write_header(out: &mut impl Write, header: &Header) -> io::Result<()> {
+    let separator = match header.format {
+        _ if header.lines == 0 => return Ok(()),
+        RecordFormat::Csv { delimiter } => char::from(delimiter).to_string(),
+        RecordFormat::Blanks | RecordFormat::NdJson => return writeln!(out, "{}", header.names.join(" ")),
+    };
+    let names = header.names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+    writeln!(out, "{}", names.collect::<Vec<_>>().join(&separator))
 }
 
 /// Keeps the first distinct values.

@@ -107,8 +107,18 @@ pub(crate) fn last_record_end(data: &[u8], delimiter: u8) -> usize {
 pub(crate) struct FieldSpan {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Whether `""` inside stands for one quote.
-    pub(crate) escaped: bool,
+    pub(crate) escape: Escape,
+}
+
+/// How a field's text differs from its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// Not at all.
+    None,
+    /// `""` stands for one quote.
+    Quotes,
+    /// Backslashes, as in a JSON string.
+    Json,
 }
 
 /// A record whose closing quote is followed by more text.
@@ -127,8 +137,8 @@ pub(crate) fn split_fields(
         if record.get(start) == Some(&b'"') {
             let closing = closing_quote(record, start + 1, record.len()).ok_or(TextAfterQuote)?;
             let text = &record[start + 1..closing];
-            let escaped = memchr(b'"', text).is_some();
-            fields.push(FieldSpan { start: start + 1, end: closing, escaped });
+            let escape = if memchr(b'"', text).is_some() { Escape::Quotes } else { Escape::None };
+            fields.push(FieldSpan { start: start + 1, end: closing, escape });
             match record.get(closing + 1) {
                 None => return Ok(()),
                 Some(&byte) if byte == delimiter => start = closing + 2,
@@ -137,11 +147,11 @@ pub(crate) fn split_fields(
         } else {
             match memchr(delimiter, &record[start..]) {
                 Some(length) => {
-                    fields.push(FieldSpan { start, end: start + length, escaped: false });
+                    fields.push(FieldSpan { start, end: start + length, escape: Escape::None });
                     start += length + 1;
                 }
                 None => {
-                    fields.push(FieldSpan { start, end: record.len(), escaped: false });
+                    fields.push(FieldSpan { start, end: record.len(), escape: Escape::None });
                     return Ok(());
                 }
             }
@@ -155,12 +165,20 @@ pub(crate) fn trim_line_end(record: &[u8]) -> &[u8] {
     record.strip_suffix(b"\r").unwrap_or(record)
 }
 
-/// Returns a field's text, with escaped quotes undone in `buffer`.
-pub(crate) fn unescape<'a>(text: &'a [u8], escaped: bool, buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    if !escaped {
-        return text;
-    }
+/// Returns a field's text, with escapes undone in `buffer`.
+pub(crate) fn unescape<'a>(text: &'a [u8], escape: Escape, buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer.clear();
+    match escape {
+        Escape::None => return text,
+        Escape::Json => {
+            let quoted = [b"\"", text, b"\""].concat();
+            // It was read as JSON once.
+            let text: String = serde_json::from_slice(&quoted).unwrap_or_default();
+            buffer.extend_from_slice(text.as_bytes());
+            return buffer;
+        }
+        Escape::Quotes => (),
+    }
     let mut rest = text;
     while let Some(place) = memchr(b'"', rest) {
         buffer.extend_from_slice(&rest[..=place]);
@@ -196,7 +214,7 @@ mod tests {
         Ok(spans
             .iter()
             .map(|span| {
-                let text = unescape(&record.as_bytes()[span.start..span.end], span.escaped, &mut buffer);
+                let text = unescape(&record.as_bytes()[span.start..span.end], span.escape, &mut buffer);
                 String::from_utf8(text.to_vec()).unwrap()
             })
             .collect())

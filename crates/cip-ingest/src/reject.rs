@@ -17,6 +17,8 @@ pub enum Reason {
     UnclosedQuote,
     /// `text_after_quote`: a closing quote is followed by more text.
     TextAfterQuote,
+    /// `invalid_json`: the line is not a JSON object, or has a key twice.
+    InvalidJson,
     /// `too_long`: the record is longer than 1 MiB.
     TooLong,
     /// `missing_value`: an empty field in a column that is not nullable.
@@ -60,6 +62,7 @@ impl Reason {
             Self::FieldCount => "field_count",
             Self::UnclosedQuote => "unclosed_quote",
             Self::TextAfterQuote => "text_after_quote",
+            Self::InvalidJson => "invalid_json",
             Self::TooLong => "too_long",
             Self::MissingValue => "missing_value",
             Self::InvalidUtf8 => "invalid_utf8",

@@ -59,6 +59,10 @@ pub enum TimeFormat {
     EpochSeconds,
     /// Whole milliseconds since 1970-01-01T00:00:00Z.
     EpochMillis,
+    /// `20191001`: a day in the basic format of ISO 8601.
+    BasicDate,
+    /// `10/1/2019 8:26`, `10/01/2019 08:26:30`, `10/1/2019`: the month first; UTC.
+    MonthFirst,
 }
 
 /// A value that replaces a column's constant where another column of the row fits.

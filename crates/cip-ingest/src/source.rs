@@ -11,8 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
+use crate::format::RecordFormat;
 use crate::mapping::SourceMapping;
-use crate::record::{MAX_RECORD_BYTES, RecordEnd, last_record_end, record_end};
+use crate::record::{MAX_RECORD_BYTES, RecordEnd};
 
 /// Bytes kept of a line that is rejected for its length.
 pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
@@ -33,12 +34,22 @@ pub(crate) enum Compression {
     Zstd,
 }
 
+/// Bytes that are read at once until the first record is there.
+const STEP: usize = 64 << 10;
+
 /// Buffers of chunks that are kept to be used again.
 const SPARE_BUFFERS: usize = 2;
 
-const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".csv.zst"];
+const ENDINGS: [&str; 4] = [".csv", ".tsv", ".ndjson", ".jsonl"];
 
-/// Returns the files behind `paths` (files, and folders of files ending in .csv, .csv.gz or .csv.zst), by name.
+/// Whether a file of a folder is a source, by its name in lower case.
+fn is_source(name: &str) -> bool {
+    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    !name.starts_with('.') && ENDINGS.iter().any(|ending| plain.ends_with(ending))
+}
+
+/// Returns the files behind `paths` (files, and folders of files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst), by
+/// name.
 pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError> {
     let io = |action, path: &Path| {
         let path = path.to_owned();
@@ -51,8 +62,7 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
             for entry in fs::read_dir(path).map_err(io("read", path))? {
                 let entry = entry.map_err(io("read", path))?;
                 let name = entry.file_name().to_string_lossy().to_lowercase();
-                let is_source = !name.starts_with('.') && ENDINGS.iter().any(|ending| name.ends_with(ending));
-                if is_source && entry.path().is_file() {
+                if is_source(&name) && entry.path().is_file() {
                     files.push(entry.path());
                 }
             }
@@ -129,12 +139,13 @@ pub(crate) struct FinishedFile {
     pub(crate) xxh3: String,
 }
 
-/// The first line of a file, split and matched with the mapping.
+/// The columns of a file, matched with the mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) names: Vec<String>,
-    /// Lines that the header takes (1, more where a name has a line end).
+    /// Lines that the header takes: mostly 1, more where a name has a line end, none where records say it themselves.
     pub(crate) lines: u64,
+    pub(crate) format: RecordFormat,
 }
 
 impl Header {
@@ -183,7 +194,7 @@ impl ChunkReader {
                 none.insert(OpenFile::open(self.next - 1, source, &self.mapping)?)
             }
         };
-        let mut chunk = file.next_chunk(self.chunk_bytes, self.mapping.delimiter(), &self.spare)?;
+        let mut chunk = file.next_chunk(self.chunk_bytes, &self.spare)?;
         chunk.bytes_read += self.bytes_before;
         if chunk.finished.is_some() {
             self.bytes_before = chunk.bytes_read;
@@ -239,7 +250,11 @@ impl OpenFile {
             reader,
             raw,
             compression: source.compression,
-            header: Arc::new(Header { names: Vec::new(), lines: 0 }),
+            header: Arc::new(Header {
+                names: Vec::new(),
+                lines: 0,
+                format: RecordFormat::Csv { delimiter: b',' },
+            }),
             pending: Buffer::default(),
             offset: 0,
             ended: false,
@@ -253,36 +268,51 @@ impl OpenFile {
     }
 
     fn read_header(&mut self, mapping: &SourceMapping) -> Result<(), IngestError> {
-        const STEP: usize = 64 << 10;
-        let delimiter = mapping.delimiter();
-        let end = loop {
-            self.fill(self.pending.len() + STEP)?;
-            if self.offset == 0 && self.pending.starts_with(b"\xef\xbb\xbf") {
-                self.consume(3);
+        self.fill(STEP)?;
+        if self.pending.starts_with(b"\xef\xbb\xbf") {
+            self.consume(3);
+        }
+        let mut refused = None;
+        for format in mapping.formats(&self.pending) {
+            let end = self.first_record(format)?;
+            match crate::header::read_header(&self.path, &self.pending[..end], mapping, format) {
+                Ok(header) => {
+                    self.consume(if header.lines > 0 { end } else { 0 });
+                    self.header = Arc::new(header);
+                    return Ok(());
+                }
+                // Of a delimiter that is only tried, the likeliest one's error says most.
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
             }
-            match record_end(&self.pending, 0, delimiter, self.ended) {
-                RecordEnd::Whole(end) | RecordEnd::Unclosed(end) | RecordEnd::TooLong(end) => break end,
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Reads the first record and returns its end.
+    fn first_record(&mut self, format: RecordFormat) -> Result<usize, IngestError> {
+        loop {
+            match format.record_end(&self.pending, 0, self.ended) {
+                RecordEnd::Whole(end) | RecordEnd::Unclosed(end) | RecordEnd::TooLong(end) => return Ok(end),
                 RecordEnd::Undecided if self.pending.len() <= MAX_RECORD_BYTES => {}
-                RecordEnd::Undecided => break self.pending.len(),
+                RecordEnd::Undecided => return Ok(self.pending.len()),
             }
-        };
-        let header = crate::header::read_header(&self.path, &self.pending[..end], mapping)?;
-        self.header = Arc::new(header);
-        self.consume(end);
-        Ok(())
+            self.fill(self.pending.len() + STEP)?;
+        }
     }
 
     /// Returns the next records, about `chunk_bytes` of them.
     pub(crate) fn next_chunk(
         &mut self,
         chunk_bytes: usize,
-        delimiter: u8,
         spare: &SpareBuffers,
     ) -> Result<Chunk, IngestError> {
+        let format = self.header.format;
         let mut wanted = chunk_bytes;
         loop {
             self.fill(wanted)?;
-            let end = if self.ended { self.pending.len() } else { last_record_end(&self.pending, delimiter) };
+            let end = if self.ended { self.pending.len() } else { format.last_record_end(&self.pending) };
             if end > 0 || self.ended {
                 let mut rest = spare.take();
                 rest.extend(&self.pending[end..]);
@@ -321,12 +351,7 @@ impl OpenFile {
     }
 
     /// Returns some records behind `offset` of a plain file, for a sample; reading is left at another place.
-    pub(crate) fn probe(
-        &mut self,
-        offset: u64,
-        bytes: usize,
-        delimiter: u8,
-    ) -> Result<Option<Chunk>, IngestError> {
+    pub(crate) fn probe(&mut self, offset: u64, bytes: usize) -> Result<Option<Chunk>, IngestError> {
         let io = |source| IngestError::Io { action: "read", path: self.path.clone(), source };
         let mut file = File::open(&self.path).map_err(io)?;
         file.seek(io::SeekFrom::Start(offset)).map_err(io)?;
@@ -336,7 +361,7 @@ impl OpenFile {
         // The first line is cut anywhere.
         let Some(start) = memchr(b'\n', &data) else { return Ok(None) };
         data.drain(..=start);
-        data.truncate(last_record_end(&data, delimiter));
+        data.truncate(self.header.format.last_record_end(&data));
         Ok(Some(self.chunk(data.into())))
     }
 

@@ -36,7 +36,7 @@ impl Structure {
             self.ends.resize(most, 0);
             self.lines.resize(most, 0);
         }
-        (self.found, self.lines_found) = (0, 0);
+        self.clear();
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
@@ -50,6 +50,11 @@ impl Structure {
             }
         }
         self.scan_with(data, delimiter, masks);
+    }
+
+    /// Forgets what was found.
+    pub(crate) fn clear(&mut self) {
+        (self.found, self.lines_found) = (0, 0);
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -58,6 +58,43 @@ pub(crate) fn parse_time(text: &[u8], format: TimeFormat) -> Result<i64, Reason>
         TimeFormat::Iso8601 => parse_iso8601(text).ok_or(Reason::InvalidTime),
         TimeFormat::EpochSeconds => scaled(1_000_000),
         TimeFormat::EpochMillis => scaled(1_000),
+        TimeFormat::BasicDate => parse_basic_date(text).ok_or(Reason::InvalidTime),
+        TimeFormat::MonthFirst => parse_month_first(text).ok_or(Reason::InvalidTime),
+    }
+}
+
+fn parse_basic_date(text: &[u8]) -> Option<i64> {
+    let (year, rest) = text.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    parse_date(&[year, b"-", month, b"-", day].concat())?.checked_mul(MICROS_PER_DAY)
+}
+
+fn parse_month_first(text: &[u8]) -> Option<i64> {
+    let (month, rest) = one_or_two_digits(text)?;
+    let (day, rest) = one_or_two_digits(rest.strip_prefix(b"/")?)?;
+    let (year, rest) = rest.strip_prefix(b"/")?.split_at_checked(4)?;
+    let days = parse_date(&[year, b"-", &month, b"-", &day].concat())?;
+    let start = days.checked_mul(MICROS_PER_DAY)?;
+    if rest.is_empty() {
+        return Some(start);
+    }
+    let (hour, rest) = one_or_two_digits(rest.strip_prefix(b" ")?)?;
+    let (minute, rest) = two_digits(rest.strip_prefix(b":")?)?;
+    let (second, rest) = match rest.strip_prefix(b":") {
+        Some(rest) => two_digits(rest)?,
+        None => (0, rest),
+    };
+    let (hour, _) = two_digits(&hour)?;
+    let fits = rest.is_empty() && hour <= 23 && minute <= 59 && second <= 59;
+    fits.then_some(start + (hour * 3_600 + minute * 60 + second) * 1_000_000)
+}
+
+/// One or two digits as two.
+fn one_or_two_digits(text: &[u8]) -> Option<([u8; 2], &[u8])> {
+    match text {
+        [a, b, rest @ ..] if a.is_ascii_digit() && b.is_ascii_digit() => Some(([*a, *b], rest)),
+        [a, rest @ ..] if a.is_ascii_digit() => Some(([b'0', *a], rest)),
+        _ => None,
     }
 }
 

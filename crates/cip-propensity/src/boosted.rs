@@ -14,7 +14,8 @@ use crate::tree::Tree;
 ///
 /// # Formula
 /// margin = base + sum over the trees of the value of the row's leaf, in 64 bits and in the order of the trees;
-/// probability = 1 / (1 + exp(-margin)).
+/// probability = 1 / (1 + exp(-margin)), as `Predict` gives it, is not calibrated: see
+/// [`PropensityModel::score`](crate::PropensityModel::score).
 ///
 /// # Method
 /// Friedman 2001 with the second-order gain and leaf values of XGBoost (Chen and Guestrin 2016), features in at most 256
@@ -187,7 +188,7 @@ pub(crate) fn check_labels(rows: usize, labels: &[bool]) -> Result<(), Propensit
     }
 }
 
-/// The probability that a margin stands for.
+/// Returns the probability that a margin stands for, not calibrated: 1 / (1 + exp(-margin)).
 pub fn probability(margin: f64) -> f64 {
     1.0 / (1.0 + (-margin).exp())
 }

@@ -121,6 +121,18 @@ pub enum PropensityError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// A name that no calibration has.
+    #[error("there is no calibration `{found}`, expected platt, isotonic, beta or none")]
+    UnknownCalibration {
+        /// What was given.
+        found: Box<str>,
+    },
+    /// An id column whose name a column of the scores has.
+    #[error("id `{column}` has the name of a column of the scores: rename it, or score without it")]
+    IdName {
+        /// The column.
+        column: Box<str>,
+    },
     /// A file that is not JSON of the documented form.
     #[error("the model file cannot be read: {0}")]
     ModelJson(#[source] serde_json::Error),

@@ -43,6 +43,38 @@ pub struct Evaluation {
     pub ece: f64,
     /// What the best-ranked shares of rows bring, by [`FRACTIONS`].
     pub lift: Vec<Lift>,
+    /// How often came true what was foretold, by the bins of `ece`; those without rows are left out.
+    pub reliability: Vec<ReliabilityBin>,
+    /// The same losses of the probabilities before they were calibrated, where those are known.
+    pub uncalibrated: Option<ProbabilityLosses>,
+}
+
+/// How far probabilities are off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProbabilityLosses {
+    /// As [`Evaluation::log_loss`].
+    pub log_loss: f64,
+    /// As [`Evaluation::brier`].
+    pub brier: f64,
+    /// As [`Evaluation::ece`].
+    pub ece: f64,
+}
+
+/// Rows whose probabilities lie close together: whether they come true as often as they say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReliabilityBin {
+    /// The least probability of the bin.
+    pub from: f64,
+    /// Probabilities of the bin are below it; of the last bin, at most it.
+    pub to: f64,
+    /// Rows.
+    pub rows: u64,
+    /// The mean of their probabilities.
+    pub mean_score: f64,
+    /// The share of them whose label is 1.
+    pub observed: f64,
 }
 
 /// What the best-ranked share of rows brings.
@@ -76,43 +108,69 @@ impl Evaluation {
     /// [`PropensityError::Lengths`]; [`PropensityError::NoRows`]; [`PropensityError::Score`] where a rank is NaN, or a
     /// probability is not one.
     pub fn new(ranking: &[f64], probabilities: &[f64], labels: &[bool]) -> Result<Self, PropensityError> {
-        for rows in [ranking.len(), probabilities.len()] {
-            if rows != labels.len() {
-                return Err(PropensityError::Lengths { rows, labels: labels.len() });
-            }
-        }
-        if labels.is_empty() {
-            return Err(PropensityError::NoRows { what: "evaluate" });
+        if ranking.len() != labels.len() {
+            return Err(PropensityError::Lengths { rows: ranking.len(), labels: labels.len() });
         }
         refuse(ranking, |value| !value.is_nan(), "a number")?;
-        refuse(probabilities, |value| (0.0..=1.0).contains(&value), "a probability, 0 to 1")?;
-
+        let ProbabilityLosses { log_loss, brier, ece } = ProbabilityLosses::new(probabilities, labels)?;
         let steps = steps(ranking, labels);
         let positives: u64 = steps.iter().map(|step| step.positives).sum();
         let rows = labels.len() as u64;
-        let mean = |term: fn(f64, bool) -> f64| {
-            let terms =
-                probabilities.iter().zip(labels).map(|(&probability, &label)| term(probability, label));
-            terms.sum::<f64>() / rows as f64
-        };
         Ok(Self {
             rows,
             positives,
             auc: auc(&steps, rows, positives),
             average_precision: average_precision(&steps, positives),
-            log_loss: mean(|probability, label| {
-                let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-                -(if label { probability } else { 1.0 - probability }).ln()
-            }),
-            brier: mean(|probability, label| (probability - f64::from(u8::from(label))).powi(2)),
-            ece: calibration_error(probabilities, labels),
+            log_loss,
+            brier,
+            ece,
             lift: FRACTIONS.iter().map(|&fraction| lift(&steps, fraction, rows, positives)).collect(),
+            reliability: reliability(probabilities, labels),
+            uncalibrated: None,
         })
+    }
+
+    /// Adds how far the probabilities were off before they were calibrated.
+    #[must_use]
+    pub fn with_uncalibrated(self, losses: ProbabilityLosses) -> Self {
+        Self { uncalibrated: Some(losses), ..self }
     }
 
     /// Returns the lift of a share of rows, where [`FRACTIONS`] has it.
     pub fn lift_at(&self, fraction: f64) -> Option<&Lift> {
         self.lift.iter().find(|lift| lift.fraction == fraction)
+    }
+}
+
+impl ProbabilityLosses {
+    /// Returns how far probabilities are off.
+    ///
+    /// # Errors
+    /// [`PropensityError::Lengths`]; [`PropensityError::NoRows`]; [`PropensityError::Score`] where one is no probability.
+    pub fn new(probabilities: &[f64], labels: &[bool]) -> Result<Self, PropensityError> {
+        if probabilities.len() != labels.len() {
+            return Err(PropensityError::Lengths { rows: probabilities.len(), labels: labels.len() });
+        }
+        if labels.is_empty() {
+            return Err(PropensityError::NoRows { what: "evaluate" });
+        }
+        refuse(probabilities, |value| (0.0..=1.0).contains(&value), "a probability, 0 to 1")?;
+        let rows = labels.len() as f64;
+        let mean = |term: fn(f64, bool) -> f64| {
+            let terms =
+                probabilities.iter().zip(labels).map(|(&probability, &label)| term(probability, label));
+            terms.sum::<f64>() / rows
+        };
+        let bins = reliability(probabilities, labels);
+        Ok(Self {
+            log_loss: mean(|probability, label| {
+                let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+                -(if label { probability } else { 1.0 - probability }).ln()
+            }),
+            brier: mean(|probability, label| (probability - f64::from(u8::from(label))).powi(2)),
+            ece: bins.iter().map(|bin| bin.rows as f64 * (bin.mean_score - bin.observed).abs()).sum::<f64>()
+                / rows,
+        })
     }
 }
 
@@ -181,15 +239,24 @@ fn lift(steps: &[Step], fraction: f64, rows: u64, positives: u64) -> Lift {
     }
 }
 
-fn calibration_error(probabilities: &[f64], labels: &[bool]) -> f64 {
+/// The bins of equal width that have rows.
+fn reliability(probabilities: &[f64], labels: &[bool]) -> Vec<ReliabilityBin> {
     const BINS: usize = 15;
-    let mut bins = [(0.0, 0u64); BINS];
+    let mut bins = [(0u64, 0.0, 0u64); BINS];
     for (&probability, &label) in probabilities.iter().zip(labels) {
         let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
-        bin.0 += probability;
-        bin.1 += u64::from(label);
+        *bin = (bin.0 + 1, bin.1 + probability, bin.2 + u64::from(label));
     }
-    bins.iter().map(|(sum, positives)| (sum - *positives as f64).abs()).sum::<f64>() / labels.len() as f64
+    let bound = |index: usize| index as f64 / BINS as f64;
+    let filled = bins.iter().enumerate().filter(|(_, (rows, ..))| *rows > 0);
+    let bin = |(index, &(rows, sum, positives)): (usize, &(u64, f64, u64))| ReliabilityBin {
+        from: bound(index),
+        to: bound(index + 1),
+        rows,
+        mean_score: sum / rows as f64,
+        observed: positives as f64 / rows as f64,
+    };
+    filled.map(bin).collect()
 }
 
 /// Refuses the first value that is not allowed.

@@ -5,24 +5,25 @@ use std::io::{Read, Write};
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
-use crate::boosted::BoostedTrees;
+use crate::boosted::{BoostedTrees, probability};
+use crate::calibration::FittedCalibration;
 use crate::engine::Ensemble;
 use crate::error::PropensityError;
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, ProbabilityLosses};
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
 
 /// The name that a model file carries.
 const FORMAT: &str = "cip-model";
 /// The version of the form, which is the only one that is read.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
-/// Boosted trees with what one must know to use them again: what they foretell, from how many rows, how well.
+/// Boosted trees with what one must know to use them again: what they foretell, from how many rows, how sure to be, how well.
 ///
 /// # Output
-/// One JSON object: `format` (`cip-model`), `version` (1), `label`, `features` (names, in order), `params`, `training`
-/// (rows, positives), `evaluation` (of held-out rows, or null), `base_margin`, `trees` (a list of nodes each). The same
-/// model gives the same bytes.
+/// One JSON object: `format` (`cip-model`), `version` (2), `label`, `features` (names, in order), `params`, `training`
+/// (rows, positives), `calibration`, `evaluation` (of held-out rows, or null), `base_margin`, `trees` (a list of nodes
+/// each). The same model gives the same bytes.
 ///
 /// # Examples
 /// ```
@@ -45,6 +46,7 @@ pub struct PropensityModel {
     trees: BoostedTrees,
     label: Box<str>,
     training: Training,
+    calibration: FittedCalibration,
     evaluation: Option<Evaluation>,
 }
 
@@ -59,11 +61,19 @@ pub struct Training {
 }
 
 impl PropensityModel {
-    /// Returns the model of trees that foretell the column `label`, and were trained on `labels`.
+    /// Returns the model of trees that foretell the column `label`, and were trained on `labels`; its scores are not
+    /// calibrated.
     pub fn new(trees: BoostedTrees, label: impl Into<Box<str>>, labels: &[bool]) -> Self {
         let positives = labels.iter().filter(|&&label| label).count() as u64;
         let training = Training { rows: labels.len() as u64, positives };
-        Self { trees, label: label.into(), training, evaluation: None }
+        let calibration = FittedCalibration::NONE;
+        Self { trees, label: label.into(), training, calibration, evaluation: None }
+    }
+
+    /// Calibrates its scores.
+    #[must_use]
+    pub fn with_calibration(self, calibration: FittedCalibration) -> Self {
+        Self { calibration, ..self }
     }
 
     /// Adds how well it did on rows that it was not trained on.
@@ -87,6 +97,27 @@ impl PropensityModel {
         self.training
     }
 
+    /// How its margins become scores.
+    pub const fn calibration(&self) -> &FittedCalibration {
+        &self.calibration
+    }
+
+    /// Returns the score of a margin: the calibrated probability.
+    pub fn score(&self, margin: f64) -> f64 {
+        self.calibration.probability(margin)
+    }
+
+    /// Returns how well it foretells rows with these margins: ranked by the margins, with their scores as probabilities.
+    ///
+    /// # Errors
+    /// As [`Evaluation::new`].
+    pub fn evaluate(&self, margins: &[f64], labels: &[bool]) -> Result<Evaluation, PropensityError> {
+        let with = |map: &dyn Fn(f64) -> f64| margins.iter().map(|&margin| map(margin)).collect::<Vec<_>>();
+        let scores = with(&|margin| self.score(margin));
+        let plain = ProbabilityLosses::new(&with(&probability), labels)?;
+        Ok(Evaluation::new(margins, &scores, labels)?.with_uncalibrated(plain))
+    }
+
     /// How well it did on rows that it was not trained on, if that is known.
     pub const fn evaluation(&self) -> Option<&Evaluation> {
         self.evaluation.as_ref()
@@ -104,6 +135,7 @@ impl PropensityModel {
             features: self.trees.features.clone(),
             params: self.trees.params,
             training: self.training,
+            calibration: self.calibration.clone(),
             evaluation: self.evaluation.clone(),
             base_margin: self.trees.base_margin,
             trees: self.trees.trees.clone(),
@@ -152,6 +184,7 @@ struct Document {
     features: Vec<Box<str>>,
     params: BoostedTreesValidParams,
     training: Training,
+    calibration: FittedCalibration,
     evaluation: Option<Evaluation>,
     base_margin: f32,
     trees: Vec<Tree>,
@@ -174,6 +207,7 @@ impl Document {
         if self.training.positives > self.training.rows {
             return refuse("it has more positives than rows");
         }
+        self.calibration.check().map_err(|reason| PropensityError::ModelHeader { reason })?;
         BoostedTreesParams::from(self.params).check_ref()?;
         for (index, tree) in self.trees.iter().enumerate() {
             tree.check(self.features.len()).map_err(|(node, reason)| PropensityError::ModelTree {
@@ -190,6 +224,7 @@ impl Document {
             ),
             label: self.label,
             training: self.training,
+            calibration: self.calibration,
             evaluation: self.evaluation,
         })
     }

@@ -103,7 +103,7 @@ mod tests {
     fn tree(features: u32) -> impl Strategy<Value = Tree> {
         let draws = proptest::collection::vec((0..features, -3i8..4, any::<bool>(), any::<bool>()), 1..40);
         draws.prop_map(move |draws| {
-            let mut nodes = vec![Node::Leaf(Leaf { value: 0.0, cover: 1.0 })];
+            let mut nodes = vec![Node::Leaf(Leaf { value: 0.0, cover: 0.0 })];
             let mut open = vec![0usize];
             for (feature, number, missing_left, deep) in draws {
                 let at = if deep { open.pop() } else { Some(open.remove(0)) };
@@ -117,12 +117,12 @@ mod tests {
                     left,
                     right,
                     gain: 1.0,
-                    cover: 1.0,
+                    cover: 0.0,
                 });
                 for side in 0..2u8 {
                     open.push(nodes.len());
                     let value = f32::from(number) * 0.37 + f32::from(side);
-                    nodes.push(Node::Leaf(Leaf { value, cover: 1.0 }));
+                    nodes.push(Node::Leaf(Leaf { value, cover: 0.0 }));
                 }
             }
             Tree::try_new(nodes, features as usize).unwrap()

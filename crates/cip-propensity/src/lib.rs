@@ -1,12 +1,13 @@
 //! Who will buy?
 //!
 //! A [`FeatureMatrix`] holds what is known of every user before a date, labels say who bought after it. [`BoostedTrees`]
-//! learn from some of the users; an [`Evaluation`] says how well they foretell the others; scores rank everybody.
+//! learn from some of the users; a [`Calibration`] on others makes probabilities of their margins; an [`Evaluation`] says how
+//! well they foretell the rest; scores rank everybody, and an [`Explainer`] says why.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-//! use cip_propensity::{BoostedTrees, Evaluation, FeatureMatrix, ParamGuard, probability};
+//! use cip_propensity::{BoostedTrees, Calibration, FeatureMatrix, ParamGuard, PropensityModel};
 //!
 //! // A thousand users: their views and carts, and whether they bought later.
 //! let views: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000).map(|user| user % 40)));
@@ -15,15 +16,16 @@
 //! let table = RecordBatch::try_from_iter([("views", views), ("carts", carts)])?;
 //!
 //! let features = FeatureMatrix::from_batches(&["views", "carts"], &[table])?;
-//! let (train, test): (Vec<usize>, Vec<usize>) = (0..1_000).partition(|user| user % 5 > 0);
+//! let [train, others, test] = [0, 1, 2].map(|part| (part..1_000).step_by(3).collect::<Vec<_>>());
 //! let labels = |rows: &[usize]| rows.iter().map(|&row| bought[row]).collect::<Vec<_>>();
-//! let params = BoostedTrees::params(7).with_trees(50).check()?;
-//! let model = params.fit_matrix(&features.select(&train), &labels(&train))?;
+//! let trees = BoostedTrees::params(7).with_trees(50).check()?;
+//! let trees = trees.fit_matrix(&features.select(&train), &labels(&train))?;
+//! let margins = |rows: &[usize]| Ok::<_, cip_propensity::PropensityError>(trees.margins(&features.select(rows).view())?.to_vec());
+//! let calibration = Calibration::Platt.fit(&margins(&others)?, &labels(&others))?;
 //!
-//! let margins = model.margins(&features.select(&test).view())?.to_vec();
-//! let scores: Vec<f64> = margins.iter().map(|&margin| probability(margin)).collect();
-//! let found = Evaluation::new(&margins, &scores, &labels(&test))?;
-//! assert_eq!(found.auc, Some(1.0));
+//! let found = margins(&test)?;
+//! let model = PropensityModel::new(trees, "bought", &labels(&train)).with_calibration(calibration);
+//! assert_eq!(model.evaluate(&found, &labels(&test))?.auc, Some(1.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -31,21 +33,25 @@
 //! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`IdSplit`]: who is kept for the test.
 //! - [`BoostedTrees`], [`BoostedTreesParams`]: the model, with linfa's `Fit` and `Predict`. [`Tree`]: what it is made of.
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`TreeBaseline`]: what it must beat.
-//! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`]: the table of scores.
+//! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
+//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows.
+//! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
 //! Any columns of integers, floating-point numbers, decimals or booleans, null or NaN where unknown. A label is a boolean,
 //! or a number that is 0 or 1.
 //!
 //! # Columns out
-//! [`cip_core::table::scores`], in the order of the rows that were scored.
+//! [`cip_core::table::scores`], or [`cip_core::table::explained_scores`], in the order of the rows that were scored.
 //!
 //! | column | type | |
 //! |---|---|---|
 //! | the id columns | as they came | |
-//! | score | Float64 | the probability that the margin stands for |
-//! | margin | Float64 | the log of the odds; strictly for ranking |
+//! | score | Float64 | the calibrated probability |
+//! | margin | Float64 | the log of the odds, not calibrated; strictly for ranking |
 //! | rank | Int64 | 1 for the highest margin; equal ones in the order of the rows |
+//! | base | Float64 | explained scores alone: the margin of which nothing is known |
+//! | contribution_… | Float64 | explained scores alone: what the feature adds to it |
 //!
 //! # What it refuses
 //! Text, infinities, labels that are unknown or neither 0 nor 1, tables with one class, and model files that are damaged
@@ -53,6 +59,7 @@
 
 mod baseline;
 mod boosted;
+mod calibration;
 mod engine;
 mod error;
 mod evaluation;
@@ -64,19 +71,22 @@ mod matrix;
 mod number;
 mod params;
 mod scores;
+mod shap;
 mod split;
 mod tree;
 
 pub use baseline::TreeBaseline;
 pub use boosted::{BoostedTrees, Importance, probability};
+pub use calibration::{Calibration, CalibrationFallback, CalibrationMap, FittedCalibration};
 pub use error::PropensityError;
-pub use evaluation::{Evaluation, FRACTIONS, Lift};
+pub use evaluation::{Evaluation, FRACTIONS, Lift, ProbabilityLosses, ReliabilityBin};
 pub use file::{PropensityModel, Training};
 pub use labels::LabelBuilder;
 /// linfa's own, with which parameters are checked: [`BoostedTreesParams`] implements it.
 pub use linfa::ParamGuard;
 pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
 pub use params::{BoostedTreesParams, BoostedTreesValidParams};
-pub use scores::{ranks, score_batch};
+pub use scores::{explained_batch, ranks, score_batch, score_schema};
+pub use shap::{EffectBuilder, Explainer, FeatureEffect, Reason, effects_batch, reasons};
 pub use split::{IdSplit, Side};
 pub use tree::{Leaf, Node, Split, Tree};

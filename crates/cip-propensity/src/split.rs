@@ -1,4 +1,4 @@
-//! Which ids are learned from, which are held out, and which are left out.
+//! Which ids are learned from, which are calibrated on, which are held out, and which are left out.
 
 use cip_core::IdRef;
 use xxhash_rust::xxh3::Xxh3;
@@ -10,7 +10,8 @@ use crate::error::PropensityError;
 ///
 /// # Method
 /// h = XXH3-64 of the id (8 bytes little-endian, or UTF-8) with the seed, over 2^64. Where h is at or above the sample,
-/// the id is left out; else it is held out where h over the sample is below the share.
+/// the id is left out; else it is held out where h over the sample, q, is below the share to hold out, s. Of the ids to train
+/// on, those with q below s + c (1 - s) are kept for the calibration, c being its share.
 ///
 /// # Examples
 /// ```
@@ -25,6 +26,8 @@ use crate::error::PropensityError;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IdSplit {
     held_out: f64,
+    /// Where the ids for the calibration end; they start where those held out end.
+    calibration_end: f64,
     sample: f64,
     seed: u64,
 }
@@ -34,6 +37,8 @@ pub struct IdSplit {
 pub enum Side {
     /// They are learned from.
     Train,
+    /// Scores are calibrated on them; the trees do not see them.
+    Calibrate,
     /// They are kept to test on.
     HeldOut,
     /// They are not in the sample.
@@ -41,13 +46,16 @@ pub enum Side {
 }
 
 impl IdSplit {
+    /// The share of the ids to train on that the command and a run keep for the calibration.
+    pub const CALIBRATION_SHARE: f64 = 0.1;
+
     /// Returns a split that holds out `share` of the ids and trains on all others.
     ///
     /// # Errors
     /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
     pub fn new(share: f64, seed: u64) -> Result<Self, PropensityError> {
         if 0.0 < share && share < 1.0 {
-            Ok(Self { held_out: share, sample: 1.0, seed })
+            Ok(Self { held_out: share, calibration_end: share, sample: 1.0, seed })
         } else {
             let expected = "more than 0 and less than 1";
             Err(PropensityError::Parameter { name: "the share to hold out", value: share, expected })
@@ -64,6 +72,19 @@ impl IdSplit {
         } else {
             let expected = "more than 0 and at most 1";
             Err(PropensityError::Parameter { name: "the share to sample", value: share, expected })
+        }
+    }
+
+    /// Keeps this share of the ids to train on for the calibration. Who is held out does not change.
+    ///
+    /// # Errors
+    /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
+    pub fn with_calibration(self, share: f64) -> Result<Self, PropensityError> {
+        if 0.0 < share && share < 1.0 {
+            Ok(Self { calibration_end: self.held_out + share * (1.0 - self.held_out), ..self })
+        } else {
+            let expected = "more than 0 and less than 1";
+            Err(PropensityError::Parameter { name: "the share to calibrate on", value: share, expected })
         }
     }
 
@@ -85,10 +106,15 @@ impl IdSplit {
         // A hash that rounds up to 2^64 belongs to a sample of all.
         if place >= self.sample && self.sample < 1.0 {
             Side::LeftOut
-        } else if place / self.sample < self.held_out {
-            Side::HeldOut
         } else {
-            Side::Train
+            let place = place / self.sample;
+            if place < self.held_out {
+                Side::HeldOut
+            } else if place < self.calibration_end {
+                Side::Calibrate
+            } else {
+                Side::Train
+            }
         }
     }
 }
@@ -105,7 +131,9 @@ mod tests {
     fn shares_that_are_none_are_refused() {
         for share in [0.0, 1.0, -0.1, f64::NAN, f64::INFINITY] {
             assert!(IdSplit::new(share, 7).is_err(), "{share}");
-            assert!(share == 1.0 || IdSplit::new(0.2, 7).unwrap().with_sample(share).is_err(), "{share}");
+            let split = IdSplit::new(0.2, 7).unwrap();
+            assert!(share == 1.0 || split.with_sample(share).is_err(), "{share}");
+            assert!(split.with_calibration(share).is_err(), "{share}");
         }
     }
 
@@ -117,6 +145,21 @@ mod tests {
         let (train, held_out) = (count(sampled, Side::Train), count(sampled, Side::HeldOut));
         assert!((1_900..2_100).contains(&train) && (450..550).contains(&held_out), "{train} {held_out}");
         assert_eq!(count(split, Side::LeftOut), 0);
+    }
+
+    #[test]
+    fn the_calibration_takes_from_the_ids_to_train_on_alone() {
+        let plain = IdSplit::new(0.2, 7).unwrap().with_sample(0.5).unwrap();
+        let split = plain.with_calibration(0.25).unwrap();
+        for id in (0..10_000).map(IdRef::Int64) {
+            match split.side(id) {
+                Side::Calibrate => assert_eq!(plain.side(id), Side::Train),
+                side => assert_eq!(plain.side(id), side),
+            }
+        }
+        let (train, calibrate) = (count(split, Side::Train), count(split, Side::Calibrate));
+        assert!((2_900..3_100).contains(&train) && (930..1_070).contains(&calibrate), "{train} {calibrate}");
+        assert_eq!(count(plain, Side::Calibrate), 0);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Split {
     pub right: u32,
     /// By how much the split lowered the loss in training.
     pub gain: f32,
-    /// The sum of second derivatives of the training rows that came by.
+    /// The sum of second derivatives of the training rows that came by: that of its children's, but for rounding.
     pub cover: f32,
 }
 
@@ -51,6 +51,16 @@ pub struct Tree {
     nodes: Vec<Node>,
 }
 
+impl Node {
+    /// The sum of second derivatives of the training rows that came by.
+    pub const fn cover(&self) -> f32 {
+        match self {
+            Self::Split(split) => split.cover,
+            Self::Leaf(leaf) => leaf.cover,
+        }
+    }
+}
+
 impl Tree {
     /// Returns the tree of `nodes` over `features` features.
     ///
@@ -70,14 +80,19 @@ impl Tree {
         }
         for (index, node) in self.nodes.iter().enumerate() {
             match node {
-                Node::Leaf(leaf) if leaf.value.is_finite() && leaf.cover >= 0.0 => {}
-                Node::Leaf(_) => return Err((index, "the value is not finite, or the cover is negative")),
+                Node::Leaf(leaf) if leaf.value.is_finite() && is_cover(leaf.cover) => {}
+                Node::Leaf(_) => {
+                    return Err((index, "the value is not finite, or the cover is not 0 or more"));
+                }
                 Node::Split(split) => {
                     if split.feature as usize >= features {
                         return Err((index, "it tests a feature that the model does not have"));
                     }
-                    if !(split.threshold.is_finite() && split.gain.is_finite() && split.cover >= 0.0) {
-                        return Err((index, "threshold or gain is not finite, or the cover is negative"));
+                    if !(split.threshold.is_finite() && split.gain.is_finite() && is_cover(split.cover)) {
+                        return Err((
+                            index,
+                            "threshold or gain is not finite, or the cover is not 0 or more",
+                        ));
                     }
                     for child in [split.left as usize, split.right as usize] {
                         match parents.get_mut(child) {
@@ -88,10 +103,23 @@ impl Tree {
                 }
             }
         }
-        match parents.iter().skip(1).position(|&count| count != 1) {
-            Some(before) => Err((before + 1, "it is not the child of exactly one split")),
+        if let Some(before) = parents.iter().skip(1).position(|&count| count != 1) {
+            return Err((before + 1, "it is not the child of exactly one split"));
+        }
+        match self.nodes.iter().position(|node| !self.is_covered_by_children(node)) {
+            Some(index) => Err((index, "its cover is not the sum of those of its children")),
             None => Ok(()),
         }
+    }
+
+    /// Whether the covers of a split's children make up its own. They are rounded sums of the same rows, so a hundredth is far
+    /// more than they differ by.
+    fn is_covered_by_children(&self, node: &Node) -> bool {
+        let Node::Split(split) = node else { return true };
+        let [left, right] =
+            [split.left, split.right].map(|child| f64::from(self.nodes[child as usize].cover()));
+        let own = f64::from(split.cover);
+        (left + right - own).abs() <= 0.01 * own + 1e-3
     }
 
     /// The nodes; the first is the root.
@@ -124,6 +152,10 @@ impl Tree {
             }
         }
     }
+}
+
+fn is_cover(cover: f32) -> bool {
+    (0.0..f32::INFINITY).contains(&cover)
 }
 
 #[cfg(test)]
@@ -166,6 +198,10 @@ mod tests {
             (vec![split(2, 1, 2), leaf(0.0), leaf(0.0)], 0),
             (vec![leaf(f32::NAN)], 0),
             (vec![leaf(f32::INFINITY)], 0),
+            (vec![Node::Leaf(Leaf { value: 0.0, cover: f32::NAN })], 0),
+            (vec![Node::Leaf(Leaf { value: 0.0, cover: -1.0 })], 0),
+            (vec![Node::Leaf(Leaf { value: 0.0, cover: f32::INFINITY })], 0),
+            (vec![split(0, 1, 2), leaf(0.0), Node::Leaf(Leaf { value: 0.0, cover: 1.1 })], 0),
         ] {
             assert_eq!(Tree::try_new(nodes.clone(), 2).unwrap_err().0, at, "{nodes:?}");
         }

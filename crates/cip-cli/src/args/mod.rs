@@ -17,7 +17,7 @@ pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg,
     ScoringArgs, SessionsArgs,
 };
-pub(crate) use table::{EvaluateArgs, ScoreArgs, TableArgs, TrainArgs};
+pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 
 use crate::number::parse_count;
 
@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Write the score, margin and rank of every row of a table
     Score(ScoreArgs),
+    /// Write what each feature does to the scores of a table, with pictures
+    Explain(ExplainArgs),
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store

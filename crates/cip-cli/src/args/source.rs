@@ -29,7 +29,7 @@ pub(crate) struct SourceArgs {
     /// Files, and folders of .csv, .csv.gz and .csv.zst files
     #[arg(required = true, value_name = "SRC")]
     pub(crate) sources: Vec<PathBuf>,
-    /// How its columns become events: rees46, online-retail, streamflow, or a TOML file
+    /// How its columns become events: rees46, online-retail, streamflow, cdnow, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) mapping: String,
     /// Give every event the arm of its user in this experiment (TOML)

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cip::propensity::{Calibration, IdSplit};
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct TableArgs {
     /// Parquet file, or CSV with a header
@@ -42,6 +44,12 @@ pub(crate) struct TrainArgs {
     /// The share of ids to hold out and test on
     #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
     pub(crate) hold_out: f64,
+    /// How margins become probabilities: platt, isotonic, beta or none
+    #[arg(long, default_value_t = Calibration::Platt, value_name = "METHOD")]
+    pub(crate) calibration: Calibration,
+    /// The share of the ids to train on that is kept for the calibration
+    #[arg(long, default_value_t = IdSplit::CALIBRATION_SHARE, value_name = "SHARE")]
+    pub(crate) calibration_share: f64,
     /// The share of ids to use at all
     #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
     pub(crate) sample: f64,
@@ -69,4 +77,22 @@ pub(crate) struct ScoreArgs {
     /// Parquet file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Also write what each feature adds to the margin of each row
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Ids of customers to explain one by one; without an id column, numbers of rows from 0
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
+    pub(crate) customer: Vec<String>,
 }

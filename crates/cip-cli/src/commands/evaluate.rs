@@ -28,17 +28,37 @@ pub(crate) fn text(evaluation: &Evaluation) -> String {
             ]
         })
         .collect();
+    let before = evaluation.uncalibrated.filter(|before| before.brier != evaluation.brier);
+    let value = |now: f64, before: Option<f64>| {
+        before.map_or_else(|| format!("{now:.4}"), |before| format!("{now:.4} (uncalibrated {before:.4})"))
+    };
     format!(
-        "{} of {} rows are positive ({}): {}; log loss {:.4}, Brier {:.4}, calibration error {:.4}\n\n{}",
+        "{} of {} rows are positive ({}): {}; log loss {}, Brier {}, calibration error {}\n\n{}\n{}",
         grouped(evaluation.positives),
         grouped(evaluation.rows),
         percent(evaluation.positives as f64, evaluation.rows as f64),
         brief(evaluation),
-        evaluation.log_loss,
-        evaluation.brier,
-        evaluation.ece,
+        value(evaluation.log_loss, before.map(|before| before.log_loss)),
+        value(evaluation.brier, before.map(|before| before.brier)),
+        value(evaluation.ece, before.map(|before| before.ece)),
         table(&["ranked", "rows", "conversion", "lift", "of all positives"], &rows),
+        reliability(evaluation),
     )
+}
+
+/// What was foretold, and how often it came true.
+fn reliability(evaluation: &Evaluation) -> String {
+    let rows: Vec<_> = (evaluation.reliability.iter())
+        .map(|bin| {
+            vec![
+                format!("{} to {}", percent(bin.from, 1.0), percent(bin.to, 1.0)),
+                grouped(bin.rows),
+                percent(bin.mean_score, 1.0),
+                percent(bin.observed, 1.0),
+            ]
+        })
+        .collect();
+    table(&["score", "rows", "mean score", "came true"], &rows)
 }
 
 /// The two metrics of the ranking.

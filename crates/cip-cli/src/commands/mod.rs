@@ -4,6 +4,7 @@ mod abtest;
 mod assign;
 mod demo;
 mod evaluate;
+mod explain;
 mod features;
 mod funnel;
 mod generate;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Train(args) => train::run(&args, common)?,
         Command::Evaluate(args) => evaluate::run(&args, common)?,
         Command::Score(args) => score::run(&args, common)?,
+        Command::Explain(args) => explain::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use cip::core::{Timestamp, column};
 use cip::features::{FeatureSet, Features};
 use cip::line::{FeatureTotals, Line, LineError, PropensityWindows};
-use cip::propensity::{BoostedTrees, IdSplit};
+use cip::propensity::{BoostedTrees, Calibration, IdSplit};
 use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
 use cip::store::{EventStore, write_document};
 use serde_json::{Value, json};
@@ -89,10 +89,13 @@ fn learn(
     let table = ScoringTable::open(&folder.join(FEATURES))?;
     let columns = table.columns_without(&[column::LABEL]);
     let sample = (MOST_USERS / totals.users.max(1) as f64).min(1.0);
-    let split = IdSplit::new(HELD_OUT, SEED).and_then(|split| split.with_sample(sample));
+    let split = IdSplit::new(HELD_OUT, SEED)
+        .and_then(|split| split.with_sample(sample))
+        .and_then(|split| split.with_calibration(IdSplit::CALIBRATION_SHARE));
     let split = split.map_err(ScoringError::from)?;
     let set = TrainingSet::read(&table, &columns, column::LABEL, split, common.memory)?;
-    let trained = train(&set, BoostedTrees::params(SEED).with_threads(common.threads()))?;
+    let params = BoostedTrees::params(SEED).with_threads(common.threads());
+    let trained = train(&set, params, Calibration::default())?;
     write_document(&folder.join(MODEL), |file| Ok::<_, ScoringError>(trained.trained.model.write_to(file)?))?;
     Ok((set, trained))
 }

@@ -1,24 +1,69 @@
-//! `cip score`: every row of a table with its score, margin and rank.
+//! `cip score`: every row of a table with its score, margin and rank, and why it has them.
 
-use serde_json::json;
+use cip::core::Id;
+use cip::propensity::Reason;
+use cip::scoring::{ExplainedRow, ExplainedScores};
+use serde_json::{Value, json};
 
 use crate::args::{Common, ScoreArgs};
 use crate::commands::train::{open, read_model};
 use crate::error::CliError;
-use crate::number::grouped;
-use crate::output::Answer;
+use crate::number::{grouped, percent};
+use crate::output::{Answer, listing};
 
 pub(crate) fn run(args: &ScoreArgs, common: &Common) -> Result<Answer, CliError> {
     let model = read_model(&args.model)?;
     let table = open(&args.table)?;
-    let rows = table.write_scores(&model, &args.out, common.threads())?;
-    Ok(Answer {
-        text: format!(
-            "{} rows scored for `{}`, written to {}",
-            grouped(rows),
-            model.label(),
-            args.out.display()
-        ),
-        json: json!({ "rows": rows, "label": model.label(), "ids": table.ids() }),
-    })
+    let (rows, explained) = if args.explain {
+        let explained = table.write_explained_scores(&model, &args.out, common.threads())?;
+        (explained.rows, Some(explained))
+    } else {
+        (table.write_scores(&model, &args.out, common.threads())?, None)
+    };
+    let mut text =
+        format!("{} rows scored for `{}`, written to {}", grouped(rows), model.label(), args.out.display());
+    let mut json = json!({ "rows": rows, "label": model.label(), "ids": table.ids() });
+    if let Some(explained) = explained {
+        json["base"] = json!(explained.base);
+        json["best"] = explained.best.iter().map(row_json).collect();
+        if !explained.best.is_empty() {
+            let id = table.ids().first().map_or("row", String::as_str);
+            text.push_str(&format!("\n\n{}", why(&explained, id)));
+        }
+    }
+    Ok(Answer { text, json })
+}
+
+/// The best rows with what speaks for them.
+fn why(explained: &ExplainedScores, id: &str) -> String {
+    let rows: Vec<_> = (explained.best.iter())
+        .map(|row| {
+            let id = row.id.as_ref().map_or_else(|| row.row.to_string(), Id::to_string);
+            let reasons: Vec<_> = row.reasons.iter().map(reason).collect();
+            vec![id, percent(row.score, 1.0), reasons.join(", ")]
+        })
+        .collect();
+    listing(&[id, "score", "why (part of the log odds)"], &rows)
+}
+
+/// `carts 3 (+1.27)`.
+pub(crate) fn reason(reason: &Reason) -> String {
+    let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+    format!("{} {value} ({:+.2})", reason.feature, reason.contribution)
+}
+
+pub(crate) fn row_json(row: &ExplainedRow) -> Value {
+    let id = match &row.id {
+        Some(Id::Int64(id)) => json!(id),
+        Some(Id::Utf8(id)) => json!(id),
+        None => Value::Null,
+    };
+    let reasons: Value = row.reasons.iter().map(reason_json).collect();
+    json!({ "row": row.row, "id": id, "score": row.score, "margin": row.margin, "reasons": reasons })
+}
+
+fn reason_json(reason: &Reason) -> Value {
+    // In the digits that tell the 32 bits apart, and no more.
+    let value = reason.value.map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(value)));
+    json!({ "feature": reason.feature, "value": value, "contribution": reason.contribution })
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use cip::propensity::{
-    BoostedTrees, BoostedTreesParams, IdSplit, ParamGuard, PropensityError, PropensityModel,
+    BoostedTrees, BoostedTreesParams, Calibration, FittedCalibration, IdSplit, ParamGuard, PropensityError,
+    PropensityModel,
 };
 use cip::scoring::{ScoringError, ScoringTable, TrainedModel, TrainingSet};
 use cip::store::write_document;
@@ -21,6 +22,7 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     let usage = |error: PropensityError| CliError::Usage(error.to_string());
     let split = IdSplit::new(args.hold_out, args.seed)
         .and_then(|split| split.with_sample(args.sample))
+        .and_then(|split| with_calibration(split, args.calibration, args.calibration_share))
         .map_err(usage)?;
     let params = BoostedTrees::params(args.seed)
         .with_trees(args.trees)
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
         args.columns.clone()
     };
     let set = TrainingSet::read(&source, &features, &args.label, split, common.memory)?;
-    let run = train(&set, params)?;
+    let run = train(&set, params, args.calibration)?;
     write_document(&args.out, |file| Ok::<_, ScoringError>(run.trained.model.write_to(file)?))?;
     let mut json = run.to_json(&set);
     json.insert("model".to_owned(), json!(args.out.display().to_string()));
@@ -46,6 +48,12 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
         text: format!("{}written to {}", run.text(&set), args.out.display()),
         json: Value::Object(json),
     })
+}
+
+/// Keeps ids for a calibration that needs some; the trees have those of one that needs none.
+fn with_calibration(split: IdSplit, method: Calibration, share: f64) -> Result<IdSplit, PropensityError> {
+    let with = split.with_calibration(share)?;
+    Ok(if method == Calibration::None { split } else { with })
 }
 
 /// Opens a table with its ids.
@@ -72,12 +80,16 @@ pub(crate) struct TrainRun {
     fit_wall_s: f64,
 }
 
-/// Trains and tests; what is measured is binning and boosting alone.
-pub(crate) fn train(set: &TrainingSet, params: BoostedTreesParams) -> Result<TrainRun, ScoringError> {
+/// Trains, calibrates and tests; what is measured is binning and boosting alone.
+pub(crate) fn train(
+    set: &TrainingSet,
+    params: BoostedTreesParams,
+    calibration: Calibration,
+) -> Result<TrainRun, ScoringError> {
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let trees = set.fit(params)?;
     let (fit_wall_s, fit_cpu_s) = (wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    Ok(TrainRun { trained: set.evaluate(trees)?, fit_cpu_s, fit_wall_s })
+    Ok(TrainRun { trained: set.evaluate(trees, calibration)?, fit_cpu_s, fit_wall_s })
 }
 
 /// The processor time that this process has taken.
@@ -97,6 +109,7 @@ impl TrainRun {
             ("train_rows", json!(training.rows)),
             ("train_positives", json!(training.positives)),
             ("held_out_rows", json!(set.held_out_rows())),
+            ("calibration", calibration_json(model.calibration())),
             ("metrics", json!(evaluation)),
             ("baseline", json!(baseline)),
             ("importance", json!(model.trees().importance())),
@@ -113,13 +126,33 @@ impl TrainRun {
             .map(|of| vec![of.feature.to_string(), percent(of.share, 1.0)])
             .collect();
         format!(
-            "{} trees of {} rows, tested on {} held out; one decision tree: {}\n\n{}\n{}",
+            "{} trees of {} rows, {}, tested on {} held out; one decision tree: {}\n\n{}\n{}",
             model.trees().trees().len(),
             grouped(set.train_rows()),
+            calibration_text(model.calibration()),
             grouped(set.held_out_rows()),
             evaluate::brief(baseline),
             evaluate::text(evaluation),
             table(&["what it leans on", "gain"], &rows),
         )
+    }
+}
+
+/// The calibration without the points of its map: they are in the model.
+fn calibration_json(calibration: &FittedCalibration) -> Value {
+    json!({
+        "method": calibration.method(),
+        "rows": calibration.rows(),
+        "positives": calibration.positives(),
+        "fallback": calibration.fallback(),
+    })
+}
+
+fn calibration_text(calibration: &FittedCalibration) -> String {
+    let method = calibration.method();
+    match calibration.fallback() {
+        None if method == Calibration::None => "not calibrated".to_owned(),
+        None => format!("calibrated ({method}) on {}", grouped(calibration.rows())),
+        Some(fallback) => format!("not calibrated ({})", fallback.reason()),
     }
 }

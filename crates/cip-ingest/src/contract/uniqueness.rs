@@ -14,7 +14,7 @@ use super::verdict::Admission;
 use crate::error::IngestError;
 use crate::file_plan::FilePlan;
 use crate::parse::{ParsedChunk, Parser};
-use crate::record::{RecordEnd, record_end};
+use crate::record::RecordEnd;
 use crate::row::{Row, SlotKind};
 use crate::source::Chunk;
 use crate::target::ColumnKind;
@@ -181,7 +181,7 @@ impl Uniqueness {
                 }
                 Ok(Admission::Dropped) => (),
                 Err(fault) => {
-                    let end = match record_end(&chunk.data, candidate.start, parser.delimiter, true) {
+                    let end = match chunk.header.format.record_end(&chunk.data, candidate.start, true) {
                         RecordEnd::Whole(end) => end,
                         _ => chunk.data.len(),
                     };

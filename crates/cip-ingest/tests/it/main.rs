@@ -4,6 +4,7 @@
 
 mod contract_laws;
 mod contracts;
+mod formats;
 mod hostile;
 mod laws;
 mod real;

@@ -191,3 +191,18 @@ fn the_commerce_contract_finds_what_a_database_finds() {
     let found: Vec<_> = quality.expectations.iter().map(|found| (found.nulls, found.violations)).collect();
     assert_eq!(found, [(0, 19), (2_477, 517), (5_746, 0), (2_477, 10_032), (0, 5_534), (0, 5)]);
 }
+
+/// Rows of both files, and the sum of the dollars in the master, recomputed from the files with standard text tools.
+#[test]
+fn cdnow_is_read_with_and_without_its_header() {
+    for (name, rows) in [("CDNOW_master.txt", 69_659), ("CDNOW_sample.txt", 6_919)] {
+        let Some(file) = data(name) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mapping = SourceMapping::built_in("cdnow").unwrap();
+        let target = folder.path().join("store");
+        let (store, report) = Ingest::new(mapping).run(&[file], &target, &mut |_| ()).unwrap();
+        assert_eq!((report.account.rows, report.account.events), (rows, rows));
+        let users = store.statistics(MemoryBudget::from_mib(64)).unwrap().users;
+        assert_eq!(users, if rows == 6_919 { 2_357 } else { 23_570 });
+    }
+}

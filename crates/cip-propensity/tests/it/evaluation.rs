@@ -33,6 +33,21 @@ fn the_values_are_scikit_learns() {
     close(top.lift.unwrap(), 2.385964912280702);
     close(top.conversion, 0.34);
     close(top.captured.unwrap(), 34.0 / 285.0);
+
+    // The bins of the calibration error: it is what they say.
+    assert_eq!(found.reliability.len(), 15);
+    assert_eq!(found.reliability.iter().map(|bin| bin.rows).sum::<u64>(), 2_000);
+    let bins = found.reliability.iter();
+    let error =
+        bins.map(|bin| bin.rows as f64 * (bin.mean_score - bin.observed).abs()).sum::<f64>() / 2_000.0;
+    close(found.ece, error);
+    for bin in &found.reliability {
+        let inside: Vec<_> =
+            scores.iter().zip(&labels).filter(|(score, _)| (bin.from..bin.to).contains(score)).collect();
+        assert_eq!(inside.len() as u64, bin.rows);
+        close(bin.mean_score, inside.iter().map(|(score, _)| **score).sum::<f64>() / bin.rows as f64);
+        close(bin.observed, inside.iter().filter(|(_, label)| **label).count() as f64 / bin.rows as f64);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Model files: whole, damaged, and of others.
 
-use cip_propensity::{BoostedTrees, Evaluation, PropensityError, PropensityModel};
+use cip_propensity::{
+    BoostedTrees, Calibration, Evaluation, Explainer, FittedCalibration, PropensityError, PropensityModel,
+};
 use linfa::ParamGuard;
 use serde_json::{Value, json};
 
@@ -11,7 +13,15 @@ fn model() -> PropensityModel {
     let params = BoostedTrees::params(7).with_trees(3).with_leaves(4).check().unwrap();
     let trees = params.fit_matrix(&features, &labels).unwrap();
     let evaluation = Evaluation::new(&[0.3, 0.1], &[0.3, 0.1], &[true, false]).unwrap();
-    PropensityModel::new(trees, "bought", &labels).with_evaluation(evaluation)
+    PropensityModel::new(trees, "bought", &labels)
+        .with_calibration(calibration(Calibration::Platt))
+        .with_evaluation(evaluation)
+}
+
+fn calibration(method: Calibration) -> FittedCalibration {
+    let margins: Vec<f64> = (0..100).map(|row| f64::from(row) / 7.0 - 7.0).collect();
+    let labels: Vec<bool> = (0..100).map(|row| row % 7 < row / 15).collect();
+    method.fit(&margins, &labels).unwrap()
 }
 
 fn bytes(model: &PropensityModel) -> Vec<u8> {
@@ -30,7 +40,44 @@ fn a_model_is_read_as_it_was_written() {
     assert_eq!((read.label(), read.training().rows), ("bought", 500));
     assert_eq!(read.trees().trees().len(), 3);
     let document: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(1)));
+    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(2)));
+}
+
+#[test]
+fn scores_are_the_same_before_and_after_for_every_calibration() {
+    let (features, _) = learnable(300, 4);
+    for method in Calibration::ALL {
+        let model = model().with_calibration(calibration(method));
+        let read = PropensityModel::read_from(&bytes(&model)[..]).unwrap();
+        assert_eq!((read.calibration().method(), &read), (method, &model));
+        let margins = model.trees().margins(&features.view()).unwrap();
+        for &margin in &margins {
+            assert_eq!(read.score(margin).to_bits(), model.score(margin).to_bits());
+        }
+    }
+}
+
+#[test]
+fn a_calibration_that_is_none_is_refused() {
+    let document: Value = serde_json::from_slice(&bytes(&model())).unwrap();
+    let text = |change: &dyn Fn(&mut Value)| {
+        let mut changed = document.clone();
+        change(&mut changed["calibration"]);
+        PropensityModel::read_from(changed.to_string().as_bytes()).unwrap_err().to_string()
+    };
+    let descends = "no map that ascends from 0 to 1";
+    assert!(text(&|value| value["map"]["platt"]["slope"] = json!(-1)).contains(descends));
+    let isotonic = |points: Value| json!({ "method": "isotonic", "map": { "isotonic": { "points": points } }, "rows": 9, "positives": 1, "fallback": null });
+    for points in [json!([]), json!([[0, 0.5], [1, 0.4]]), json!([[1, 0.5], [0, 0.6]]), json!([[0, 1.5]])] {
+        assert!(text(&|value| *value = isotonic(points.clone())).contains(descends), "{points}");
+    }
+    assert!(text(&|value| value["method"] = json!("beta")).contains("not of the method that it names"));
+    assert!(text(&|value| value["map"] = json!("none")).contains("not of the method that it names"));
+    assert!(text(&|value| value["fallback"] = json!("few_rows")).contains("not of the method that it names"));
+    assert!(text(&|value| value["rows"] = json!(1)).contains("more positives than rows"));
+    assert!(text(&|value| value["method"] = json!("sigmoid")).contains("unknown variant `sigmoid`"));
+    assert!(text(&|value| value["map"]["platt"]["colour"] = json!(1)).contains("unknown field `colour`"));
+    assert!(text(&|value| value["map"]["platt"]["slope"] = json!(null)).contains("invalid type: null"));
 }
 
 /// Whatever a byte is turned into, the file is refused or is a model that can be used.
@@ -45,7 +92,11 @@ fn no_flipped_byte_makes_a_model_that_cannot_be_used() {
             damaged[at] ^= flip;
             match PropensityModel::read_from(&damaged[..]) {
                 Ok(model) if model.trees().features().len() == 3 => {
-                    assert!(model.trees().margins(&rows).unwrap().iter().all(|margin| !margin.is_nan()));
+                    let margins = model.trees().margins(&rows).unwrap();
+                    assert!(margins.iter().all(|&margin| (0.0..=1.0).contains(&model.score(margin))));
+                    let explainer = Explainer::new(model.trees());
+                    let found = explainer.contributions(&rows).unwrap();
+                    assert!(found.iter().chain([&explainer.base()]).all(|value| value.is_finite()));
                 }
                 Ok(_) => {}
                 Err(_) => refused += 1,
@@ -69,12 +120,12 @@ fn a_file_of_another_kind_says_so() {
     let text = |change: &dyn Fn(&mut Value)| read(change).to_string();
     assert!(
         text(&|value| value["format"] = json!("xgboost"))
-            .contains("format `xgboost`, version 1, expected `cip-model`")
+            .contains("format `xgboost`, version 2, expected `cip-model`")
     );
     // The form of a later version is not looked at.
     assert!(
-        text(&|value| *value = json!({"format": "cip-model", "version": 2, "forest": []}))
-            .contains("version 2")
+        text(&|value| *value = json!({"format": "cip-model", "version": 3, "forest": []}))
+            .contains("version 3")
     );
     assert!(text(&|value| value["colour"] = json!("red")).contains("unknown field `colour`"));
     assert!(text(&|value| value["features"] = json!([])).contains("no features"));
@@ -89,6 +140,10 @@ fn a_file_of_another_kind_says_so() {
             .contains("tree 0, node 0: the value")
     );
     assert!(text(&|value| value["params"]["trees"] = json!(0)).contains("trees is 0"));
+    assert!(
+        text(&|value| value["trees"][0][0]["cover"] = json!(1))
+            .contains("tree 0, node 0: its cover is not the sum of those of its children")
+    );
     assert!(text(&|value| value["trees"][1] = json!([])).contains("tree 1, node 0: the tree has no nodes"));
     assert!(matches!(
         read(&|value| value["trees"][2][0]["left"] = json!(0)),

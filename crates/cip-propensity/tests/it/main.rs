@@ -1,7 +1,8 @@
-//! Propensity: metrics against scikit-learn and plain definitions, models on hostile tables, files that are damaged.
+//! Propensity: metrics and calibrations against scikit-learn and plain definitions, models on hostile tables, files that are damaged.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod calibration;
 mod data;
 mod evaluation;
 mod files;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, MICROS_PER_DAY, TimeRange, Timestamp, column, table};
+use cip_core::{CoreError, MICROS_PER_DAY, TimeRange, Timestamp, column};
 use cip_features::{Feature, Features};
-use cip_propensity::{FeatureMatrix, PropensityModel, ranks, score_batch};
+use cip_propensity::{FeatureMatrix, PropensityModel, ranks, score_batch, score_schema};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::features::compute;
@@ -108,12 +108,13 @@ impl Line<'_> {
         })?;
         let ranks = ranks(&margins);
         let user = features.schema().field_with_name(column::USER_ID).map_err(CoreError::from)?.clone();
-        let mut writer = TableWriter::create(path, "scores", &table::scores([user.clone()]))?;
+        let schema = score_schema(std::slice::from_ref(&user), None)?;
+        let mut writer = TableWriter::create(path, "scores", &schema)?;
         let mut row = 0;
         for batch in users {
             let rows = row..row + batch.num_rows();
             let ids = [(user.clone(), batch.column(0).clone())];
-            writer.write(score_batch(&ids, &margins[rows.clone()], &ranks[rows.clone()])?)?;
+            writer.write(score_batch(model, &ids, &margins[rows.clone()], &ranks[rows.clone()])?)?;
             row = rows.end;
         }
         Ok(writer.finish()?)

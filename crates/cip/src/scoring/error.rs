@@ -31,6 +31,14 @@ pub enum ScoringError {
         /// 0-based row.
         row: u64,
     },
+    /// A customer who is to be explained and is not in the table.
+    #[error(
+        "no row has the id `{id}`: write it as the table has it; without ids, the number of a row (from 0)"
+    )]
+    UnknownCustomer {
+        /// The id.
+        id: Box<str>,
+    },
     /// All rows of a small table fell on one side.
     #[error("none of the {rows} rows is left to {what}: give more rows, or hold out another share")]
     EmptySide {

@@ -1,10 +1,14 @@
-//! Propensity over tables: learn from one, evaluate on one, score one. Parquet or CSV, of this project or not.
+//! Propensity over tables: learn from one, evaluate on one, score one and say why. Parquet or CSV, of this project or not.
 
+mod effects;
 mod error;
+mod explained;
 mod scores;
 mod table;
 mod training;
 
+pub use effects::Explanation;
 pub use error::ScoringError;
+pub use explained::{ExplainedRow, ExplainedScores};
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};

@@ -1,15 +1,16 @@
 //! Scoring a table: every row's margin, probability and rank.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 
 use arrow_schema::Field;
 use cip_core::pipeline::ordered_map;
-use cip_core::table;
-use cip_propensity::{Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch};
+use cip_propensity::{
+    Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch, score_schema,
+};
 use cip_store::{StoreError, TableWriter};
 
-use crate::scoring::training::evaluate;
 use crate::scoring::{ScoringError, ScoringTable};
 
 impl ScoringTable {
@@ -27,21 +28,19 @@ impl ScoringTable {
         path: &Path,
         threads: NonZeroUsize,
     ) -> Result<u64, ScoringError> {
+        let fields = self.id_fields();
+        let schema = score_schema(&fields, None)?;
         let margins = self.margins(model, threads)?;
         let ranks = ranks(&margins);
-        let ids: Vec<&str> = self.ids().iter().map(String::as_str).collect();
-        let fields: Vec<Field> = (self.source.schema().fields().iter())
-            .filter(|field| ids.contains(&field.name().as_str()))
-            .map(|field| field.as_ref().clone())
-            .collect();
         let ids: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
-        let mut writer = TableWriter::create(path, "scores", &table::scores(fields.iter().cloned()))?;
+        let mut writer = TableWriter::create(path, "scores", &schema)?;
         let mut row = 0;
         for batch in self.source.batches(&ids)? {
             let batch = batch?;
             let rows = row..row + batch.num_rows();
             let columns: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
-            writer.write(score_batch(&columns, &margins[rows.clone()], &ranks[rows.clone()])?)?;
+            let (margins, ranks) = self.of(&margins, &ranks, rows.clone())?;
+            writer.write(score_batch(model, &columns, margins, ranks)?)?;
             row = rows.end;
         }
         Ok(writer.finish()?)
@@ -61,11 +60,32 @@ impl ScoringTable {
         for batch in self.source.batches(&[label])? {
             labels.push(&batch?)?;
         }
-        Ok(evaluate(&self.margins(model, threads)?, &labels.finish())?)
+        Ok(model.evaluate(&self.margins(model, threads)?, &labels.finish())?)
+    }
+
+    /// What is known of some rows; an error where the table has more of them than when they were scored.
+    pub(super) fn of<'a>(
+        &self,
+        margins: &'a [f64],
+        ranks: &'a [i64],
+        rows: Range<usize>,
+    ) -> Result<(&'a [f64], &'a [i64]), StoreError> {
+        let found = margins.get(rows.clone()).zip(ranks.get(rows));
+        found.ok_or_else(|| StoreError::Changed { path: self.source.path().to_owned() })
+    }
+
+    /// The id columns, in the table's order.
+    pub(super) fn id_fields(&self) -> Vec<Field> {
+        let fields = self.source.schema().fields().iter();
+        fields.filter(|field| self.ids().contains(field.name())).map(|field| field.as_ref().clone()).collect()
     }
 
     /// The margin of every row.
-    fn margins(&self, model: &PropensityModel, threads: NonZeroUsize) -> Result<Vec<f64>, ScoringError> {
+    pub(super) fn margins(
+        &self,
+        model: &PropensityModel,
+        threads: NonZeroUsize,
+    ) -> Result<Vec<f64>, ScoringError> {
         let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
         let mut rows = 0;
         let batches = self.source.batches(&names)?.map(move |batch| {

@@ -1,21 +1,24 @@
-//! Learning from a table: some ids to train on, the others to see how good it is.
+//! Learning from a table: some ids to train on, some to calibrate on, the others to see how good it is.
 
 use arrow_array::RecordBatch;
 use cip_core::{CoreError, IdRef, MemoryBudget};
 use cip_propensity::{
-    BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FeatureMatrixBuilder, IdSplit, LabelBuilder,
-    ParamGuard, PropensityError, PropensityModel, Side, TreeBaseline, probability,
+    BoostedTrees, BoostedTreesParams, Calibration, Evaluation, FeatureMatrix, FeatureMatrixBuilder,
+    FittedCalibration, IdSplit, LabelBuilder, ParamGuard, PropensityError, PropensityModel, Side,
+    TreeBaseline,
 };
 
 use cip_store::TableColumn;
 
 use crate::scoring::{ScoringError, ScoringTable};
 
-/// A table in memory, split by its ids: some rows to train on, the others held out.
+/// A table in memory, split by its ids: some rows to train on, some to calibrate on, the others held out.
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
     label: Box<str>,
     train: Examples,
+    /// Rows to calibrate on; there may be none.
+    calibrate: Examples,
     held_out: Examples,
 }
 
@@ -29,7 +32,7 @@ struct Examples {
 /// A model with how well it, and the baseline, did on the rows that were held out.
 #[derive(Debug, Clone)]
 pub struct TrainedModel {
-    /// The model; it carries its evaluation.
+    /// The model; it carries its calibration and its evaluation.
     pub model: PropensityModel,
     /// The rows that were held out, by the model.
     pub evaluation: Evaluation,
@@ -62,12 +65,14 @@ impl TrainingSet {
         let columns = id.into_iter().chain(features).map(String::as_str).chain([label]);
         let builder =
             || Ok::<_, PropensityError>((FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label)));
-        let (mut train, mut held_out) = (builder()?, builder()?);
+        let (mut train, mut calibrate, mut held_out) = (builder()?, builder()?, builder()?);
         let mut rows = 0u64;
         for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
             let batch = batch?;
             let sides = sides(table, &batch, split, rows)?;
-            for (side, (features, labels)) in [(Side::Train, &mut train), (Side::HeldOut, &mut held_out)] {
+            for (side, (features, labels)) in
+                [(Side::Train, &mut train), (Side::Calibrate, &mut calibrate), (Side::HeldOut, &mut held_out)]
+            {
                 features.push_where(&batch, |row| sides[row] == side)?;
                 labels.push_where(&batch, |row| sides[row] == side)?;
             }
@@ -75,21 +80,26 @@ impl TrainingSet {
             // Of the rows that are left out nothing is kept.
             require(memory, (rows as f64 * split.sample()) as u64, features.len())?;
         }
-        let side = |(features, labels): (FeatureMatrixBuilder, LabelBuilder), what| {
-            let examples = Examples { features: features.finish()?, labels: labels.finish() };
-            if examples.labels.is_empty() {
-                Err(ScoringError::EmptySide { rows, what })
-            } else {
-                Ok(examples)
-            }
+        let side = |(features, labels): (FeatureMatrixBuilder, LabelBuilder)| {
+            Ok::<_, PropensityError>(Examples { features: features.finish()?, labels: labels.finish() })
         };
-        let (train, held_out) = (side(train, "train on")?, side(held_out, "test on")?);
-        Ok(Self { label: label.into(), train, held_out })
+        let (train, calibrate, held_out) = (side(train)?, side(calibrate)?, side(held_out)?);
+        for (examples, what) in [(&train, "train on"), (&held_out, "test on")] {
+            if examples.labels.is_empty() {
+                return Err(ScoringError::EmptySide { rows, what });
+            }
+        }
+        Ok(Self { label: label.into(), train, calibrate, held_out })
     }
 
     /// Rows to train on.
     pub fn train_rows(&self) -> usize {
         self.train.labels.len()
+    }
+
+    /// Rows to calibrate on.
+    pub fn calibration_rows(&self) -> usize {
+        self.calibrate.labels.len()
     }
 
     /// Rows that are held out.
@@ -105,25 +115,34 @@ impl TrainingSet {
         Ok(params.check()?.fit_matrix(&self.train.features, &self.train.labels)?)
     }
 
-    /// Returns the model of trees that [`TrainingSet::fit`] made, with how well it and the baseline do on the rows held out.
+    /// Returns the model of trees that [`TrainingSet::fit`] made, calibrated on the rows that are kept for it, with how well it
+    /// and the baseline do on the rows held out.
+    ///
+    /// Rows that cannot tell how sure to be leave the margins as they are: see [`Calibration::fit`].
     ///
     /// # Errors
     /// [`PropensityError`].
-    pub fn evaluate(&self, trees: BoostedTrees) -> Result<TrainedModel, ScoringError> {
+    pub fn evaluate(
+        &self,
+        trees: BoostedTrees,
+        calibration: Calibration,
+    ) -> Result<TrainedModel, ScoringError> {
+        let calibration = match calibration {
+            Calibration::None => FittedCalibration::NONE,
+            method => {
+                let margins = trees.margins(&self.calibrate.features.view())?.to_vec();
+                method.fit(&margins, &self.calibrate.labels)?
+            }
+        };
         let Examples { features, labels } = &self.held_out;
         let margins = trees.margins(&features.view())?.to_vec();
-        let evaluation = evaluate(&margins, labels)?;
         let scores = TreeBaseline::fit(&self.train.features, &self.train.labels)?.scores(&features.view());
         let baseline = Evaluation::new(&scores, &scores, labels)?;
-        let model = PropensityModel::new(trees, self.label.clone(), &self.train.labels);
+        let model =
+            PropensityModel::new(trees, self.label.clone(), &self.train.labels).with_calibration(calibration);
+        let evaluation = model.evaluate(&margins, labels)?;
         Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baseline })
     }
-}
-
-/// Rows ranked by their margins, with the probabilities that those stand for.
-pub(super) fn evaluate(margins: &[f64], labels: &[bool]) -> Result<Evaluation, PropensityError> {
-    let scores: Vec<f64> = margins.iter().map(|&margin| probability(margin)).collect();
-    Evaluation::new(margins, &scores, labels)
 }
 
 /// The side of each row of a batch; the id, if there is one, is its first column.

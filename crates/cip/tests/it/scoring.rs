@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Float64Type, Int64Type};
-use cip::core::{IdRef, MemoryBudget};
-use cip::propensity::{BoostedTrees, BoostedTreesParams, IdSplit, PropensityModel, Side, probability};
-use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
+use cip::core::{Id, IdRef, MemoryBudget};
+use cip::propensity::{
+    BoostedTrees, BoostedTreesParams, Calibration, CalibrationFallback, IdSplit, PropensityModel, Side,
+};
+use cip::scoring::{ExplainedScores, ScoringError, ScoringTable, TrainingSet};
 
 use crate::{batches, threads};
 
@@ -42,7 +44,7 @@ fn read(path: &Path, share: f64) -> Result<TrainingSet, ScoringError> {
 
 fn model(path: &Path) -> PropensityModel {
     let set = read(path, 0.3).unwrap();
-    set.evaluate(set.fit(params()).unwrap()).unwrap().model
+    set.evaluate(set.fit(params()).unwrap(), Calibration::Platt).unwrap().model
 }
 
 #[test]
@@ -53,18 +55,183 @@ fn a_user_is_on_one_side_and_the_model_is_tested_on_the_other() {
     // Three rows a user: every side is a multiple of three.
     assert_eq!((set.train_rows() + set.held_out_rows(), set.train_rows() % 3), (3_000, 0));
     assert!((800..1_000).contains(&set.held_out_rows()), "{}", set.held_out_rows());
-    let trained = set.evaluate(set.fit(params()).unwrap()).unwrap();
+    let trained = set.evaluate(set.fit(params()).unwrap(), Calibration::Platt).unwrap();
     assert_eq!(trained.evaluation.rows, set.held_out_rows() as u64);
     assert_eq!(trained.model.training().rows, set.train_rows() as u64);
     assert_eq!(trained.model.evaluation(), Some(&trained.evaluation));
     assert!(trained.evaluation.auc.unwrap() > 0.95, "{:?}", trained.evaluation);
     assert!(trained.baseline.auc.unwrap() > 0.9, "{:?}", trained.baseline);
 
+    // Nothing was kept to calibrate on, and that is no reason to fail.
+    assert_eq!(set.calibration_rows(), 0);
+    assert_eq!(trained.model.calibration().fallback(), Some(CalibrationFallback::FewRows));
+    assert_eq!(trained.evaluation.uncalibrated.unwrap().brier, trained.evaluation.brier);
+
     // Half of the users, of which the same share is held out.
     let table = ScoringTable::open(&path).unwrap();
     let split = IdSplit::new(0.3, 7).unwrap().with_sample(0.5).unwrap();
     let half = TrainingSet::read(&table, &["views".to_owned()], "bought", split, MEMORY).unwrap();
     assert!((1_300..1_700).contains(&(half.train_rows() + half.held_out_rows())));
+}
+
+#[test]
+fn scores_are_calibrated_on_users_that_nothing_else_has_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 2_000);
+    let table = ScoringTable::open(&path).unwrap();
+    let features = table.columns_without(&["bought", "visit"]);
+    let split = IdSplit::new(0.3, 7).unwrap().with_calibration(0.25).unwrap();
+    let set = TrainingSet::read(&table, &features, "bought", split, MEMORY).unwrap();
+    let plain = read(&path, 0.3).unwrap();
+    assert_eq!(set.held_out_rows(), plain.held_out_rows());
+    assert_eq!(set.train_rows() + set.calibration_rows(), plain.train_rows());
+    assert!((800..1_300).contains(&set.calibration_rows()), "{}", set.calibration_rows());
+
+    let trees = set.fit(params()).unwrap();
+    let none = set.evaluate(trees.clone(), Calibration::None).unwrap();
+    for method in [Calibration::Platt, Calibration::Isotonic, Calibration::Beta] {
+        let trained = set.evaluate(trees.clone(), method).unwrap();
+        let (found, before) = (&trained.evaluation, trained.evaluation.uncalibrated.unwrap());
+        assert_eq!(trained.model.calibration().rows(), set.calibration_rows() as u64);
+        assert_eq!((found.auc, &found.lift), (none.evaluation.auc, &none.evaluation.lift), "{method}");
+        assert_eq!((before.brier, before.ece), (none.evaluation.brier, none.evaluation.ece), "{method}");
+        // Ten trees are not sure enough of themselves.
+        assert!(found.brier < before.brier && found.ece < before.ece / 2.0, "{method}: {found:?}");
+        // The model that is read again evaluates as it did.
+        let mut file = Vec::new();
+        trained.model.write_to(&mut file).unwrap();
+        let read = PropensityModel::read_from(&file[..]).unwrap();
+        assert_eq!(
+            table.evaluate(&read, "bought", threads(2)).unwrap(),
+            table.evaluate(&trained.model, "bought", threads(1)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn explained_scores_add_up_and_do_not_depend_on_the_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than one batch.
+    let path = table(folder.path(), 3_500);
+    let model = model(&path);
+    let scored = ScoringTable::open(&path).unwrap().with_ids(&["visit", "user_id"]).unwrap();
+    let plain = folder.path().join("plain.parquet");
+    scored.write_scores(&model, &plain, threads(1)).unwrap();
+    let written = [1, 2, 3].map(|n| {
+        let out = folder.path().join(format!("explained-{n}.parquet"));
+        let found = scored.write_explained_scores(&model, &out, threads(n)).unwrap();
+        (found, fs::read(out).unwrap())
+    });
+    assert!(written[1..].iter().all(|other| other == &written[0]), "it depends on the threads");
+    let found = &written[0].0;
+    assert_eq!((found.rows, found.best.len()), (10_500, ExplainedScores::BEST_ROWS));
+
+    let own = ["user_id", "visit", "score", "margin", "rank"];
+    let all =
+        ["user_id", "visit", "score", "margin", "rank", "base", "contribution_views", "contribution_carts"];
+    let (mut rows, mut best) = (0, Vec::new());
+    // The files are read in batches of the same rows.
+    for (scores, explained) in batches(&plain).iter().zip(batches(&folder.path().join("explained-1.parquet")))
+    {
+        let names: Vec<_> = explained.schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names, all);
+        for name in own {
+            assert_eq!(scores.column_by_name(name), explained.column_by_name(name), "{name}");
+        }
+        let floats =
+            |name: &str| explained.column_by_name(name).unwrap().as_primitive::<Float64Type>().clone();
+        let ranks = explained.column_by_name("rank").unwrap().as_primitive::<Int64Type>();
+        let [base, views, carts, margin] = ["base", all[6], all[7], "margin"].map(floats);
+        for row in 0..explained.num_rows() {
+            assert_eq!(base.value(row), found.base);
+            let sum = base.value(row) + views.value(row) + carts.value(row);
+            assert!((sum - margin.value(row)).abs() < 1e-9, "{sum} {}", margin.value(row));
+            if ranks.value(row) <= 5 {
+                best.push((ranks.value(row), rows + row, floats("score").value(row), views.value(row)));
+            }
+        }
+        rows += explained.num_rows();
+    }
+    assert_eq!(rows, 10_500);
+    best.sort_by_key(|(rank, ..)| *rank);
+    for (best, explained) in best.iter().zip(&found.best) {
+        assert_eq!((best.1 as u64, best.2), (explained.row, explained.score));
+        // The first id that was named.
+        assert_eq!(explained.id, Some(Id::Int64((explained.row % 3) as i64)));
+        let views = explained.reasons.iter().find(|reason| reason.feature.as_ref() == "views").unwrap();
+        assert_eq!(views.contribution, best.3);
+    }
+
+    // An id must not hide a column of the scores.
+    let text = fs::read_to_string(&path).unwrap();
+    for (name, explained) in [("score", false), ("base", true), ("contribution_carts", true)] {
+        let at = folder.path().join("clash.csv");
+        fs::write(&at, text.replacen("user_id", name, 1)).unwrap();
+        let table = ScoringTable::open(&at).unwrap().with_ids(&[name]).unwrap();
+        let out = folder.path().join("clash.parquet");
+        let error = table.write_explained_scores(&model, &out, threads(1)).unwrap_err().to_string();
+        assert!(error.contains(&format!("id `{name}` has the name of a column of the scores")), "{error}");
+        assert_eq!(table.write_scores(&model, &out, threads(1)).is_ok(), explained, "{name}");
+    }
+}
+
+#[test]
+fn the_effects_are_those_of_the_explained_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = table(folder.path(), 3_500);
+    let model = model(&path);
+    let scored = ScoringTable::open(&path).unwrap();
+    let found = scored.explain(&model, &["3400", "7"], threads(2)).unwrap();
+    assert_eq!(scored.explain(&model, &["3400", "7"], threads(1)).unwrap(), found);
+
+    let out = folder.path().join("explained.parquet");
+    let explained = scored.write_explained_scores(&model, &out, threads(1)).unwrap();
+    assert_eq!((found.rows, found.base), (10_500, explained.base));
+    for effect in &found.effects {
+        let name = format!("contribution_{}", effect.feature);
+        let values: Vec<f64> = (batches(&out).iter())
+            .flat_map(|batch| {
+                batch.column_by_name(&name).unwrap().as_primitive::<Float64Type>().values().to_vec()
+            })
+            .collect();
+        let mean = values.iter().map(|value| value.abs()).sum::<f64>() / values.len() as f64;
+        assert!((mean - effect.mean_magnitude).abs() < 1e-12, "{effect:?} {mean}");
+        assert_eq!(effect.lowest, values.iter().copied().fold(f64::INFINITY, f64::min));
+        assert_eq!(effect.highest, values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    }
+    assert!(found.effects.windows(2).all(|pair| pair[0].mean_magnitude >= pair[1].mean_magnitude));
+
+    // The first of their rows, with everything that moved it.
+    let rows: Vec<_> = found.customers.iter().map(|row| (row.id.clone(), row.row)).collect();
+    assert_eq!(rows, [(Some(Id::Int64(3_400)), 10_200), (Some(Id::Int64(7)), 21)]);
+    for customer in &found.customers {
+        let sum: f64 = customer.reasons.iter().map(|reason| reason.contribution).sum();
+        assert!((found.base + sum - customer.margin).abs() < 1e-9, "{customer:?}");
+        assert_eq!(customer.score, model.score(customer.margin));
+    }
+    let error = scored.explain(&model, &["7", "nobody"], threads(2)).unwrap_err().to_string();
+    assert!(error.starts_with("no row has the id `nobody`"), "{error}");
+
+    // What is no feature is named with its row in the table, not in a batch.
+    let text = fs::read_to_string(&path).unwrap();
+    let at = folder.path().join("changed.csv");
+    fs::write(&at, format!("{text}7,inf,1,0,1\n")).unwrap();
+    let none: [&str; 0] = [];
+    let error = ScoringTable::open(&at).unwrap().explain(&model, &none, threads(2)).unwrap_err().to_string();
+    assert!(error.contains("feature `views` is inf in row 10500 (from 0)"), "{error}");
+
+    // Without ids rows go by their numbers; of no rows there are no effects.
+    let text = text.replacen("user_id", "customer", 1);
+    fs::write(&path, &text).unwrap();
+    let rows = ScoringTable::open(&path).unwrap().explain(&model, &["21"], threads(1)).unwrap();
+    assert_eq!((rows.customers[0].row, &rows.customers[0].id), (21, &None));
+    assert_eq!(rows.customers[0].reasons, found.customers[1].reasons);
+    fs::write(&path, "user_id,views,carts\n").unwrap();
+    let empty = ScoringTable::open(&path).unwrap();
+    let found = empty.explain(&model, &none, threads(1)).unwrap();
+    assert_eq!((found.rows, found.effects.len()), (0, 0));
+    let found = empty.write_explained_scores(&model, &out, threads(1)).unwrap();
+    assert_eq!((found.rows, found.best.len()), (0, 0));
 }
 
 #[test]
@@ -95,7 +262,7 @@ fn scores_are_in_the_order_of_the_rows_and_say_what_the_model_says() {
             assert!(seen.0.insert(rank));
         }
         for (score, margin) in floats("score").into_iter().zip(floats("margin")) {
-            assert_eq!(score, probability(margin));
+            assert_eq!(score, model.score(margin));
         }
         by_rank.extend(ints("rank").into_iter().zip(floats("margin")));
     }

@@ -1,0 +1,172 @@
+//! `cip explain`: what a model makes of a table, as a table, a page and pictures.
+
+use cip::core::Id;
+use cip::core::table;
+use cip::propensity::{FeatureEffect, PropensityModel, Reason, effects_batch};
+use cip::scoring::{ExplainedRow, Explanation, ScoringError};
+use cip::store::{StagedFolder, TableWriter};
+use serde_json::{Value, json};
+
+use crate::args::{Common, ExplainArgs};
+use crate::chart::{Bar, bars};
+use crate::commands::score::row_json;
+use crate::commands::train::{open, read_model};
+use crate::error::CliError;
+use crate::number::{grouped, percent};
+use crate::output::{Answer, table as lined_up};
+
+const EFFECTS: &str = "feature_effects.parquet";
+const PICTURE: &str = "feature_effects.svg";
+const PAGE: &str = "explanation.md";
+
+pub(crate) fn run(args: &ExplainArgs, common: &Common) -> Result<Answer, CliError> {
+    let model = read_model(&args.model)?;
+    let source = open(&args.table)?;
+    let staged = StagedFolder::begin(&args.out)?;
+    let found = source.explain(&model, &args.customer, common.threads())?;
+
+    let mut writer =
+        TableWriter::create(&staged.path().join(EFFECTS), "feature_effects", &table::feature_effects())?;
+    writer.write(effects_batch(&found.effects).map_err(ScoringError::from)?)?;
+    writer.finish()?;
+    staged.write(PICTURE, picture(&found, model.label()).as_bytes())?;
+    for (number, customer) in (1..).zip(&found.customers) {
+        staged.write(&file_of(number), waterfall(found.base, customer).as_bytes())?;
+    }
+    staged.write(PAGE, page(&found, &model).as_bytes())?;
+    let json = to_json(&found, &model);
+    // The folder is known as cip's by it.
+    staged.write("summary.json", format!("{json:#}\n").as_bytes())?;
+    staged.publish()?;
+    Ok(Answer { text: text(&found, &model, args), json })
+}
+
+/// The picture of the customer with this number, from 1.
+fn file_of(number: usize) -> String {
+    format!("customer-{number}.svg")
+}
+
+fn to_json(found: &Explanation, model: &PropensityModel) -> Value {
+    json!({
+        "format": "cip-explanation",
+        "label": model.label(),
+        "rows": found.rows,
+        "base": found.base,
+        "effects": found.effects,
+        "customers": found.customers.iter().map(row_json).collect::<Value>(),
+    })
+}
+
+fn text(found: &Explanation, model: &PropensityModel, args: &ExplainArgs) -> String {
+    const SHOWN: usize = 10;
+    let rows: Vec<_> = found.effects.iter().take(SHOWN).map(effect_cells).collect();
+    format!(
+        "{} rows explained for `{}`\n\n{}\nthe page is {}",
+        grouped(found.rows),
+        model.label(),
+        lined_up(&EFFECT_HEADER, &rows),
+        args.out.join(PAGE).display()
+    )
+}
+
+const EFFECT_HEADER: [&str; 5] = ["feature", "mean magnitude", "share", "lowest", "highest"];
+
+fn effect_cells(effect: &FeatureEffect) -> Vec<String> {
+    vec![
+        effect.feature.to_string(),
+        format!("{:.3}", effect.mean_magnitude),
+        percent(effect.share, 1.0),
+        format!("{:+.2}", effect.lowest),
+        format!("{:+.2}", effect.highest),
+    ]
+}
+
+/// The features with the greatest effects.
+fn picture(found: &Explanation, label: &str) -> String {
+    const SHOWN: usize = 20;
+    let bar = |effect: &FeatureEffect| Bar {
+        name: effect.feature.to_string(),
+        from: 0.0,
+        to: effect.mean_magnitude,
+        note: format!("{:.3}", effect.mean_magnitude),
+    };
+    let title = format!("What moves the log odds of `{label}`: mean magnitude of the contributions");
+    bars(&title, &found.effects.iter().take(SHOWN).map(bar).collect::<Vec<_>>())
+}
+
+/// From what is expected of everybody to the margin of one, reason by reason.
+fn waterfall(base: f64, customer: &ExplainedRow) -> String {
+    const SHOWN: usize = 9;
+    let mut steps =
+        vec![Bar { name: "everybody".to_owned(), from: 0.0, to: base, note: format!("{base:.2}") }];
+    let mut at = base;
+    let mut step = |name: String, contribution: f64| {
+        steps.push(Bar { name, from: at, to: at + contribution, note: format!("{contribution:+.2}") });
+        at += contribution;
+    };
+    let shown = customer.reasons.len().min(SHOWN);
+    for reason in &customer.reasons[..shown] {
+        step(reason_name(reason), reason.contribution);
+    }
+    let rest = &customer.reasons[shown..];
+    if !rest.is_empty() {
+        step(format!("{} others", rest.len()), rest.iter().map(|reason| reason.contribution).sum());
+    }
+    let (name, margin) = (name_of(customer), customer.margin);
+    steps.push(Bar { name: name.clone(), from: 0.0, to: margin, note: format!("{margin:.2}") });
+    bars(&format!("{name}: a score of {}, log odds step by step", percent(customer.score, 1.0)), &steps)
+}
+
+fn name_of(customer: &ExplainedRow) -> String {
+    customer.id.as_ref().map_or_else(|| format!("row {}", customer.row), Id::to_string)
+}
+
+fn reason_name(reason: &Reason) -> String {
+    let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+    format!("{} {value}", reason.feature)
+}
+
+/// The page with the pictures.
+fn page(found: &Explanation, model: &PropensityModel) -> String {
+    let mut page = format!(
+        "# What {} depends on\n\nIn {} rows. The log odds of a row are {:.4}, what is expected of everybody, and the contributions of its \
+         features. They say how the model came to its scores, not what would happen if a feature were changed.\n\n\
+         ![Mean magnitude of the contributions]({PICTURE})\n\n| {} |\n|---|--:|--:|--:|--:|\n",
+        cell_text(model.label()),
+        grouped(found.rows),
+        found.base,
+        EFFECT_HEADER.join(" | "),
+    );
+    for effect in &found.effects {
+        let cells: Vec<_> = effect_cells(effect).iter().map(|cell| cell_text(cell)).collect();
+        page.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    for (number, customer) in (1..).zip(&found.customers) {
+        page.push_str(&format!(
+            "\n## {}\n\nA score of {}, log odds of {:.4} (before calibration).\n\n![Step by step]({})\n\n| feature | value | contribution |\n|---|--:|--:|\n",
+            cell_text(&name_of(customer)),
+            percent(customer.score, 1.0),
+            customer.margin,
+            file_of(number),
+        ));
+        for reason in &customer.reasons {
+            let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+            let name = cell_text(&reason.feature);
+            page.push_str(&format!("| {name} | {value} | {:+.4} |\n", reason.contribution));
+        }
+    }
+    page
+}
+
+/// Text as it may stand in a cell of a table of Markdown.
+fn cell_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' => escaped.extend(['\\', letter]),
+            control if control.is_control() => escaped.push(' '),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
