@@ -64,6 +64,7 @@ pub(crate) fn warning(found: &ExpectationReport) -> Option<String> {
     }
     let what = match &found.observed {
         Some(observed) => format!("expected {}, found {observed}", found.bound),
+        None if found.violations == 0 => format!("expected {}, found no events", found.bound),
         None => format!("{} events are not as expected: {}", grouped(found.warned), shorten(&found.bound)),
     };
     Some(format!("warning: {}: {what}", found.name))

@@ -44,14 +44,14 @@ pub struct ExpectationReport {
     pub action: String,
     /// Whether it held: for every row, or for the whole input.
     pub holds: bool,
-    /// Rows that it was held against. Rows: those that were parsed and not dropped by the mapping; `unique` and what speaks of the whole input: rows
-    /// that the expectations of single rows let through, and, but for `unique`, events.
+    /// Rows that it was held against. An expectation of single rows: all that were parsed and not dropped by the mapping;
+    /// `unique`: those that expectations of single rows let through; one of the whole input: the events.
     pub checked: u64,
     /// Of these, rows without the value.
     pub nulls: u64,
     /// `nulls / checked`; none where no row was checked.
     pub null_rate: Option<f64>,
-    /// Rows that hold it. Nulls hold `not_null` never, and are not counted here by any other kind.
+    /// Rows that hold it; nulls are none of them. For one of the whole input: all or none.
     pub passed: u64,
     /// Rows that do not hold it, whichever expectation decided what became of them.
     pub violations: u64,
