@@ -1,6 +1,6 @@
 //! The ingest from outside: real data, hostile data, and the laws that hold for any data.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod contract_laws;
 mod contracts;
