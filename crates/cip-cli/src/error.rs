@@ -21,7 +21,7 @@ pub(crate) enum CliError {
     #[error("{}: {source}", path.display())]
     Mapping { path: PathBuf, source: MappingError },
     #[error("{}: {source}", path.display())]
-    Contract { path: PathBuf, source: ContractError },
+    Contract { path: PathBuf, source: Box<ContractError> },
     #[error("{}: {source}", path.display())]
     Experiment { path: PathBuf, source: AbTestError },
     /// A value of a table that cannot be used; rows count from 1, the header left out.

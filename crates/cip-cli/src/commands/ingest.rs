@@ -182,7 +182,7 @@ fn contract(name: &str) -> Result<Contract, CliError> {
     Contract::read(path).map_err(|source| match source {
         // It names the file itself.
         ContractError::Io { path, source } => CliError::Io { action: "read", path, source },
-        source => CliError::Contract { path: path.to_owned(), source },
+        source => CliError::Contract { path: path.to_owned(), source: Box::new(source) },
     })
 }
 
