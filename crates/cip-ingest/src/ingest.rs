@@ -124,7 +124,8 @@ impl Ingest {
     /// [`QualityReport`](crate::QualityReport).
     ///
     /// # Complexity
-    /// `unique` keeps 16 bytes (40 with their places) of every event in half of the memory and refuses more; its rows pass one thread.
+    /// A few comparisons an event. `unique` keeps 40 bytes of every event, in half of the memory, and refuses more; rows then pass
+    /// one thread between parsing and sorting.
     pub fn with_contract(mut self, contract: Contract) -> Self {
         self.contract = Some(contract);
         self
