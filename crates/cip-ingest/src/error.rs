@@ -32,8 +32,24 @@ pub enum IngestError {
         /// The decompressor's reason.
         source: io::Error,
     },
+    /// A Parquet or Arrow file that cannot be read to its end.
+    #[error("{} cannot be read: {source}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: io::Error,
+    },
+    /// A column of lists or structures, of which no column of the store is made.
+    #[error("{}: column `{column}` holds lists or structures; write its parts as columns of their own, or leave it out of the mapping", path.display())]
+    NestedColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
     /// No file to read.
-    #[error("no source files in {}: expected files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst", path.display())]
+    #[error("no source files in {}: expected files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst, or in .parquet, .arrow or .feather", path.display())]
     NoSources {
         /// The folder, or the empty list's stand-in.
         path: PathBuf,

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use indexmap::IndexSet;
-
 use crate::error::IngestError;
 use crate::format::{RecordFormat, object_keys};
 use crate::mapping::SourceMapping;
@@ -46,9 +44,9 @@ pub(crate) fn read_header(
         if !keys.is_empty() && !wanted.iter().any(|&name| keys.iter().any(|key| key == name)) {
             return Err(refuse(format!("all of `{}`", wanted.join("`, `"))));
         }
-        let others = keys.into_iter().filter(|key| !wanted.contains(&key.as_str()));
-        let names: IndexSet<String> = wanted.iter().map(|&name| name.to_owned()).chain(others).collect();
-        return Ok(Header { names: names.into_iter().collect(), lines: 0, format });
+        let left_out = keys.into_iter().filter(|key| !wanted.contains(&key.as_str())).collect();
+        let names = wanted.iter().map(|&name| name.to_owned()).collect();
+        return Ok(Header { names, lines: 0, format, left_out });
     }
     let mut spans = Vec::new();
     if format.split(line, &[], &mut spans).is_err() {
@@ -72,12 +70,12 @@ pub(crate) fn read_header(
         .collect();
     if !missing.is_empty() {
         return match mapping.columns_without_header(names.len()) {
-            Some(names) => Ok(Header { names: names.to_vec(), lines: 0, format }),
+            Some(names) => Ok(Header { names: names.to_vec(), lines: 0, format, left_out: Vec::new() }),
             None => Err(refuse(missing.join(", "))),
         };
     }
     let lines = 1 + memchr::memchr_iter(b'\n', line).count() as u64;
-    Ok(Header { names, lines, format })
+    Ok(Header { names, lines, format, left_out: Vec::new() })
 }
 
 fn shorten(text: &str) -> String {

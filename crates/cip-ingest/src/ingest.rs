@@ -247,7 +247,8 @@ impl Ingest {
         let mut sample = KeySample::default();
         for (index, source) in sources.iter().enumerate() {
             let mut file = OpenFile::open(index, source, &self.mapping)?;
-            for name in &file.header().names {
+            let header = file.header();
+            for name in header.names.iter().chain(&header.left_out) {
                 if !wanted.contains(&name.as_str()) && !unmapped.contains(name) {
                     unmapped.push(name.clone());
                 }

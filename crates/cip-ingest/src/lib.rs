@@ -47,6 +47,7 @@ mod source;
 mod spill;
 mod splitters;
 mod structure;
+mod table_text;
 mod tagging;
 mod target;
 mod value;

@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 const WRITE_BYTES: u64 = 24 << 20;
 const BASE_BYTES: u64 = 16 << 20;
 const WORK_BYTES: u64 = 32 << 20;
-/// A compressed file is taken for ten times its size; ranges that come out too large are split later.
+/// A compressed file, as a table, is taken for ten times its size; ranges that come out too large are split later.
 const INFLATION: u64 = 10;
 /// Places at which a plain file is sampled, and the bytes read there.
 const PROBES: u64 = 64;

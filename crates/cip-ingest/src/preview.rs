@@ -11,6 +11,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
 use cip_core::{CoreError, Timestamp, Uuid, column};
 use cip_store::{Account, EventStore, StoreError};
+use indexmap::IndexSet;
 
 use crate::buffer::SpareBuffers;
 use crate::contract::quality::QualityReport;
@@ -96,23 +97,28 @@ impl Ingest {
         })?;
         let read = found.len().min(MOST_FILES);
         let mut samples = Vec::with_capacity(read);
+        let mut left_out: Vec<String> = Vec::new();
         for index in 0..read {
-            samples.push(self.sample(&found[index * found.len() / read], folder.path())?);
+            let (sample, others) = self.sample(&found[index * found.len() / read], folder.path())?;
+            samples.push(sample);
+            left_out.extend(others);
         }
         let (store, report) =
             self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
+        let unmapped: IndexSet<String> = report.unmapped_columns.into_iter().chain(left_out).collect();
         Ok(Preview {
             files: found.len(),
             files_read: read,
             account: report.account,
             columns: self.look_at(&store)?,
-            unmapped_columns: report.unmapped_columns,
+            unmapped_columns: unmapped.into_iter().collect(),
             quality: report.quality,
         })
     }
 
-    /// Writes the header and the first rows of a source, as they are, to a file of the same name.
-    fn sample(&self, source: &Source, folder: &Path) -> Result<PathBuf, IngestError> {
+    /// Writes the header and the first rows of a source, as they are, to a file of the same name. Also returns the columns that its
+    /// records do not have.
+    fn sample(&self, source: &Source, folder: &Path) -> Result<(PathBuf, Vec<String>), IngestError> {
         let path = folder.join(&source.name);
         let io = |source| IngestError::Io { action: "write", path: path.clone(), source };
         let mut file = OpenFile::open(0, source, self.mapping())?;
@@ -123,7 +129,7 @@ impl Ingest {
             .and_then(|()| out.write_all(&chunk.data))
             .and_then(|()| out.flush())
             .map_err(io)?;
-        Ok(path)
+        Ok((path, header.left_out.clone()))
     }
 
     fn look_at(&self, store: &EventStore) -> Result<Vec<ColumnPreview>, IngestError> {

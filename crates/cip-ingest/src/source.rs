@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cip_store::{StoreError, TableFormat};
 use flate2::read::MultiGzDecoder;
 use memchr::memchr;
 use xxhash_rust::xxh3::Xxh3;
@@ -14,6 +15,7 @@ use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::mapping::SourceMapping;
 use crate::record::{MAX_RECORD_BYTES, RecordEnd};
+use crate::table_text::{self, TableText};
 
 /// Bytes kept of a line that is rejected for its length.
 pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
@@ -32,6 +34,8 @@ pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
+    /// Parquet or Arrow: read as the text of its columns.
+    Table,
 }
 
 /// Bytes that are read at once until the first record is there.
@@ -41,15 +45,17 @@ const STEP: usize = 64 << 10;
 const SPARE_BUFFERS: usize = 2;
 
 const ENDINGS: [&str; 4] = [".csv", ".tsv", ".ndjson", ".jsonl"];
+const TABLE_ENDINGS: [&str; 3] = [".parquet", ".arrow", ".feather"];
 
 /// Whether a file of a folder is a source, by its name in lower case.
 fn is_source(name: &str) -> bool {
     let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
-    !name.starts_with('.') && ENDINGS.iter().any(|ending| plain.ends_with(ending))
+    let is_text = ENDINGS.iter().any(|ending| plain.ends_with(ending));
+    !name.starts_with('.') && (is_text || TABLE_ENDINGS.iter().any(|ending| name.ends_with(ending)))
 }
 
-/// Returns the files behind `paths` (files, and folders of files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst), by
-/// name.
+/// Returns the files behind `paths` (files, and folders of files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst, or in
+/// .parquet, .arrow or .feather), by name.
 pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError> {
     let io = |action, path: &Path| {
         let path = path.to_owned();
@@ -78,7 +84,7 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
     }
     let mut sources = Vec::with_capacity(files.len());
     for path in files {
-        let mut start = [0u8; 4];
+        let mut start = [0u8; TableFormat::MAGIC_BYTES];
         // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
         if !fs::metadata(&path).map_err(io("read", &path))?.is_file() {
             return Err(IngestError::NotAFile { path });
@@ -88,7 +94,8 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
         let read = read_full(&mut file, &mut start).map_err(io("read", &path))?;
         let compression = match &start[..read] {
             [0x1f, 0x8b, ..] => Compression::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            start if TableFormat::of(start).is_some() => Compression::Table,
             _ => Compression::None,
         };
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -146,6 +153,8 @@ pub(crate) struct Header {
     /// Lines that the header takes: mostly 1, more where a name has a line end, none where records say it themselves.
     pub(crate) lines: u64,
     pub(crate) format: RecordFormat,
+    /// Columns of the file that are in no record, because the mapping does not read them.
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Header {
@@ -238,11 +247,19 @@ impl OpenFile {
         let path = source.path.clone();
         let io = |source| IngestError::Io { action: "read", path: path.clone(), source };
         let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(Xxh3::new()), bytes: 0 }));
-        let file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
+        let mut file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
+        let mut left_out = Vec::new();
         let reader: Box<dyn Read + Send> = match source.compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(io)?),
+            Compression::Table => {
+                // Its parts are not read in the order of its bytes, of which the checksum is.
+                io::copy(&mut file, &mut io::sink()).map_err(io)?;
+                let (text, others) = TableText::open(&path, mapping)?;
+                left_out = others;
+                Box::new(text)
+            }
         };
         let mut open = Self {
             path,
@@ -253,7 +270,8 @@ impl OpenFile {
             header: Arc::new(Header {
                 names: Vec::new(),
                 lines: 0,
-                format: RecordFormat::Csv { delimiter: b',' },
+                format: RecordFormat::Csv { delimiter: table_text::DELIMITER },
+                left_out,
             }),
             pending: Buffer::default(),
             offset: 0,
@@ -273,11 +291,16 @@ impl OpenFile {
             self.consume(3);
         }
         let mut refused = None;
-        for format in mapping.formats(&self.pending) {
+        let formats = match self.compression {
+            Compression::Table => vec![self.header.format],
+            _ => mapping.formats(&self.pending),
+        };
+        for format in formats {
             let end = self.first_record(format)?;
             match crate::header::read_header(&self.path, &self.pending[..end], mapping, format) {
-                Ok(header) => {
+                Ok(mut header) => {
                     self.consume(if header.lines > 0 { end } else { 0 });
+                    header.left_out.extend_from_slice(&self.header.left_out);
                     self.header = Arc::new(header);
                     return Ok(());
                 }
@@ -398,6 +421,12 @@ impl OpenFile {
             }
             Err(source) if self.compression == Compression::None => {
                 Err(IngestError::Io { action: "read", path: self.path.clone(), source })
+            }
+            Err(source) if self.compression == Compression::Table => {
+                Err(match source.downcast::<StoreError>() {
+                    Ok(error) => error.into(),
+                    Err(source) => IngestError::Table { path: self.path.clone(), source },
+                })
             }
             Err(source) => Err(IngestError::Compression {
                 path: self.path.clone(),

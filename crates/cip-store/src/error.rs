@@ -88,7 +88,7 @@ pub enum StoreError {
         source: parquet::errors::ParquetError,
     },
     /// A folder, a pipe or a device where a table was expected.
-    #[error("{} is not a regular file: give a Parquet file, or CSV with a header line", path.display())]
+    #[error("{} is not a regular file: give a Parquet or Arrow file, or CSV with a header line", path.display())]
     NotATable {
         /// The path.
         path: PathBuf,

@@ -20,8 +20,9 @@
 //! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`TableWriter`], [`read_table`]: result tables.
-//! - [`TableSource`]: any table from elsewhere, Parquet or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
+//! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
+mod arrow_file;
 mod column;
 mod commit;
 mod csv_records;
@@ -53,4 +54,4 @@ pub use statistics::{ColumnBytes, StoreStatistics};
 pub use store::EventStore;
 pub use table::{TableReader, TableWriter, read_table};
 pub use table_column::TableColumn;
-pub use table_source::{TableBatches, TableSource};
+pub use table_source::{TableBatches, TableFormat, TableSource};

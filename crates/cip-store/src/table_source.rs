@@ -1,9 +1,10 @@
-//! Any table: a Parquet file, or CSV with a header.
+//! Any table: a Parquet file, an Arrow file, or CSV with a header.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
@@ -11,10 +12,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
+use crate::arrow_file::ArrowFile;
 use crate::csv_table::{CsvBatches, CsvTable, check_names};
 use crate::error::StoreError;
 
-/// A table that somebody else may have written: Parquet where the file starts with `PAR1`, else CSV.
+/// A table that somebody else may have written: Parquet where the file starts with `PAR1`, an Arrow file (Feather 2) where it starts
+/// with `ARROW1`, else CSV.
 ///
 /// # Input
 /// CSV is UTF-8 with a header line, RFC 4180 quotes, LF or CRLF, and commas, semicolons or tabs: whichever the header has
@@ -52,12 +55,41 @@ use crate::error::StoreError;
 pub struct TableSource {
     path: PathBuf,
     schema: SchemaRef,
-    /// None where it is Parquet.
-    csv: Option<CsvTable>,
+    format: Format,
+}
+
+#[derive(Debug, Clone)]
+enum Format {
+    Csv(CsvTable),
+    Parquet,
+    Arrow,
+}
+
+/// What a table is stored as, by the first bytes of its file; none where it may be text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// The file format of Arrow IPC.
+    Arrow,
+}
+
+impl TableFormat {
+    /// Bytes of a file that are enough to tell.
+    pub const MAGIC_BYTES: usize = 6;
+
+    /// Returns the format of a file that starts with these bytes.
+    pub fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            _ if start.starts_with(b"PAR1") => Some(Self::Parquet),
+            _ if start.starts_with(b"ARROW1") => Some(Self::Arrow),
+            _ => None,
+        }
+    }
 }
 
 impl TableSource {
-    /// Opens the table at `path`: reads a Parquet file's footer, or all of a CSV file.
+    /// Opens the table at `path`: reads the footer of a Parquet or Arrow file, or all of a CSV file.
     ///
     /// # Complexity
     /// CSV takes one reading, and memory for the longest row.
@@ -70,14 +102,19 @@ impl TableSource {
         if !metadata.is_file() {
             return Err(StoreError::NotATable { path: path.to_owned() });
         }
-        if is_parquet(path)? {
-            let builder = parquet_builder(path)?;
-            let schema = Schema::new(builder.schema().fields().clone());
+        let (schema, format) = match format_of(path)? {
+            Some(TableFormat::Parquet) => (parquet_builder(path)?.schema().clone(), Format::Parquet),
+            Some(TableFormat::Arrow) => (Arc::clone(arrow_file(path, None)?.schema()), Format::Arrow),
+            None => {
+                let csv = CsvTable::scan(path)?;
+                (csv.schema.clone(), Format::Csv(csv))
+            }
+        };
+        let schema = Schema::new(schema.fields().clone());
+        if !matches!(format, Format::Csv(_)) {
             check_names(path, schema.fields().iter().map(|field| field.name().as_str()))?;
-            return Ok(Self { path: path.to_owned(), schema: schema.into(), csv: None });
         }
-        let csv = CsvTable::scan(path)?;
-        Ok(Self { path: path.to_owned(), schema: csv.schema.clone(), csv: Some(csv) })
+        Ok(Self { path: path.to_owned(), schema: schema.into(), format })
     }
 
     /// The file.
@@ -95,7 +132,7 @@ impl TableSource {
     /// No columns give batches without columns, which still have their rows. A column that is named twice comes twice.
     ///
     /// # Complexity
-    /// Memory for one batch of 8,192 rows, or of 8 MiB of CSV where rows are long, and for what Parquet's decoder
+    /// Memory for one batch of 8,192 rows, or of 8 MiB of CSV where rows are long, or as an Arrow file has it, and for what Parquet's decoder
     /// holds of the columns' pages.
     ///
     /// # Errors
@@ -110,9 +147,10 @@ impl TableSource {
         let order =
             positions.iter().map(|position| read.partition_point(|before| before < position)).collect();
         let schema = SchemaRef::new(self.schema.project(&positions)?);
-        let reader = match &self.csv {
-            Some(csv) => Reader::Csv(Box::new(csv.read(&self.path, read)?)),
-            None => Reader::Parquet(self.read_parquet(read)?),
+        let reader = match &self.format {
+            Format::Csv(csv) => Reader::Csv(Box::new(csv.read(&self.path, read)?)),
+            Format::Parquet => Reader::Parquet(self.read_parquet(read)?),
+            Format::Arrow => Reader::Arrow(Box::new(self.read_arrow(read)?)),
         };
         Ok(TableBatches { path: self.path.clone(), schema, order, reader: Some(reader) })
     }
@@ -136,6 +174,19 @@ impl TableSource {
             builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()
         })
     }
+
+    fn read_arrow(&self, positions: Vec<usize>) -> Result<ArrowFile, StoreError> {
+        let file = arrow_file(&self.path, Some(positions))?;
+        if file.schema().fields() != self.schema.fields() {
+            return Err(StoreError::Changed { path: self.path.clone() });
+        }
+        Ok(file)
+    }
+}
+
+fn arrow_file(path: &Path, columns: Option<Vec<usize>>) -> Result<ArrowFile, StoreError> {
+    let file = File::open(path).map_err(StoreError::io("read", path))?;
+    guarded(path, || Ok(ArrowFile::open(file, columns)?))
 }
 
 /// The batches of some columns of a [`TableSource`].
@@ -151,6 +202,7 @@ pub struct TableBatches {
 enum Reader {
     Csv(Box<CsvBatches>),
     Parquet(ParquetRecordBatchReader),
+    Arrow(Box<ArrowFile>),
 }
 
 impl TableBatches {
@@ -165,6 +217,7 @@ impl TableBatches {
             Some(Reader::Parquet(reader)) => {
                 guarded(&self.path, || reader.next().transpose().map_err(ParquetError::from))?
             }
+            Some(Reader::Arrow(reader)) => guarded(&self.path, || Ok(reader.next_batch()?))?,
             None => None,
         };
         Ok(batch.map(|batch| batch.project(&self.order)).transpose()?)
@@ -192,11 +245,12 @@ impl std::fmt::Debug for TableBatches {
     }
 }
 
-fn is_parquet(path: &Path) -> Result<bool, StoreError> {
+fn format_of(path: &Path) -> Result<Option<TableFormat>, StoreError> {
     let mut start = Vec::new();
     let file = File::open(path).map_err(StoreError::io("read", path))?;
-    file.take(4).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
-    Ok(start == *b"PAR1")
+    let most = TableFormat::MAGIC_BYTES as u64;
+    file.take(most).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+    Ok(TableFormat::of(&start))
 }
 
 fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {

@@ -6,7 +6,7 @@ use cip::propensity::{Calibration, IdSplit};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TableArgs {
-    /// Parquet file, or CSV with a header
+    /// Parquet or Arrow file, or CSV with a header
     pub(crate) table: PathBuf,
     /// Columns that are ids: never features [default: user_id, where there is one]
     #[arg(long, value_name = "COL,COL", value_delimiter = ',')]

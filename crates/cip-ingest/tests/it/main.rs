@@ -8,6 +8,7 @@ mod formats;
 mod hostile;
 mod laws;
 mod real;
+mod tables;
 mod tags;
 
 use std::collections::BTreeMap;

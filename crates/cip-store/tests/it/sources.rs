@@ -7,6 +7,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use cip_store::{StoreError, TableSource, TableWriter};
@@ -247,6 +249,35 @@ proptest! {
             let columns: Vec<_> = names.iter().map(String::as_str).collect();
             for batch in table.batches(&columns).unwrap() {
                 batch.unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn an_arrow_file_reads_as_parquet_does_and_damage_is_an_error_or_harmless() {
+    let [_, (_keep, parquet)] = both();
+    let rows = read(&parquet, &["id", "arm"]).slice(0, 100);
+    let write = |compression| {
+        let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+        let mut writer = FileWriter::try_new_with_options(Vec::new(), &rows.schema(), options).unwrap();
+        writer.write(&rows).unwrap();
+        writer.into_inner().unwrap()
+    };
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        let bytes = write(compression);
+        let (_folder, path) = file(&bytes);
+        let table = TableSource::open(&path).unwrap();
+        assert_eq!(read(&table, &["id", "arm"]), rows);
+        assert_eq!(read(&table, &["arm", "id"]).column(1), rows.column(0));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            fs::write(&path, damaged).unwrap();
+            if let Ok(table) = TableSource::open(&path)
+                && let Ok(batches) = table.batches(&["id", "arm"])
+            {
+                batches.take_while(Result::is_ok).for_each(drop);
             }
         }
     }
