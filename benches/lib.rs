@@ -1,11 +1,12 @@
 //! What the benchmarks share: a shop on disk and in memory, the same at every run.
 //!
-//! - `cargo bench -p cip-benches`: each stage by itself, with criterion.
+//! - `cargo bench -p cip-benches`: each stage by itself, and the session kernel by the shape of its events, with criterion.
 //! - `cargo run --release -p cip-benches --bin encodings`: bytes and times of the forms that a column can have.
 //! - `python3 benches/peers.py`: whole processes side by side with DuckDB and Polars.
 
 pub mod columns;
 pub mod encodings;
+pub mod events;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Runs cip, Polars and DuckDB side by side on the same files, and prints a table in Markdown.
+"""Runs cip, Polars, DuckDB and DataFusion side by side on the same files, and prints a table in Markdown.
 
-    pip install duckdb polars
+    pip install duckdb polars datafusion==55.0.0
     cargo build --release
     python3 benches/peers.py target/release/cip [--events 20208019] [--runs 3]
 
 Every job is a process of its own under GNU time; the jobs take turns, and the median of the runs is shown: CPU (user +
-system seconds), wall seconds, peak resident memory, bytes written. Needs /usr/bin/time and disk for the CSV and the stores.
+system seconds), wall seconds, peak resident memory, bytes written. DataFusion is left out where it is not installed, and read with
+DuckDB the Parquet file that DuckDB wrote of the CSV, cip its store. Then the answers of the last run are compared with those of cip, column
+by column: every difference is shown, and the exit code is 1. Needs /usr/bin/time and disk for the CSV and the stores.
 """
 
 import argparse
+import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
@@ -38,10 +42,30 @@ duckdb.sql('''COPY (
                         <= INTERVAL 30 MINUTE THEN 0 ELSE 1 END AS starts FROM '{parquet}'),
   numbered AS (SELECT *, sum(starts) OVER (PARTITION BY user_id ORDER BY event_time) AS session_seq FROM gaps)
   SELECT user_id, session_seq, min(event_time) AS session_start, max(event_time) AS session_end, count(*) AS events,
+         epoch(max(event_time) - min(event_time))::BIGINT AS duration_seconds,
          count(*) FILTER (event_type = 'view') AS views, count(*) FILTER (event_type = 'cart') AS carts,
+         count(*) FILTER (event_type = 'remove_from_cart') AS removes,
          count(*) FILTER (event_type = 'purchase') AS purchases, count(DISTINCT product_id) AS products,
-         sum(price) FILTER (event_type = 'purchase') AS revenue
+         coalesce(sum(price) FILTER (event_type = 'purchase'), 0) AS revenue
   FROM numbered GROUP BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
+"""
+# The same statement; neither engine sorts what it writes.
+DATAFUSION_SESSIONS = """
+from datafusion import SessionConfig, SessionContext
+ctx = SessionContext(SessionConfig().with_target_partitions({threads}))
+ctx.register_parquet('events', '{parquet}')
+ctx.sql('''
+  WITH gaps AS (
+    SELECT *, CASE WHEN event_time - lag(event_time) OVER (PARTITION BY user_id ORDER BY event_time)
+                        <= INTERVAL '30' MINUTE THEN 0 ELSE 1 END AS starts FROM events),
+  numbered AS (SELECT *, sum(starts) OVER (PARTITION BY user_id ORDER BY event_time) AS session_seq FROM gaps)
+  SELECT user_id, session_seq, min(event_time) AS session_start, max(event_time) AS session_end, count(*) AS events,
+         arrow_cast(max(event_time) - min(event_time), 'Int64') / 1000000 AS duration_seconds,
+         count(*) FILTER (WHERE event_type = 'view') AS views, count(*) FILTER (WHERE event_type = 'cart') AS carts,
+         count(*) FILTER (WHERE event_type = 'remove_from_cart') AS removes,
+         count(*) FILTER (WHERE event_type = 'purchase') AS purchases, count(DISTINCT product_id) AS products,
+         coalesce(sum(price) FILTER (WHERE event_type = 'purchase'), 0) AS revenue
+  FROM numbered GROUP BY user_id, session_seq''').write_parquet('{out}', compression='zstd')
 """
 # The shop's first month foretells its second: the eleven features that every engine computes the same way.
 DUCKDB_FEATURES = """
@@ -67,6 +91,8 @@ duckdb.sql('''COPY (
   FROM kept a JOIN kept b ON a.user_id = b.user_id AND a.user_session = b.user_session AND a.product_id < b.product_id
   GROUP BY ALL HAVING count(*) >= 2 ORDER BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
 """
+# What every row of an answer is known by; its other columns are compared.
+KEYS = {"sessions": ["user_id", "session_seq"], "features": ["user_id"], "pairs": ["product_a", "product_b"]}
 FEATURES = "events,views,carts,purchases,spend,sessions,products,avg_price,max_price,active_span_days,recency_days"
 
 
@@ -90,12 +116,39 @@ def measure(command: list[str], out: Path) -> dict:
     return {"cpu": cpu, "wall": wall, "peak": int(find("Maximum resident")) * 1024, "bytes": size(out)}
 
 
-def main() -> None:
+def compare(job: str, ours: Path, theirs: Path) -> str:
+    """Returns how many rows two answers have, and in which columns they differ, in how many rows.
+
+    Sums and means of money are doubles in the other engines, which add them up in any order: they may differ by a billionth. All else
+    is equal or not.
+    """
+    import duckdb
+
+    db = duckdb.connect()
+    db.execute("SET TimeZone = 'UTC'")
+    theirs = f"{theirs}/*.parquet" if theirs.is_dir() else theirs
+    names = [row[0] for row in db.execute(f"DESCRIBE FROM '{theirs}'").fetchall() if row[0] not in KEYS[job]]
+    money = {"revenue", "spend", "avg_price", "max_price"}
+    differs = lambda name: (f"abs(a.{name}::DOUBLE - b.{name}) > 1e-9 * abs(b.{name}) OR (a.{name} IS NULL) <> (b.{name} IS NULL)"
+                            if name in money else f"a.{name} IS DISTINCT FROM b.{name}")
+    counts = ", ".join(f"count(*) FILTER ({differs(name)})" for name in names)
+    both = f"FROM '{ours}' a FULL JOIN '{theirs}' b USING ({', '.join(KEYS[job])})"
+    found = db.execute(f"SELECT {counts} {both}").fetchone()
+    rows = [db.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in (ours, theirs)]
+    wrong = [f"{name} differs in {count:,} rows" for name, count in zip(names, found) if count]
+    if rows[0] != rows[1]:
+        wrong.insert(0, f"{rows[1]:,} rows")
+    return f"{rows[0]:,} rows of {len(names) + len(KEYS[job])} columns: " + ("; ".join(wrong).upper() or "equal")
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cip", type=Path)
     parser.add_argument("--events", type=int, default=20_208_019)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="512MiB")
+    parser.add_argument("--csv", type=Path, help="folder of files in the format of the store clickstream (default: generate them)")
+    parser.add_argument("--jobs", default="sessions,features,pairs", help="which to run besides ingest, whose files they read")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     args = parser.parse_args()
     import duckdb
@@ -103,9 +156,10 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
-        csv, store, parquet = folder / "csv", folder / "store", folder / "duckdb.parquet"
-        subprocess.run([args.cip, "generate", csv, "--events", str(args.events), "--seed", "42"], check=True,
-                       capture_output=True)
+        csv, store, parquet = args.csv or folder / "csv", folder / "store", folder / "duckdb.parquet"
+        if not args.csv:
+            subprocess.run([args.cip, "generate", csv, "--events", str(args.events), "--seed", "42"], check=True,
+                           capture_output=True)
         threads = os.cpu_count()
         python = lambda text, out: [sys.executable, "-c", text.format(csv=csv, out=out, parquet=parquet, threads=threads)]
         cip = [str(args.cip), "--memory", args.memory]
@@ -116,12 +170,19 @@ def main() -> None:
             ("ingest", f"DuckDB {duckdb.__version__}", python(DUCKDB_INGEST, parquet), parquet),
             ("sessions", "cip", [*cip, "sessions", str(store), "--out", str(folder / "s.parquet")], folder / "s.parquet"),
             ("sessions", f"DuckDB {duckdb.__version__}", python(DUCKDB_SESSIONS, folder / "d.parquet"), folder / "d.parquet"),
+            ("sessions", "DataFusion", python(DATAFUSION_SESSIONS, folder / "e.parquet"), folder / "e.parquet"),
             ("features", "cip", [*cip, "features", str(store), "--cutoff", "2019-12-01", "--columns", FEATURES, "--out",
                                  str(folder / "f.parquet")], folder / "f.parquet"),
             ("features", f"DuckDB {duckdb.__version__}", python(DUCKDB_FEATURES, folder / "g.parquet"), folder / "g.parquet"),
             ("pairs", "cip", [*cip, "pairs", str(store), "--out", str(folder / "p.parquet")], folder / "p.parquet"),
             ("pairs", f"DuckDB {duckdb.__version__}", python(DUCKDB_PAIRS, folder / "q.parquet"), folder / "q.parquet"),
         ]
+        if importlib.util.find_spec("datafusion"):
+            version = importlib.metadata.version("datafusion")
+            jobs = [(job, f"{who} {version}" if who == "DataFusion" else who, *rest) for job, who, *rest in jobs]
+        else:
+            jobs = [job for job in jobs if job[1] != "DataFusion"]
+        jobs = [job for job in jobs if job[0] in ["ingest", *args.jobs.split(",")]]
         results = [[] for _ in jobs]
         for _ in range(args.runs):
             for (_, _, command, out), runs in zip(jobs, results):
@@ -129,14 +190,21 @@ def main() -> None:
         median = [{key: statistics.median(run[key] for run in runs) for key in runs[0]} for runs in results]
         base = {job: figures for (job, who, _, _), figures in zip(jobs, median) if who == "cip"}
         cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-        print(f"{args.events:,} events, {size(csv) / 1e9:.2f} GB of CSV; {threads} threads of {cpu}, {platform.system()}; "
+        events = duckdb.sql(f"SELECT count(*) FROM '{parquet}'").fetchall()[0][0]
+        print(f"{events:,} events, {size(csv) / 1e9:.2f} GB of CSV; {threads} threads of {cpu}, {platform.system()}; "
               f"median of {args.runs}\n")
         print("| job | who | CPU s | wall s | peak MB | output MB | CPU of cip | wall of cip |\n|---|---|---|---|---|---|---|---|")
         for (job, who, _, _), got in zip(jobs, median):
             ratios = [f"{base[job][key] / got[key]:.2f}" for key in ("cpu", "wall")]
             print(f"| {job} | {who} | {got['cpu']:.1f} | {got['wall']:.1f} | {got['peak'] / 1e6:.0f} | "
                   f"{got['bytes'] / 1e6:.0f} | {ratios[0]} | {ratios[1]} |")
+        print()
+        ours = {job: out for job, who, _, out in jobs if who == "cip"}
+        said = [(job, who, compare(job, ours[job], out)) for job, who, _, out in jobs if who != "cip" and job in KEYS]
+        for job, who, text in said:
+            print(f"- {job} of {who} and of cip: {text}")
+        return 0 if all(text.endswith("equal") for _, _, text in said) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,8 +7,9 @@
 Compared, both ways and exactly, where the mapping gives them: the events of the store (read as any engine reads them) with the rows of the CSV,
 fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, features with a
 cutoff in the middle of the data and a label window behind it, and a funnel (view, cart, purchase within a day; where there is a till
-only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts. Of a clickstream also the sessions of
-other rules, those of the source, and how the two lie in each other. Exit code 0 where all agree.
+only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts; and paths of sessions and users, with
+their order. Of a clickstream also the sessions of other rules, those of the source, and how the two lie in each other. Exit code
+0 where all agree.
 """
 
 import argparse
@@ -69,12 +70,13 @@ SESSIONS = """
     FROM numbered GROUP BY user_id, session_seq
 """
 
-# Sessions that also end at midnight of UTC+02:00 and where the brand changes. Of the sessions that times alone give, each row's
-# brand is compared with the last one before it: where they differ a session starts with a brand of its own.
+# Sessions that also end at midnight, where the brand changes, and where a column changes that is never null. Of the sessions that
+# times and that column give, each row's brand is compared with the last one before it: where they differ a session starts with a
+# brand of its own.
 RULES = """
     WITH timed AS (
         SELECT *, rowid AS place, coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE
-                      OR (event_time + INTERVAL 2 HOUR)::DATE <> (lag(event_time) OVER w + INTERVAL 2 HOUR)::DATE, true) AS starts
+                      OR {day} <> lag({day}) OVER w OR {also} <> lag({also}) OVER w, true) AS starts
         FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time, rowid)),
     stretches AS (
         SELECT *, sum(starts::INT) OVER (PARTITION BY user_id ORDER BY event_time, place ROWS UNBOUNDED PRECEDING) AS stretch
@@ -289,12 +291,66 @@ def funnel(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) ->
     return "funnel", ours, sql
 
 
+# Paths: the types of a session's or user's events in their order, repeats left out or not; the first ones, or the last ones up to a
+# target.
+PATHS = """
+    WITH timed AS (
+        SELECT user_id, event_time, event_type, rowid AS place,
+               coalesce(event_time - lag(event_time) OVER w > INTERVAL 30 MINUTE, true) AS starts
+        FROM source WHERE user_id IS NOT NULL WINDOW w AS (PARTITION BY user_id ORDER BY event_time, rowid)),
+    numbered AS (
+        SELECT *, sum(starts::INT) OVER (PARTITION BY user_id ORDER BY event_time, place ROWS UNBOUNDED PRECEDING) AS session
+        FROM timed),
+    marked AS (
+        SELECT *, {each} OR event_type IS DISTINCT FROM lag(event_type) OVER (
+            PARTITION BY {unit} ORDER BY event_time, place) AS step FROM numbered),
+    units AS (
+        SELECT user_id, count(DISTINCT session) AS sessions, bool_or(event_type = 'purchase') AS converts,
+               list(event_type ORDER BY event_time, place) FILTER (step) AS names
+        FROM marked GROUP BY {unit}),
+    taken AS (SELECT *, {path} AS path FROM units)
+    SELECT path, len(path)::BIGINT AS steps, sum(sessions)::BIGINT AS sessions, count(DISTINCT user_id) AS users,
+           count(*) / (SELECT count(path) FROM taken)::DOUBLE AS share, count(*) FILTER (converts) AS conversions,
+           count(*) FILTER (converts) / count(*)::DOUBLE AS conversion_rate
+    FROM taken WHERE path IS NOT NULL GROUP BY path
+"""
+
+
+def paths(cip: Path, out: Path, mapping: str) -> list[tuple[str, str, str]]:
+    """Writes paths of several kinds; returns the checks of their rows, place by place."""
+    target = {"rees46": "purchase", "online-retail": "cancellation", "streamflow": "video_complete"}[mapping]
+    first = lambda steps: f"names[:{steps}]"
+    last = lambda steps: (f"CASE WHEN list_contains(names, '{target}') THEN names[greatest(list_position(names, '{target}') "
+                          f"- {steps - 1}, 1):list_position(names, '{target}')] END")
+    checks = []
+    for name, options, kind in [
+        ("paths", [], {"each": "false", "unit": "user_id, session", "path": first(5)}),
+        ("paths to", ["--to", target, "--max-steps", "3"], {"each": "false", "unit": "user_id, session", "path": last(3)}),
+        ("paths, users", ["--scope", "user", "--repeats", "keep", "--max-steps", "7"],
+         {"each": "true", "unit": "user_id", "path": first(7)}),
+        ("paths to, users", ["--scope", "user", "--repeats", "keep", "--max-steps", "4", "--to", target],
+         {"each": "true", "unit": "user_id", "path": last(4)}),
+    ]:
+        table = out / f"{name}.parquet"
+        subprocess.run([cip, "paths", out / "store", *options, "--top", "1000000", "--out", table, "--json"], check=True,
+                       capture_output=True)
+        taken = "users" if "user" in options else "sessions"
+        place = lambda rows, order: f"SELECT row_number() OVER ({order}) AS place, * FROM ({rows})"
+        checks.append((name, place(f"FROM '{table}'", ""),
+                       place(PATHS.format(**kind), f"ORDER BY {taken} DESC, path")))
+    return checks
+
+
 def rules(cip: Path, out: Path, db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Writes the sessions of other rules and compares what the command says; returns the checks of their rows."""
     facts = SESSIONS[SESSIONS.rindex("SELECT user_id, session_seq"):SESSIONS.rindex("FROM numbered")]
     checks = []
+    fixed, zone = "(event_time + INTERVAL 2 HOUR)::DATE", "(event_time AT TIME ZONE 'UTC' AT TIME ZONE 'America/Nuuk')::DATE"
     for name, options, sql in [
-        ("sessions, cut", ["--cut-at-midnight", "+02:00", "--cut-on", "brand", "--compare-source"], RULES),
+        ("sessions, cut", ["--cut-at-midnight", "+02:00", "--cut-on", "brand", "--compare-source"],
+         RULES.replace("{day}", fixed).replace("{also}", "true")),
+        ("sessions, zone", ["--cut-at-midnight", "America/Nuuk", "--cut-on", "brand,category_id"],
+         RULES.replace("{day}", zone).replace("{also}", "category_id")),
         ("source sessions", ["--by", "source"], SOURCE_SESSIONS),
         ("sessions", ["--compare-source"], None),
     ]:
@@ -397,6 +453,7 @@ def main() -> int:
             checks.append(("rfm_segments", f"SELECT * FROM '{out}/rfm_segments.parquet'", rfm))
             checks.append(funnel(args.cip, out, db, args.mapping))
             checks.append(("product_pairs", f"SELECT * FROM '{out}/product_pairs.parquet'", pairs))
+        checks.extend(paths(args.cip, out, args.mapping))
         if args.mapping == "rees46":
             checks.extend(rules(args.cip, out, db))
         failed = 0

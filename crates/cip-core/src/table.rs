@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::extension::Uuid as UuidExtension;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::column;
 use crate::event_schema::{dictionary_type, timestamp_type};
@@ -102,6 +102,26 @@ pub fn funnel(users: IdType, steps: usize) -> SchemaRef {
     ];
     let later = (2..=steps).map(|step| Field::new(format!("step_{step}_seconds"), DataType::Int64, true));
     Arc::new(Schema::new(own.into_iter().chain(later).collect::<Vec<_>>()))
+}
+
+/// `paths`: one row a sequence of event types. Sorted by how often it is taken, descending, then by path.
+pub fn paths() -> SchemaRef {
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let ratio = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("path", DataType::List(path_step()), false),
+        count("steps"),
+        count("sessions"),
+        count("users"),
+        ratio("share"),
+        count("conversions"),
+        ratio("conversion_rate"),
+    ]))
+}
+
+/// One step in the lists of [`paths`].
+pub fn path_step() -> FieldRef {
+    Arc::new(Field::new_list_field(DataType::Utf8, false))
 }
 
 /// `rfm_segments`: one row a customer. Sorted by user_id.

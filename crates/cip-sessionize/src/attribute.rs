@@ -1,4 +1,4 @@
-//! The column whose changes end sessions.
+//! The columns whose changes end sessions.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -8,7 +8,7 @@ use cip_core::{EventSchema, IdRef, column};
 
 use crate::error::SessionizeError;
 
-/// The values of the attribute in one batch.
+/// The values of an attribute in one batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AttributeColumn<'a> {
     Dictionary(&'a DictionaryArray<Int32Type>, &'a StringArray),

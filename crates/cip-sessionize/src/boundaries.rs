@@ -38,10 +38,10 @@ pub(crate) fn find_starts(
     let (known, misplaced) = known_rows(input, after_unknown)?;
     let times = &input.times[..known];
     if rule.is_timeout_alone() {
-        starts_of(&mut Timeout(rule.clock()), input.users, times, previous, starts)?;
+        starts_of(&mut Timeout(rule.clock().timeout), input.users, times, previous, starts)?;
     } else {
         let before = std::mem::take(open);
-        let mut cuts = AllCuts::new(rule.clock(), input.attribute, &before);
+        let mut cuts = AllCuts::new(rule.clock(), &input.attributes, &before);
         starts_of(&mut cuts, input.users, times, previous, starts)?;
         *open = cuts.keep();
     }
@@ -136,7 +136,8 @@ mod tests {
         times: &[i64],
         previous: Option<(i64, i64)>,
     ) -> Result<Vec<(usize, StartOf)>, usize> {
-        let mut cuts = Timeout(SessionRule::new(std::time::Duration::from_micros(10)).unwrap().clock());
+        let mut cuts =
+            Timeout(SessionRule::new(std::time::Duration::from_micros(10)).unwrap().clock().timeout);
         let mut starts = vec![Start { row: 99, of: StartOf::User }];
         session_starts(&mut cuts, users.iter().copied(), times, previous, &mut starts)?;
         Ok(starts.into_iter().map(|start| (start.row, start.of)).collect())

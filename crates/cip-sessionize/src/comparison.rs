@@ -131,7 +131,11 @@ impl SourceComparer {
     pub fn columns(rule: &SessionRule) -> Vec<&str> {
         let mut columns =
             vec![column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE, column::SOURCE_SESSION];
-        columns.extend(rule.attribute());
+        for attribute in rule.attributes() {
+            if !columns.contains(&attribute) {
+                columns.push(attribute);
+            }
+        }
         columns
     }
 

@@ -3,6 +3,7 @@
 use cip_core::{Id, IdRef};
 
 use crate::attribute::AttributeColumn;
+use crate::period::Period;
 use crate::rule::ClockRule;
 
 /// Tells where the session of a user ends, row by row.
@@ -14,9 +15,9 @@ pub(crate) trait Cuts {
     fn splits(&mut self, row: usize, time: i64, next: i64) -> bool;
 }
 
-/// A timeout, and no other rule.
+/// A timeout in microseconds, and no other rule.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeout(pub(crate) ClockRule);
+pub(crate) struct Timeout(pub(crate) u64);
 
 impl Cuts for Timeout {
     #[inline]
@@ -24,7 +25,7 @@ impl Cuts for Timeout {
 
     #[inline]
     fn splits(&mut self, _: usize, time: i64, next: i64) -> bool {
-        next.wrapping_sub(time).cast_unsigned() > self.0.timeout
+        next.wrapping_sub(time).cast_unsigned() > self.0
     }
 }
 
@@ -32,43 +33,58 @@ impl Cuts for Timeout {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenCuts {
     start: i64,
-    /// The last value of the attribute.
-    value: Option<Id>,
+    /// The last value of each attribute.
+    values: Vec<Option<Id>>,
+    /// Where the last days were looked up.
+    near: Period,
 }
 
 /// All rules.
 #[derive(Debug)]
 pub(crate) struct AllCuts<'a> {
-    clock: ClockRule,
-    attribute: Option<AttributeColumn<'a>>,
+    clock: &'a ClockRule,
+    attributes: &'a [AttributeColumn<'a>],
     start: i64,
-    value: Option<IdRef<'a>>,
+    /// One for each attribute.
+    values: Vec<Option<IdRef<'a>>>,
+    /// Where the last days were looked up.
+    near: Period,
 }
 
 impl<'a> AllCuts<'a> {
     /// Goes on with a session where an earlier batch left it.
-    pub(crate) fn new(clock: ClockRule, attribute: Option<AttributeColumn<'a>>, open: &'a OpenCuts) -> Self {
-        Self { clock, attribute, start: open.start, value: open.value.as_ref().map(Id::as_ref) }
+    pub(crate) fn new(
+        clock: &'a ClockRule,
+        attributes: &'a [AttributeColumn<'a>],
+        open: &'a OpenCuts,
+    ) -> Self {
+        let mut values: Vec<_> = open.values.iter().map(|value| value.as_ref().map(Id::as_ref)).collect();
+        values.resize(attributes.len(), None);
+        Self { clock, attributes, start: open.start, values, near: open.near }
     }
 
     /// What the next batch must know.
     pub(crate) fn keep(&self) -> OpenCuts {
-        OpenCuts { start: self.start, value: self.value.map(IdRef::to_owned) }
+        let values = self.values.iter().map(|value| value.map(IdRef::to_owned)).collect();
+        OpenCuts { start: self.start, values, near: self.near }
     }
 }
 
 impl Cuts for AllCuts<'_> {
     fn begin(&mut self, row: usize, time: i64) {
         self.start = time;
-        self.value = self.attribute.and_then(|attribute| attribute.get(row));
+        for (value, attribute) in self.values.iter_mut().zip(self.attributes) {
+            *value = attribute.get(row);
+        }
     }
 
     fn splits(&mut self, row: usize, time: i64, next: i64) -> bool {
-        if self.clock.splits(self.start, time, next) {
+        if self.clock.splits(self.start, time, next, &mut self.near) {
             return true;
         }
-        let Some(value) = self.attribute.and_then(|attribute| attribute.get(row)) else { return false };
-        let before = *self.value.get_or_insert(value);
-        before != value
+        // Where one of them splits, the session begins anew and the others are set again.
+        self.values.iter_mut().zip(self.attributes).any(|(before, attribute)| {
+            attribute.get(row).is_some_and(|value| *before.get_or_insert(value) != value)
+        })
     }
 }

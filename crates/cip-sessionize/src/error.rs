@@ -1,11 +1,11 @@
-//! The errors of sessions and funnels.
+//! The errors of sessions, funnels and paths.
 
 use std::time::Duration;
 
 use arrow_schema::DataType;
 use cip_core::{CoreError, Timestamp};
 
-/// Why events were not cut into sessions, or not followed through a funnel.
+/// Why events were not cut into sessions, not followed through a funnel, or their paths not counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionizeError {
@@ -31,8 +31,11 @@ pub enum SessionizeError {
         /// The longest there is.
         max: Duration,
     },
-    /// Text that is no offset from UTC.
-    #[error("`{text}` is no midnight: write UTC, or an offset up to 18 hours such as +01:00")]
+    /// Text that is neither an offset from UTC nor the name of a time zone.
+    #[error(
+        "`{text}` is no midnight: write UTC, an offset up to 18 hours such as +01:00, or a time zone of the IANA database \
+         such as Europe/Berlin"
+    )]
     Midnight {
         /// What was given.
         text: Box<str>,
@@ -132,6 +135,31 @@ pub enum SessionizeError {
         /// The longest window there is.
         max: Duration,
     },
+    /// Paths of no steps, or of too many.
+    #[error("the paths have up to {found} steps, expected 1 to {max}: 5 are usual")]
+    PathSteps {
+        /// What was given.
+        found: usize,
+        /// The most.
+        max: usize,
+    },
+    /// Paths to an event type without a name.
+    #[error("the event type that paths end with is blank, expected one such as `purchase`")]
+    BlankTarget,
+    /// More different paths than may be kept.
+    #[error(
+        "there are more than {limit} different paths of up to {steps} steps, which is as many as may be kept: follow fewer \
+         steps, take repeated event types as one step, or allow more memory"
+    )]
+    TooManyPaths {
+        /// How many may be kept.
+        limit: usize,
+        /// The most steps of a path.
+        steps: usize,
+    },
+    /// Counts of different paths that cannot be added.
+    #[error("the counts are of two different definitions of paths: add up parts of one")]
+    OtherPaths,
     /// A pattern of events that cannot be read.
     #[error("the pattern `{pattern}` goes wrong at byte {at}: expected {expected}")]
     Pattern {

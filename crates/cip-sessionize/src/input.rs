@@ -53,7 +53,7 @@ impl InputSchema {
                 return Err(CoreError::MissingColumn { column }.into());
             }
         }
-        if let Some(attribute) = rule.attribute() {
+        for attribute in rule.attributes() {
             check_attribute(schema, attribute)?;
         }
         Ok(Self {
@@ -80,10 +80,11 @@ impl InputSchema {
             kinds: events.kinds()?,
             products: if has(column::PRODUCT_ID) { Some(events.products()?) } else { None },
             sources: events.source_sessions().filter(|_| has(column::SOURCE_SESSION)),
-            attribute: self
+            attributes: self
                 .rule
-                .attribute()
-                .and_then(|name| AttributeColumn::of(events.record_batch(), name)),
+                .attributes()
+                .filter_map(|name| AttributeColumn::of(events.record_batch(), name))
+                .collect(),
             amounts: events
                 .amounts()
                 .filter(|_| has(column::PRICE))
@@ -99,8 +100,8 @@ pub(crate) struct Input<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Vec<EventKind>,
     pub(crate) products: Option<&'a IdColumn>,
-    /// Where the rule has one.
-    pub(crate) attribute: Option<AttributeColumn<'a>>,
+    /// Those of the rule, in its order.
+    pub(crate) attributes: Vec<AttributeColumn<'a>>,
     sources: Option<&'a UInt32Array>,
     amounts: Option<Amounts<'a>>,
 }

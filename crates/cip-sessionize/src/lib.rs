@@ -1,8 +1,9 @@
 //! Which visits did a customer make, how long did each last, and what happened in it?
 //!
 //! A session is a run of one user's events in which no two neighbours lie further apart than a timeout; a [`SessionRule`]
-//! may also end it after a longest length, at midnight or where a campaign changes, or take the source's own sessions. This
-//! crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a session.
+//! may also end it after a longest length, at midnight of a time zone or where a campaign or another column changes, or take
+//! the source's own sessions. This crate cuts sorted events into sessions in one pass and returns `fact_sessions`, one row a
+//! session.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -95,10 +96,15 @@
 //! [`window_funnel`], [`retention`], [`sequence_match`] and [`sequence_count`] answer the same kind of question for the events
 //! of one user in memory.
 //!
+//! # Paths
+//! [`Paths`] are the sequences of event types that sessions or users start with, or that lead them to a purchase;
+//! [`PathCounts`] says how many take each and how many of them buy, as [`cip_core::table::paths`].
+//!
 //! # What it refuses
 //! Rows that go back in user or time, batches without a column that the first schema had or with another type
-//! for it, a timeout or window that is not a positive number of whole microseconds, funnels of fewer than 2 or more than
-//! [`MAX_STEPS`] steps, patterns that cannot be read, and sums of money beyond 38 digits: see [`SessionizeError`].
+//! for it, a timeout or window that is not a positive number of whole microseconds, time zones that there are not, funnels of
+//! fewer than 2 or more than [`MAX_STEPS`] steps, patterns that cannot be read, more different paths than may be kept, and sums
+//! of money beyond 38 digits: see [`SessionizeError`].
 
 mod attribute;
 mod boundaries;
@@ -111,11 +117,14 @@ mod key;
 mod live;
 mod midnight;
 mod open_users;
+mod paths;
+mod period;
 mod rule;
 mod session;
 mod sessionizer;
 mod source_sessions;
 mod table;
+mod zone;
 
 pub use comparison::{SourceComparer, SourceComparison, compare_sessions};
 pub use error::SessionizeError;
@@ -128,5 +137,9 @@ pub use input::COLUMNS;
 pub use key::{session_key, twin_session_key};
 pub use live::{FinishedSession, LiveEvent, LiveSessions};
 pub use midnight::Midnight;
+pub use paths::{
+    MAX_PATH_STEPS, PATH_COLUMNS, PathBuilder, PathCounts, PathScope, Paths, RepeatedTypes, TopPath,
+};
 pub use rule::{SessionBasis, SessionRule};
 pub use sessionizer::{Sessionizer, sessionize};
+pub use zone::TIME_ZONES;

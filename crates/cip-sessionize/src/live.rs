@@ -7,6 +7,7 @@ use cip_core::{CoreError, EventKind, Id, IdRef, Timestamp, check_sum, column};
 use crate::error::SessionizeError;
 use crate::key::session_key;
 use crate::open_users::{OpenUser, OpenUsers};
+use crate::period::Period;
 use crate::rule::{ClockRule, SessionRule};
 
 /// An event as a service sees it.
@@ -89,6 +90,8 @@ pub struct FinishedSession {
 #[derive(Debug)]
 pub struct LiveSessions {
     clock: ClockRule,
+    /// Where the last days were looked up.
+    near: Period,
     limit: NonZeroUsize,
     users: OpenUsers,
     now: Timestamp,
@@ -103,7 +106,8 @@ impl LiveSessions {
     /// [`SessionizeError::ColumnRule`] where the rule takes the sessions of the source or ends one where an attribute changes.
     pub fn new(rule: SessionRule, limit: NonZeroUsize) -> Result<Self, SessionizeError> {
         Ok(Self {
-            clock: rule.clock_alone("live sessions")?,
+            clock: rule.clock_alone("live sessions")?.clone(),
+            near: Period::NEVER,
             limit,
             users: OpenUsers::default(),
             now: Timestamp::from_micros(i64::MIN),
@@ -130,7 +134,8 @@ impl LiveSessions {
                 earliest: Timestamp::from_micros(earliest),
             });
         }
-        let goes_on = open.filter(|&(start, end, _)| time <= end || !self.clock.splits(start, end, time));
+        let goes_on = open
+            .filter(|&(start, end, _)| time <= end || !self.clock.splits(start, end, time, &mut self.near));
         let before = goes_on.map_or(0, |(.., revenue)| revenue);
         let revenue = match event.kind {
             EventKind::Purchase => {
@@ -148,7 +153,7 @@ impl LiveSessions {
             }
             self.users.open(event.user, time, self.clock.deadline(time, time));
         }
-        let clock = self.clock;
+        let clock = &self.clock;
         self.users.update(event.user, |open| {
             open.add(time, event.kind, event.product, revenue);
             clock.deadline(open.start, open.end)

@@ -1,50 +1,89 @@
-//! Where a day ends: midnight at a fixed offset from UTC.
+//! Where a day ends: midnight in a time zone, or at a fixed offset from UTC.
 
 use std::fmt;
 use std::str::FromStr;
 
-use cip_core::MICROS_PER_DAY;
-
 use crate::error::SessionizeError;
+use crate::period::Period;
+use crate::zone::Zone;
 
 /// The furthest offset, in minutes: clocks nowhere differ more from UTC.
 const MAX_MINUTES: i64 = 18 * 60;
 
-/// Midnight by clocks that have a fixed offset from UTC.
+/// Between two instants further apart the calendar does not come back to the same day: a day has 24 hours, and where clocks are
+/// put back over the date line as many again.
+const LONGEST_DAY: i64 = 3 * cip_core::MICROS_PER_DAY;
+
+/// Midnight by the clocks of a time zone, or by clocks that have a fixed offset from UTC.
 ///
-/// Reads `UTC` or an offset such as `+01:00`, east of Greenwich; prints the same. A clock that is put forward in summer has
-/// two offsets: which one holds when is not known here, as rules of time zones change with the machine that has them.
+/// Reads `UTC`, an offset such as `+01:00`, east of Greenwich, or a name of the IANA time zone database such as
+/// `Europe/Berlin`, in any case; prints the same, a name as the database spells it. The database is compiled in
+/// ([`TIME_ZONES`](crate::TIME_ZONES) says which), and the machine's own is never read.
+///
+/// A day is what the calendar of the zone says at an instant. So where clocks are put forward or back a day has 23 or 25
+/// hours; where midnight itself is left out, the day starts at the first instant that has its date; and where clocks are put
+/// back over midnight (America/St_Johns until 2006, at 00:01), the earlier day comes once more for a while.
 ///
 /// # Examples
 /// ```
 /// use cip_sessionize::Midnight;
-/// let berlin_in_winter: Midnight = "+01:00".parse()?;
-/// assert_eq!(berlin_in_winter.to_string(), "+01:00");
+/// let berlin: Midnight = "Europe/Berlin".parse()?;
+/// assert_eq!(berlin.to_string(), "Europe/Berlin");
+/// let always_winter: Midnight = "+01:00".parse()?;
+/// assert_eq!(always_winter.to_string(), "+01:00");
 /// assert_eq!("+00:00".parse::<Midnight>()?, Midnight::UTC);
 /// assert!("+1:00".parse::<Midnight>().is_err());
+/// assert!("Europe/Atlantis".parse::<Midnight>().is_err());
 /// # Ok::<(), cip_sessionize::SessionizeError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Midnight {
+    clocks: Clocks,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Clocks {
     /// Minutes east of UTC, -MAX_MINUTES..=MAX_MINUTES.
-    minutes: i64,
+    Offset(i64),
+    Zone(Zone),
 }
 
 impl Midnight {
     /// Midnight of UTC.
-    pub const UTC: Self = Self { minutes: 0 };
+    pub const UTC: Self = Self { clocks: Clocks::Offset(0) };
 
-    /// The calendar day of an instant: days since 1970-01-01.
-    #[inline]
-    pub(crate) const fn day(self, micros: i64) -> i64 {
-        let (day, within) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
-        day + (within + self.minutes * 60_000_000).div_euclid(MICROS_PER_DAY)
+    /// The time around `micros` in which clocks keep their offset from UTC.
+    fn period(&self, micros: i64) -> Period {
+        match &self.clocks {
+            Clocks::Offset(minutes) => Period::always(minutes * 60_000_000),
+            Clocks::Zone(zone) => zone.period(micros),
+        }
     }
 
-    /// The first instant of the day behind that of `micros`; the last there is where the day does not end.
-    pub(crate) fn next(self, micros: i64) -> i64 {
-        let local = i128::from(self.day(micros) + 1) * i128::from(MICROS_PER_DAY);
-        i64::try_from(local - i128::from(self.minutes * 60_000_000)).unwrap_or(i64::MAX)
+    /// The calendar day of an instant: days since 1970-01-01. `near` is kept by the caller, and makes instants near the last
+    /// one cheap.
+    #[inline]
+    pub(crate) fn day(&self, micros: i64, near: &mut Period) -> i64 {
+        if !near.contains(micros) {
+            *near = self.period(micros);
+        }
+        near.day(micros)
+    }
+
+    /// The first instant from which on no event has the day of `micros`; the last there is where the day does not end.
+    pub(crate) fn end_of_day(&self, micros: i64) -> i64 {
+        let mut period = self.period(micros);
+        let (day, mut end) = (period.day(micros), i64::MAX);
+        let latest = micros.saturating_add(LONGEST_DAY);
+        loop {
+            if period.day(period.first.max(micros)) <= day {
+                end = period.end_of(day).unwrap_or(i64::MAX);
+            }
+            match period.last.checked_add(1) {
+                Some(next) if next <= latest => period = self.period(next),
+                _ => return end,
+            }
+        }
     }
 }
 
@@ -53,30 +92,37 @@ impl FromStr for Midnight {
 
     fn from_str(text: &str) -> Result<Self, SessionizeError> {
         let refuse = || SessionizeError::Midnight { text: text.into() };
-        if text == "UTC" {
+        if text.eq_ignore_ascii_case("UTC") {
             return Ok(Self::UTC);
         }
-        let &[sign, a, b, b':', c, d] = text.as_bytes() else { return Err(refuse()) };
-        let number = |tens: u8, ones: u8| {
-            let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-            digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+        let clocks = match text.as_bytes() {
+            [b'+' | b'-', ..] => offset(text.as_bytes()).map(Clocks::Offset),
+            _ => Zone::named(text).map(Clocks::Zone),
         };
-        let minute = number(c, d).filter(|&minute| minute < 60).ok_or_else(refuse)?;
-        let minutes = number(a, b).ok_or_else(refuse)? * 60 + minute;
-        match sign {
-            b'+' if minutes <= MAX_MINUTES => Ok(Self { minutes }),
-            b'-' if minutes <= MAX_MINUTES => Ok(Self { minutes: -minutes }),
-            _ => Err(refuse()),
-        }
+        Ok(Self { clocks: clocks.ok_or_else(refuse)? })
     }
+}
+
+/// Minutes east of UTC of a text such as `+01:00`.
+fn offset(text: &[u8]) -> Option<i64> {
+    let &[sign, a, b, b':', c, d] = text else { return None };
+    let number = |tens: u8, ones: u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    };
+    let minute = number(c, d).filter(|&minute| minute < 60)?;
+    let minutes = number(a, b)? * 60 + minute;
+    (minutes <= MAX_MINUTES).then_some(if sign == b'-' { -minutes } else { minutes })
 }
 
 impl fmt::Display for Midnight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.minutes == 0 {
-            return f.pad("UTC");
-        }
-        let (sign, minutes) = (if self.minutes < 0 { '-' } else { '+' }, self.minutes.abs());
+        let minutes = match &self.clocks {
+            Clocks::Zone(zone) => return f.pad(zone.name()),
+            Clocks::Offset(0) => return f.pad("UTC"),
+            Clocks::Offset(minutes) => *minutes,
+        };
+        let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
         f.pad(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60))
     }
 }
@@ -85,24 +131,20 @@ impl fmt::Display for Midnight {
 mod tests {
     use super::*;
 
+    const HOUR: i64 = 3_600_000_000;
+
+    fn day(midnight: &Midnight, micros: i64) -> i64 {
+        midnight.day(micros, &mut Period::NEVER.clone())
+    }
+
     #[test]
     fn offsets_are_read_and_printed() {
         for (text, minutes) in [("UTC", 0), ("+01:00", 60), ("-09:30", -570), ("+18:00", 1_080)] {
             let midnight: Midnight = text.parse().unwrap();
-            assert_eq!((midnight.minutes, midnight.to_string().as_str()), (minutes, text));
+            assert_eq!((&midnight.clocks, midnight.to_string().as_str()), (&Clocks::Offset(minutes), text));
         }
         for text in [
-            "",
-            "utc",
-            "Z",
-            "01:00",
-            "+1:00",
-            "+01:60",
-            "+18:01",
-            "-19:00",
-            "+0a:00",
-            "+01:00 ",
-            "Europe/Berlin",
+            "", "Z", "01:00", "+1:00", "+01:60", "+18:01", "-19:00", "+0a:00", "+01:00 ", "Berlin", "Europe/",
         ] {
             let error = text.parse::<Midnight>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is no midnight")), "{error}");
@@ -110,18 +152,47 @@ mod tests {
     }
 
     #[test]
-    fn days_start_at_midnight_even_at_the_ends_of_time() {
-        let east: Midnight = "+01:00".parse().unwrap();
-        let hour = 3_600_000_000;
-        assert_eq!((east.day(23 * hour - 1), east.day(23 * hour)), (0, 1));
-        assert_eq!((Midnight::UTC.day(-1), Midnight::UTC.day(0)), (-1, 0));
-        let west: Midnight = "-01:00".parse().unwrap();
-        assert_eq!((west.day(hour - 1), west.day(hour)), (-1, 0));
-        for midnight in [east, west, Midnight::UTC] {
-            assert!(midnight.day(i64::MIN) < midnight.day(i64::MAX));
-            assert_eq!(midnight.next(i64::MAX), i64::MAX);
-            let next = midnight.next(5 * hour);
-            assert_eq!((midnight.day(next - 1), midnight.day(next)), (0, 1));
+    fn names_are_read_in_any_case_and_printed_as_the_database_has_them() {
+        for (text, printed) in [
+            ("Europe/Berlin", "Europe/Berlin"),
+            ("AMERICA/new_york", "America/New_York"),
+            ("utc", "UTC"),
+            ("Etc/UTC", "Etc/UTC"),
+            ("Asia/Calcutta", "Asia/Calcutta"),
+        ] {
+            assert_eq!(text.parse::<Midnight>().unwrap().to_string(), printed);
         }
+        let [berlin, again, paris] =
+            ["Europe/Berlin", "europe/berlin", "Europe/Paris"].map(|text| text.parse::<Midnight>().unwrap());
+        assert!(berlin == again && berlin != paris);
+    }
+
+    #[test]
+    fn days_start_at_midnight_even_at_the_ends_of_time() {
+        let [east, west, berlin] =
+            ["+01:00", "-01:00", "Europe/Berlin"].map(|text| text.parse::<Midnight>().unwrap());
+        assert_eq!((day(&east, 23 * HOUR - 1), day(&east, 23 * HOUR)), (0, 1));
+        assert_eq!((day(&Midnight::UTC, -1), day(&Midnight::UTC, 0)), (-1, 0));
+        assert_eq!((day(&west, HOUR - 1), day(&west, HOUR)), (-1, 0));
+        for midnight in [east, west, berlin, Midnight::UTC] {
+            assert!(day(&midnight, i64::MIN) < day(&midnight, i64::MAX));
+            assert_eq!(midnight.end_of_day(i64::MAX), i64::MAX);
+            let next = midnight.end_of_day(5 * HOUR);
+            assert_eq!((day(&midnight, next - 1), day(&midnight, next)), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_day_that_comes_twice_ends_with_its_second_part() {
+        // Clocks went from 00:01 of the 29th back to 23:01 of the 28th.
+        let midnight: Midnight = "America/St_Johns".parse().unwrap();
+        let at = |text: &str| text.parse::<cip_core::Timestamp>().unwrap().micros();
+        let (first, again, last) =
+            (at("2006-10-29T02:30:00Z"), at("2006-10-29T02:31:00Z"), at("2006-10-29T03:30:00Z"));
+        assert_eq!(midnight.end_of_day(first - 1), last);
+        assert_eq!(midnight.end_of_day(again), last);
+        let days =
+            [first - 1, first, again - 1, again, last - 1, last].map(|instant| day(&midnight, instant));
+        assert_eq!(days.map(|day| day - days[0]), [0, 1, 1, 0, 0, 1]);
     }
 }

@@ -8,6 +8,7 @@ use cip_core::column;
 use crate::error::SessionizeError;
 use crate::input::COLUMNS;
 use crate::midnight::Midnight;
+use crate::period::Period;
 
 /// The longest timeout in microseconds.
 const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
@@ -23,8 +24,8 @@ const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
 /// |---|---|
 /// | always | more than the timeout behind the previous one |
 /// | [`with_max_length`](Self::with_max_length) | at the start plus the length, or later |
-/// | [`with_day_cut`](Self::with_day_cut) | of another calendar day than the previous one |
-/// | [`with_attribute_cut`](Self::with_attribute_cut) | whose value differs from the session's last value |
+/// | [`with_day_cut`](Self::with_day_cut) | of another calendar day than the previous one, in a time zone |
+/// | [`with_attribute_cut`](Self::with_attribute_cut), also several | whose value differs from the session's last value |
 ///
 /// They combine: any of them starts a new session. [`SessionRule::source`] takes the sessions of the source instead of the
 /// timeout; the other rules cut those as well.
@@ -37,14 +38,14 @@ const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
 /// assert_eq!(SessionRule::new(Duration::from_secs(900))?.timeout(), Duration::from_secs(900));
 /// assert!(SessionRule::new(Duration::ZERO).is_err());
 /// let like_analytics = SessionRule::default().with_day_cut(Midnight::UTC).with_attribute_cut("campaign");
-/// assert_eq!(like_analytics.attribute(), Some("campaign"));
+/// assert_eq!(like_analytics.attributes().collect::<Vec<_>>(), ["campaign"]);
 /// # Ok::<(), cip_sessionize::SessionizeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionRule {
     clock: ClockRule,
     basis: SessionBasis,
-    attribute: Option<Arc<str>>,
+    attributes: Vec<Arc<str>>,
 }
 
 /// What holds the events of a session together.
@@ -68,7 +69,7 @@ impl SessionRule {
         let error = || SessionizeError::Timeout { timeout, max: Duration::from_micros(MAX_MICROS) };
         let timeout = whole_micros(timeout).ok_or_else(error)?;
         let clock = ClockRule { timeout, max_length: None, midnight: None };
-        Ok(Self { clock, basis: SessionBasis::Inactivity, attribute: None })
+        Ok(Self { clock, basis: SessionBasis::Inactivity, attributes: Vec::new() })
     }
 
     /// Returns the rule of the source's own sessions: one session for each `source_session` of a user. Events without one
@@ -105,9 +106,14 @@ impl SessionRule {
     /// Ends sessions where an attribute changes: an event starts a new session where the value of `column` differs from the
     /// last value that the session had. Nulls are no values, and never end a session.
     ///
-    /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel.
+    /// The column is one of the events, Dictionary(Int32, Utf8), Utf8 or Int64: a campaign, a referrer, a channel. Called again
+    /// it adds another column, and a change of any of them ends a session. Each column has a last value of its own; a session starts
+    /// with the values of its first event and no others, whichever column ended the one before. A column that is there already changes
+    /// nothing.
     pub fn with_attribute_cut(mut self, column: &str) -> Self {
-        self.attribute = Some(column.into());
+        if self.attributes().all(|attribute| attribute != column) {
+            self.attributes.push(column.into());
+        }
         self
     }
 
@@ -127,13 +133,13 @@ impl SessionRule {
     }
 
     /// The midnight at which sessions end, where they do.
-    pub const fn day_cut(&self) -> Option<Midnight> {
-        self.clock.midnight
+    pub const fn day_cut(&self) -> Option<&Midnight> {
+        self.clock.midnight.as_ref()
     }
 
-    /// The column whose changes end sessions, where one does.
-    pub fn attribute(&self) -> Option<&str> {
-        self.attribute.as_deref()
+    /// The columns whose changes end sessions, in the order in which they were given.
+    pub fn attributes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.attributes.iter().map(AsRef::as_ref)
     }
 
     /// The event columns that sessions of this rule are made from: [`COLUMNS`], and what else it needs.
@@ -142,29 +148,33 @@ impl SessionRule {
         if self.basis == SessionBasis::Source {
             columns.push(column::SOURCE_SESSION);
         }
-        columns.extend(self.attribute().filter(|attribute| !COLUMNS.contains(attribute)));
+        for attribute in self.attributes() {
+            if !columns.contains(&attribute) {
+                columns.push(attribute);
+            }
+        }
         columns
     }
 
     /// The rules that look at times alone.
-    pub(crate) const fn clock(&self) -> ClockRule {
-        self.clock
+    pub(crate) const fn clock(&self) -> &ClockRule {
+        &self.clock
     }
 
     /// Whether nothing but the timeout ends a session.
     pub(crate) fn is_timeout_alone(&self) -> bool {
         let plain = self.clock.max_length.is_none() && self.clock.midnight.is_none();
-        plain && self.attribute.is_none() && self.basis == SessionBasis::Inactivity
+        plain && self.attributes.is_empty() && self.basis == SessionBasis::Inactivity
     }
 
     /// As [`SessionRule::clock`], where there are no others.
     ///
     /// # Errors
     /// [`SessionizeError::ColumnRule`] where the rule needs a column that `what` does not look at.
-    pub(crate) fn clock_alone(&self, what: &'static str) -> Result<ClockRule, SessionizeError> {
+    pub(crate) fn clock_alone(&self, what: &'static str) -> Result<&ClockRule, SessionizeError> {
         let source = (self.basis == SessionBasis::Source).then_some(column::SOURCE_SESSION);
-        match self.attribute().or(source) {
-            None => Ok(self.clock),
+        match self.attributes().next().or(source) {
+            None => Ok(&self.clock),
             Some(column) => Err(SessionizeError::ColumnRule { what, column: column.into() }),
         }
     }
@@ -173,12 +183,12 @@ impl SessionRule {
 impl Default for SessionRule {
     fn default() -> Self {
         let clock = ClockRule { timeout: 30 * 60 * 1_000_000, max_length: None, midnight: None };
-        Self { clock, basis: SessionBasis::Inactivity, attribute: None }
+        Self { clock, basis: SessionBasis::Inactivity, attributes: Vec::new() }
     }
 }
 
 /// The rules that look at times alone, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ClockRule {
     /// 1..=MAX_MICROS; more where no pause ends a session.
     pub(crate) timeout: u64,
@@ -189,26 +199,29 @@ pub(crate) struct ClockRule {
 
 impl ClockRule {
     /// The same without a timeout.
-    pub(crate) const fn without_timeout(self) -> Self {
-        Self { timeout: u64::MAX, ..self }
+    pub(crate) fn without_timeout(&self) -> Self {
+        Self { timeout: u64::MAX, ..self.clone() }
     }
 
     /// Whether an event at `next` starts a new session behind one at `time` of the session that starts at `start`; none
-    /// of them is later than the next.
+    /// of them is later than the next. `near` is kept from one call to the next, see [`Midnight::day`].
     #[inline]
-    pub(crate) fn splits(self, start: i64, time: i64, next: i64) -> bool {
+    pub(crate) fn splits(&self, start: i64, time: i64, next: i64, near: &mut Period) -> bool {
         // The difference of two i64 in order always fits a u64.
         let since = |time: i64| next.wrapping_sub(time).cast_unsigned();
         since(time) > self.timeout
             || self.max_length.is_some_and(|length| since(start) >= length)
-            || self.midnight.is_some_and(|midnight| midnight.day(time) != midnight.day(next))
+            || self
+                .midnight
+                .as_ref()
+                .is_some_and(|midnight| midnight.day(time, near) != midnight.day(next, near))
     }
 
-    /// The first instant behind `end` at which an event starts a new session; the last there is where none does.
-    pub(crate) fn deadline(self, start: i64, end: i64) -> i64 {
+    /// The first instant behind `end` from which on every event starts a new session; the last there is where none does.
+    pub(crate) fn deadline(&self, start: i64, end: i64) -> i64 {
         let pause = end.saturating_add_unsigned(self.timeout).saturating_add(1);
         let length = self.max_length.map_or(i64::MAX, |length| start.saturating_add_unsigned(length));
-        let day = self.midnight.map_or(i64::MAX, |midnight| midnight.next(end));
+        let day = self.midnight.as_ref().map_or(i64::MAX, |midnight| midnight.end_of_day(end));
         pause.min(length).min(day)
     }
 }
@@ -223,6 +236,10 @@ fn whole_micros(duration: Duration) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn splits(rule: &ClockRule, start: i64, time: i64, next: i64) -> bool {
+        rule.splits(start, time, next, &mut Period::NEVER.clone())
+    }
 
     #[test]
     fn timeouts_are_positive_whole_microseconds() {
@@ -249,22 +266,22 @@ mod tests {
 
     #[test]
     fn only_a_gap_beyond_the_timeout_splits_even_at_the_ends_of_time() {
-        let rule = SessionRule::default().clock();
-        assert!(!rule.splits(0, 0, 1_800_000_000));
-        assert!(rule.splits(0, 0, 1_800_000_001));
-        assert!(!rule.splits(5, 5, 5));
-        assert!(rule.splits(i64::MIN, i64::MIN, i64::MAX));
-        let longest = SessionRule::new(Duration::from_micros(MAX_MICROS)).unwrap().clock();
-        assert!(!longest.splits(0, 0, i64::MAX));
-        assert!(longest.splits(-1, -1, i64::MAX));
+        let rule = SessionRule::default().clock().clone();
+        assert!(!splits(&rule, 0, 0, 1_800_000_000));
+        assert!(splits(&rule, 0, 0, 1_800_000_001));
+        assert!(!splits(&rule, 5, 5, 5));
+        assert!(splits(&rule, i64::MIN, i64::MIN, i64::MAX));
+        let longest = SessionRule::new(Duration::from_micros(MAX_MICROS)).unwrap().clock().clone();
+        assert!(!splits(&longest, 0, 0, i64::MAX));
+        assert!(splits(&longest, -1, -1, i64::MAX));
     }
 
     #[test]
     fn a_session_is_shorter_than_its_longest_length() {
-        let rule = SessionRule::default().with_max_length(Duration::from_secs(60)).unwrap().clock();
-        assert!(!rule.splits(0, 59_999_999, 59_999_999));
-        assert!(rule.splits(0, 59_999_999, 60_000_000));
-        assert!(rule.splits(i64::MIN, i64::MAX, i64::MAX));
+        let rule = SessionRule::default().with_max_length(Duration::from_secs(60)).unwrap().clock().clone();
+        assert!(!splits(&rule, 0, 59_999_999, 59_999_999));
+        assert!(splits(&rule, 0, 59_999_999, 60_000_000));
+        assert!(splits(&rule, i64::MIN, i64::MAX, i64::MAX));
         for bad in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
             let error = SessionRule::default().with_max_length(bad).unwrap_err();
             assert!(error.to_string().starts_with("the longest session is"), "{error}");
@@ -273,11 +290,11 @@ mod tests {
 
     #[test]
     fn midnight_lies_between_two_days() {
-        let rule = SessionRule::default().with_day_cut(Midnight::UTC).clock();
-        assert!(rule.splits(-1, -1, 0));
-        assert!(!rule.splits(0, 0, 1));
-        let east = SessionRule::default().with_day_cut("+01:00".parse().unwrap()).clock();
-        assert!(!east.splits(-1, -1, 0));
+        let rule = SessionRule::default().with_day_cut(Midnight::UTC).clock().clone();
+        assert!(splits(&rule, -1, -1, 0));
+        assert!(!splits(&rule, 0, 0, 1));
+        let east = SessionRule::default().with_day_cut("+01:00".parse().unwrap()).clock().clone();
+        assert!(!splits(&east, -1, -1, 0));
     }
 
     #[test]
@@ -288,13 +305,14 @@ mod tests {
             plain.clone(),
             plain.clone().with_max_length(Duration::from_secs(900)).unwrap(),
             plain.clone().with_day_cut(Midnight::UTC),
+            plain.clone().with_day_cut("Asia/Beirut".parse().unwrap()),
             plain.with_max_length(Duration::from_secs(300)).unwrap().with_day_cut("-02:30".parse().unwrap()),
         ] {
-            let clock = rule.clock();
+            let clock = rule.clock().clone();
             for (start, end) in [(-5 * minute, -minute), (0, 0), (145 * minute, 149 * minute)] {
                 let deadline = clock.deadline(start, end);
-                assert!(!clock.splits(start, end, deadline - 1), "{rule:?}");
-                assert!(clock.splits(start, end, deadline), "{rule:?}");
+                assert!(!splits(&clock, start, end, deadline - 1), "{rule:?}");
+                assert!(splits(&clock, start, end, deadline), "{rule:?}");
             }
             assert_eq!(clock.deadline(i64::MAX, i64::MAX), i64::MAX);
         }
@@ -307,6 +325,13 @@ mod tests {
         assert_eq!(plain.clone().with_attribute_cut("event_type").columns(), COLUMNS);
         let more = SessionRule::source().with_attribute_cut("country");
         assert_eq!(more.columns()[COLUMNS.len()..], ["source_session", "country"]);
-        assert_eq!((more.basis(), more.attribute()), (SessionBasis::Source, Some("country")));
+        assert_eq!(
+            (more.basis(), more.attributes().collect::<Vec<_>>()),
+            (SessionBasis::Source, vec!["country"])
+        );
+        let several =
+            more.with_attribute_cut("event_type").with_attribute_cut("country").with_attribute_cut("brand");
+        assert_eq!(several.attributes().collect::<Vec<_>>(), ["country", "event_type", "brand"]);
+        assert_eq!(several.columns()[COLUMNS.len()..], ["source_session", "country", "brand"]);
     }
 }

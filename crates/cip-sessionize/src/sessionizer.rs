@@ -103,7 +103,7 @@ impl Sessionizer {
         let schema = InputSchema::try_new(rule, schema)?;
         let rule = schema.rule();
         let source = (rule.basis() == SessionBasis::Source)
-            .then(|| SourceSessions::new(rule.clock(), schema.products));
+            .then(|| SourceSessions::new(rule.clock().clone(), schema.products));
         Ok(Self {
             source,
             cuts: OpenCuts::default(),

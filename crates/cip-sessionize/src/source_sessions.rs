@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use cip_core::{CoreError, DistinctIds, Id, IdRef, IdType};
 
@@ -21,7 +22,8 @@ type Lane = (bool, u32);
 /// products.
 #[derive(Debug)]
 pub(crate) struct SourceSessions {
-    clock: ClockRule,
+    /// Of events that have no session of the source, and of those that have one.
+    clocks: Arc<[ClockRule; 2]>,
     products: Option<IdType>,
     open: HashMap<Lane, OpenSession>,
     /// Those of the user that have ended, each with its lane.
@@ -41,7 +43,8 @@ struct OpenSession {
 
 impl SourceSessions {
     pub(crate) fn new(clock: ClockRule, products: Option<IdType>) -> Self {
-        Self { clock, products, open: HashMap::new(), ended: Vec::new(), spare: Vec::new(), user: None }
+        let clocks = Arc::new([clock.clone(), clock.without_timeout()]);
+        Self { clocks, products, open: HashMap::new(), ended: Vec::new(), spare: Vec::new(), user: None }
     }
 
     /// Adds the rows of a batch that have a user; every user that they end is given to `done`, sessions in order.
@@ -121,11 +124,12 @@ impl SourceSessions {
         input: &Input<'_>,
         rows: Range<usize>,
     ) -> Result<(), SessionizeError> {
-        let clock = if lane.0 { self.clock } else { self.clock.without_timeout() };
         let mut last = self.user.as_ref().map_or(i64::MIN, |(_, last)| *last);
         let mut open = self.open.remove(&lane);
         let kept = open.as_mut().map(|open| std::mem::take(&mut open.cuts)).unwrap_or_default();
-        let mut cuts = AllCuts::new(clock, input.attribute, &kept);
+        let clocks = Arc::clone(&self.clocks);
+        let [timed, untimed] = &*clocks;
+        let mut cuts = AllCuts::new(if lane.0 { timed } else { untimed }, &input.attributes, &kept);
         let mut first = rows.start;
         for row in rows.clone() {
             let time = input.times[row];

@@ -14,8 +14,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, ReturnsArg, RfmArgs, ScopeArg, ScoringArg,
-    ScoringArgs, SessionsArgs,
+    BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
+    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Sessions(SessionsArgs),
     /// Write how far every user comes through steps such as view, cart, purchase, and say where they leave
     Funnel(FunnelArgs),
+    /// Write the sequences of event types that sessions start with, or that lead to a purchase
+    Paths(PathsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
     /// Write the products that come together, one row a pair

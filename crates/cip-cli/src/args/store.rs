@@ -22,12 +22,12 @@ pub(crate) struct SessionsArgs {
     /// A session holds the events before its start plus this
     #[arg(long, value_parser = cip::core::parse_duration, value_name = "DURATION")]
     pub(crate) max_length: Option<std::time::Duration>,
-    /// End sessions at midnight of UTC, or of an offset such as +01:00
-    #[arg(long, value_name = "UTC|+HH:MM", allow_hyphen_values = true)]
+    /// End sessions at midnight of UTC, of a time zone such as Europe/Berlin, or of an offset such as +01:00
+    #[arg(long, value_name = "ZONE|+HH:MM", allow_hyphen_values = true)]
     pub(crate) cut_at_midnight: Option<Midnight>,
-    /// End sessions where this column changes, such as a campaign; nulls are no change
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) cut_on: Option<String>,
+    /// End sessions where one of these columns changes, such as a campaign; nulls are no change
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) cut_on: Vec<String>,
     /// Say also how the sessions of the source lie in these
     #[arg(long)]
     pub(crate) compare_source: bool,
@@ -75,6 +75,37 @@ pub(crate) enum ScopeArg {
     User,
     /// One session of a user, which a pause of more than 30 minutes ends
     Session,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PathsArgs {
+    pub(crate) store: PathBuf,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Whose events make one path
+    #[arg(long, value_enum, default_value = "session")]
+    pub(crate) scope: ScopeArg,
+    /// The most steps of a path, 1 to 32
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) max_steps: usize,
+    /// Take the last steps up to the first event of this type, instead of the first steps
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) to: Option<String>,
+    /// What events of one type are that follow each other
+    #[arg(long, value_enum, default_value = "collapse")]
+    pub(crate) repeats: RepeatsArg,
+    /// Paths to write: those that are taken most often
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) top: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RepeatsArg {
+    /// One step together
+    Collapse,
+    /// A step each
+    Keep,
 }
 
 #[derive(Debug, clap::Args)]

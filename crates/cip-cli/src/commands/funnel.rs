@@ -99,15 +99,14 @@ fn notes(totals: &FunnelTotals) -> String {
         text.push_str(&format!(
             "\nno event is {}; the store has {}\n",
             names.join(" or "),
-            there_are(totals)
+            there_are(totals.event_types())
         ));
     }
     text
 }
 
 /// The event types of the store in words.
-fn there_are(totals: &FunnelTotals) -> String {
-    let types = totals.event_types();
+pub(super) fn there_are<'a>(types: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = types.len().saturating_sub(TYPES_SHOWN);
     let shown: Vec<_> = types.take(TYPES_SHOWN).collect();
     match (shown.is_empty(), more) {

@@ -11,6 +11,7 @@ mod generate;
 mod info;
 mod ingest;
 mod pairs;
+mod paths;
 mod prospects;
 mod rejects;
 mod rfm;
@@ -31,6 +32,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Funnel(args) => funnel::run(&args, common)?,
+        Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,

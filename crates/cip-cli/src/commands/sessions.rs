@@ -34,10 +34,10 @@ fn rule(args: &SessionsArgs) -> Result<SessionRule, SessionizeError> {
     if let Some(length) = args.max_length {
         rule = rule.with_max_length(length)?;
     }
-    if let Some(midnight) = args.cut_at_midnight {
-        rule = rule.with_day_cut(midnight);
+    if let Some(midnight) = &args.cut_at_midnight {
+        rule = rule.with_day_cut(midnight.clone());
     }
-    if let Some(column) = &args.cut_on {
+    for column in &args.cut_on {
         rule = rule.with_attribute_cut(column);
     }
     Ok(rule)

@@ -31,6 +31,8 @@ fn every_command_prints_one_object_on_one_line() {
             .ok()
             .json();
     assert_eq!(funnel["users"], info["users"]);
+    let paths = cip(args!["paths", store, "--out", out, "--json"]).ok().json();
+    assert_eq!(paths["users"], info["users"]);
 
     let rfm =
         cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", at("r.parquet"), "--json"]).ok().json();

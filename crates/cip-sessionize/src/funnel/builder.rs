@@ -12,6 +12,7 @@ use crate::funnel::definition::{Funnel, FunnelScope};
 use crate::funnel::event_types::{TypeOf, note_types, types_of};
 use crate::funnel::table::FunnelTable;
 use crate::funnel::totals::FunnelTotals;
+use crate::period::Period;
 
 /// The event columns that a funnel is made from, in the store's order: what a reader should project.
 pub const FUNNEL_COLUMNS: &[&str] = &[column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE];
@@ -35,6 +36,8 @@ pub struct FunnelBuilder {
     /// Whether an event without a user came: none with a user may follow.
     unknown: bool,
     rows: u64,
+    /// Where the last days were looked up.
+    near: Period,
     /// Reused: what the codes of a batch are, and the seconds from a user's first step.
     types: Vec<TypeOf>,
     seconds: Vec<i64>,
@@ -66,6 +69,7 @@ impl FunnelBuilder {
             totals: FunnelTotals::new(funnel),
             unknown: false,
             rows: 0,
+            near: Period::NEVER,
             types: Vec::new(),
             seconds: Vec::new(),
         })
@@ -141,7 +145,7 @@ impl FunnelBuilder {
                 back = Some(row);
                 break;
             }
-            if rule.splits(open.session.start(), open.time, time) {
+            if rule.splits(open.session.start(), open.time, time, &mut self.near) {
                 self.totals.abandonment_mut().add(open.session);
                 open.session = OpenSession::starting(time);
                 if self.funnel.scope() == FunnelScope::Session {

@@ -9,5 +9,7 @@ mod funnel_oracle;
 mod laws;
 mod live;
 mod oracle;
+mod paths;
 mod rules;
 mod sequence;
+mod zones;

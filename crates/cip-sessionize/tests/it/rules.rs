@@ -14,7 +14,7 @@ use proptest::option;
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::events::{Event, Shape, split};
+use crate::events::{Event, Shape, TYPES, split};
 use crate::laws::{event, shape};
 use crate::oracle::{Row, row, rows};
 
@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     /// Minutes east of UTC.
     midnight: Option<i64>,
     campaign: bool,
+    /// Whether sessions end where the event type changes.
+    types: bool,
 }
 
 impl Plan {
@@ -49,7 +51,7 @@ impl Plan {
     }
 
     pub(crate) fn by_the_clock(self) -> Self {
-        Self { campaign: false, ..self.by_inactivity() }
+        Self { campaign: false, types: false, ..self.by_inactivity() }
     }
 
     pub(crate) fn rule(&self) -> SessionRule {
@@ -66,6 +68,9 @@ impl Plan {
             let text = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
             rule = rule.with_day_cut(text.parse().unwrap());
         }
+        if self.types {
+            rule = rule.with_attribute_cut("event_type");
+        }
         if self.campaign { rule.with_attribute_cut("campaign") } else { rule }
     }
 
@@ -74,10 +79,12 @@ impl Plan {
         let (start, last) = (time(session[0]), time(session[session.len() - 1]));
         let day = |time: i64, minutes: i64| (time + minutes * 60 * SECOND).div_euclid(DAY);
         let campaign = session.iter().rev().find_map(|marked| marked.2);
+        let kind = |marked: &Marked| TYPES[marked.0.kind as usize];
         (timed && time(next) - last > self.timeout)
             || self.max_length.is_some_and(|length| time(next) - start >= length)
             || self.midnight.is_some_and(|minutes| day(last, minutes) != day(time(next), minutes))
             || (self.campaign && campaign.is_some() && next.2.is_some() && campaign != next.2)
+            || (self.types && kind(session[session.len() - 1]) != kind(next))
     }
 }
 
@@ -158,14 +165,15 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         option::of(prop_oneof![Just(5 * SECOND), Just(15 * SECOND), Just(1), Just(DAY)]),
         // The events lie within a minute about midnight of UTC.
         option::of(prop_oneof![Just(0i64), Just(1), Just(-1), Just(-570)]),
-        any::<bool>(),
+        any::<[bool; 2]>(),
     )
-        .prop_map(|(timeout, source, max_length, midnight, campaign)| Plan {
+        .prop_map(|(timeout, source, max_length, midnight, [campaign, types])| Plan {
             timeout,
             source,
             max_length,
             midnight,
             campaign,
+            types,
         })
 }
 
@@ -227,12 +235,12 @@ proptest! {
     }
 }
 
-fn at(time: i64, source: Option<u32>, campaign: Option<i64>) -> Marked {
+pub(crate) fn at(time: i64, source: Option<u32>, campaign: Option<i64>) -> Marked {
     let event = Event { user: Some(1), time, kind: 1, product: None, price: None, quantity: None };
     (event, source, campaign)
 }
 
-fn spans(rule: SessionRule, events: &[Marked]) -> Vec<(i64, i64)> {
+pub(crate) fn spans(rule: SessionRule, events: &[Marked]) -> Vec<(i64, i64)> {
     let batch = batch(Shape::FULL, Campaigns::Utf8, events);
     rows(&[sessionize(rule, &[batch]).unwrap()]).iter().map(|row| (row.start, row.end)).collect()
 }
@@ -273,6 +281,29 @@ fn a_campaign_lasts_over_nulls_until_another_comes() {
         batch(Shape::FULL, Campaigns::Dictionary, &events)
     });
     assert_eq!(sessionize(rule, &[first, second]).unwrap().num_rows(), 3);
+}
+
+/// The picture in docs/tables.md: the second session has no campaign until the third event of it.
+#[test]
+fn a_change_of_any_column_ends_a_session_and_forgets_the_others() {
+    let rule = SessionRule::default().with_attribute_cut("campaign").with_attribute_cut("country");
+    let events: Vec<_> = [Some(1), None, None, None, Some(2)]
+        .into_iter()
+        .zip(0..)
+        .map(|(campaign, time)| at(time, None, campaign))
+        .collect();
+    let batch = batch(Shape::FULL, Campaigns::Utf8, &events).record_batch().clone();
+    let countries = StringArray::from(vec![Some("FR"), Some("FR"), Some("ES"), None, None]);
+    let schema = batch.schema();
+    let named =
+        schema.fields().iter().map(|field| field.name().as_str()).zip(batch.columns().iter().cloned());
+    let more: [(&str, ArrayRef); 1] = [("country", Arc::new(countries))];
+    let events = EventBatch::try_new(RecordBatch::try_from_iter(named.chain(more)).unwrap()).unwrap();
+    for cuts in [&[][..], &[1], &[2], &[3], &[4], &[1, 2, 3, 4]] {
+        let found = rows(&[sessionize(rule.clone(), &split(&events, cuts)).unwrap()]);
+        let spans: Vec<_> = found.iter().map(|row| (row.start, row.end)).collect();
+        assert_eq!(spans, [(0, 1), (2, 4)], "{cuts:?}");
+    }
 }
 
 #[test]

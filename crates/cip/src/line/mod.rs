@@ -5,6 +5,7 @@ mod experiment;
 mod features;
 mod funnel;
 mod pairs;
+mod paths;
 mod propensity;
 mod rfm;
 mod sessions;

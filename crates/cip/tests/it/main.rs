@@ -5,6 +5,7 @@
 mod funnel;
 mod laws;
 mod oracle;
+mod paths;
 mod scoring;
 mod sessions;
 mod source;
