@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cip::abtest::AbTestError;
-use cip::ingest::{IngestError, MappingError};
+use cip::ingest::{ContractError, IngestError, MappingError};
 use cip::line::LineError;
 use cip::propensity::PropensityError;
 use cip::scoring::ScoringError;
@@ -20,6 +20,8 @@ pub(crate) enum CliError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Mapping { path: PathBuf, source: MappingError },
+    #[error("{}: {source}", path.display())]
+    Contract { path: PathBuf, source: Box<ContractError> },
     #[error("{}: {source}", path.display())]
     Experiment { path: PathBuf, source: AbTestError },
     /// A value of a table that cannot be used; rows count from 1, the header left out.

@@ -8,6 +8,7 @@ mod experiment;
 mod number;
 mod output;
 mod progress;
+mod quality;
 mod stage;
 
 use std::process::ExitCode;

@@ -97,6 +97,12 @@ impl Attributes {
         code
     }
 
+    /// Returns the values of a code that was given.
+    pub(crate) fn values(&self, code: u32) -> AttributeValues {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get_index(code as usize).map_or_else(AttributeValues::default, |(_, values)| *values)
+    }
+
     /// About what they take.
     pub(crate) fn bytes(&self) -> u64 {
         /// Values, hash, pointer and places in a table, and some forty bytes of text.

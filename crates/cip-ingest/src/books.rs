@@ -3,6 +3,8 @@
 use cip_core::CoreError;
 use cip_store::{Account, DataFile, SideTableWriter, SourceFile};
 
+use crate::contract::inspection::Inspection;
+use crate::contract::tally::Tally;
 use crate::error::IngestError;
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
 use crate::reject;
@@ -22,6 +24,9 @@ pub(crate) struct Books<'a> {
     account: Account,
     file: Account,
     files: Vec<SourceFile>,
+    /// The contract's name, and what it counted.
+    contract: String,
+    tally: Tally,
 }
 
 impl<'a> Books<'a> {
@@ -31,6 +36,7 @@ impl<'a> Books<'a> {
         parser: &'a Parser,
         rejects: SideTableWriter,
         max_rejects: Option<u64>,
+        contract: &str,
     ) -> Self {
         Self {
             sources,
@@ -43,12 +49,19 @@ impl<'a> Books<'a> {
             account: Account::default(),
             file: Account::default(),
             files: Vec::new(),
+            contract: contract.to_owned(),
+            tally: Tally::default(),
         }
     }
 
     /// Closes the books when the last chunk is entered.
     pub(crate) fn close(self) -> Result<ClosedBooks, IngestError> {
-        Ok(ClosedBooks { account: self.account, files: self.files, rejects: self.rejects.finish()? })
+        Ok(ClosedBooks {
+            account: self.account,
+            files: self.files,
+            rejects: self.rejects.finish()?,
+            tally: self.tally,
+        })
     }
 
     /// Enters the next chunk.
@@ -63,12 +76,33 @@ impl<'a> Books<'a> {
         for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
             *self.file.drops.entry(rule.to_owned()).or_default() += count;
         }
+        let rules = self.parser.inspection.as_ref().map(Inspection::rules).unwrap_or_default();
+        for (rule, counts) in rules.iter().zip(&parsed.tally.counts).filter(|(_, counts)| counts.dropped > 0)
+        {
+            *self.file.drops.entry(rule.name.clone()).or_default() += counts.dropped;
+        }
+        self.tally.merge(&parsed.tally);
+        let mut rejects = self.account.rejected() + self.file.rejected();
         for reject in &parsed.rejects {
+            if let Some(expectation) = &reject.stops {
+                return Err(IngestError::Expectation {
+                    contract: self.contract.clone(),
+                    expectation: expectation.clone(),
+                    file: source.name.clone(),
+                    line: self.lines + reject.line,
+                    detail: reject.detail.clone(),
+                });
+            }
             *self.file.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
             self.first_reject.get_or_insert_with(|| {
                 let line = self.lines + reject.line;
                 format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
             });
+            rejects += 1;
+            if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
+                let first = self.first_reject.take().unwrap_or_default();
+                return Err(IngestError::TooManyRejects { rejects, allowed, first });
+            }
         }
         if !parsed.rejects.is_empty() {
             let batch =
@@ -76,11 +110,6 @@ impl<'a> Books<'a> {
             self.rejects.write(batch)?;
         }
         self.lines += parsed.lines;
-        let rejects = self.account.rejected() + self.file.rejected();
-        if let Some(allowed) = self.max_rejects.filter(|&allowed| rejects > allowed) {
-            let first = self.first_reject.take().unwrap_or_default();
-            return Err(IngestError::TooManyRejects { rejects, allowed, first });
-        }
         let rows = self.account.rows + self.file.rows;
         if let Some(finished) = chunk.finished {
             let account = std::mem::take(&mut self.file);
@@ -105,4 +134,5 @@ pub(crate) struct ClosedBooks {
     pub(crate) account: Account,
     pub(crate) files: Vec<SourceFile>,
     pub(crate) rejects: DataFile,
+    pub(crate) tally: Tally,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cip_core::MemoryBudget;
 
+use crate::contract::error::ContractError;
 use crate::format::FileFormat;
 
 /// Why files did not become a store. Nothing was written then.
@@ -109,6 +110,36 @@ pub enum IngestError {
         /// Where the first one is, and why it was rejected.
         first: String,
     },
+    /// A row that an expectation fails for.
+    #[error(
+        "{file} line {line}: {detail}; contract `{contract}` stops the ingest there: mend the row, or give `{expectation}` another action"
+    )]
+    Expectation {
+        /// The contract's name.
+        contract: String,
+        /// The expectation's name.
+        expectation: String,
+        /// The source file.
+        file: String,
+        /// The line on which the row starts.
+        line: u64,
+        /// The expectation, the value and what was expected.
+        detail: String,
+    },
+    /// A whole input that an expectation fails for.
+    #[error(
+        "contract `{contract}` expects {bound} (`{expectation}`), found {observed}: check the source, or give the expectation another bound or action"
+    )]
+    ExpectationOfInput {
+        /// The contract's name.
+        contract: String,
+        /// The expectation's name.
+        expectation: String,
+        /// What is expected.
+        bound: String,
+        /// What was found.
+        observed: String,
+    },
     /// A dictionary column with too many values for the budget.
     #[error(
         "column `{column}` has too many distinct values for a dictionary in {budget} of memory: give more memory, or map it as `utf8` where it is a column of your own"
@@ -159,12 +190,23 @@ pub enum IngestError {
         /// Where they first differ, and how.
         place: String,
     },
+    /// A store whose commits were held against a contract each for itself.
+    #[error(
+        "{} keeps what a contract found in each of its commits, which cannot be merged: make it anew from all files (ingest with --rebuild)", store.display()
+    )]
+    ContractKept {
+        /// The store.
+        store: PathBuf,
+    },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),
     /// The mapping is wrong.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The contract is wrong, or not for this mapping.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
     /// The store could not be written.
     #[error(transparent)]
     Store(#[from] cip_store::StoreError),

@@ -8,7 +8,7 @@ use cip_core::table::SessionIdType;
 use crate::file_plan::{ColumnPlan, FilePlan};
 use crate::format::json_fault;
 use crate::parse::Parser;
-use crate::record::trim_line_end;
+use crate::record::{FieldSpan, trim_line_end};
 use crate::reject::{Reason, Reject};
 use crate::rule::TimeFormat;
 use crate::source::{Chunk, MAX_RAW_BYTES};
@@ -18,12 +18,26 @@ use crate::target::ColumnKind;
 pub(crate) struct Fault {
     pub(crate) column: Option<usize>,
     pub(crate) reason: Reason,
+    /// Where it is the contract that the record does not fit.
+    pub(crate) violation: Option<Box<Violation>>,
+}
+
+/// What a contract says of a record.
+pub(crate) struct Violation {
+    pub(crate) detail: String,
+    /// The expectation that ends the ingest.
+    pub(crate) stops: Option<String>,
 }
 
 impl Fault {
     /// A fault of a whole record.
     pub(crate) fn of_record(reason: Reason) -> Self {
-        Self { column: None, reason }
+        Self { column: None, reason, violation: None }
+    }
+
+    /// A fault of a field.
+    pub(crate) fn of_field(column: usize, reason: Reason) -> Self {
+        Self { column: Some(column), reason, violation: None }
     }
 }
 
@@ -50,11 +64,37 @@ impl Parser {
             ColumnPlan::Field(field) => Some(field),
             ColumnPlan::Constant { .. } => None,
         });
-        let detail = match (fault.reason, field.zip(fault.column)) {
+        let (detail, stops) = match &fault.violation {
+            Some(violation) => (violation.detail.clone(), violation.stops.clone()),
+            None => (self.parse_detail(plan, fault, chunk, text, &fields, field), None),
+        };
+        Reject {
+            line: lines + 1,
+            byte_start: offset,
+            byte_end: offset + (end - start) as u64,
+            column: field.map(|field| Arc::from(chunk.header.names[field].as_str())),
+            reason: fault.reason,
+            detail,
+            raw: text[..text.len().min(MAX_RAW_BYTES)].to_vec(),
+            stops,
+        }
+    }
+
+    /// Says why a record cannot be parsed.
+    fn parse_detail(
+        &self,
+        plan: &FilePlan<'_>,
+        fault: &Fault,
+        chunk: &Chunk,
+        text: &[u8],
+        fields: &[FieldSpan],
+        field: Option<usize>,
+    ) -> String {
+        match (fault.reason, field.zip(fault.column)) {
             (Reason::FieldCount, _) => format!("{} fields, expected {}", fields.len(), plan.fields),
             (Reason::UnclosedQuote, _) => "a quote opened on this line is not closed within 1 MiB".to_owned(),
             (Reason::TextAfterQuote, _) => "a closing quote is followed by more text".to_owned(),
-            (Reason::InvalidJson, _) => json_fault(text, names),
+            (Reason::InvalidJson, _) => json_fault(text, &chunk.header.names),
             (Reason::MissingValue, _) => "empty, but the column is not nullable".to_owned(),
             (_, Some((field, column))) => {
                 let span = fields[field];
@@ -65,15 +105,6 @@ impl Parser {
                 )
             }
             (_, None) => String::new(),
-        };
-        Reject {
-            line: lines + 1,
-            byte_start: offset,
-            byte_end: offset + (end - start) as u64,
-            column: field.map(|field| Arc::from(chunk.header.names[field].as_str())),
-            reason: fault.reason,
-            detail,
-            raw: text[..text.len().min(MAX_RAW_BYTES)].to_vec(),
         }
     }
 }
@@ -91,6 +122,7 @@ pub(crate) fn too_long(record: &[u8], line: u64, offset: u64, length: u64) -> Re
             crate::record::MAX_RECORD_BYTES
         ),
         raw: record[..record.len().min(MAX_RAW_BYTES)].to_vec(),
+        stops: None,
     }
 }
 
@@ -118,7 +150,8 @@ fn expected(kind: &ColumnKind) -> String {
     }
 }
 
-fn shorten(text: &[u8]) -> String {
+/// The first bytes of a text.
+pub(crate) fn shorten(text: &[u8]) -> String {
     const LIMIT: usize = 60;
     let shown = String::from_utf8_lossy(&text[..text.len().min(LIMIT)]);
     if text.len() > LIMIT { format!("{shown}…") } else { shown.into_owned() }

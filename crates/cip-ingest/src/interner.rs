@@ -101,6 +101,12 @@ impl SharedDictionary {
         Ok(code)
     }
 
+    /// Gives `visit` the text of a code; none where it was not given.
+    pub(crate) fn with_text<R>(&self, code: u32, visit: impl FnOnce(&str) -> R) -> Option<R> {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        values.get_index(code as usize).map(|text| visit(text))
+    }
+
     /// About what the texts so far take.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

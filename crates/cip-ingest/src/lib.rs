@@ -6,18 +6,21 @@
 //! `rows = events + rejects + declared drops` was checked.
 //!
 //! With an [`Experiment`](cip_abtest::Experiment) every event has the arm of its user: see
-//! [`Ingest::with_experiment`]. See [`Ingest`] for a runnable example.
+//! [`Ingest::with_experiment`]. With a [`Contract`] events, and the input as a whole, are held against expectations, which warn,
+//! drop, quarantine or fail; the report and the store then have a [`QualityReport`]. See [`Ingest`] for a runnable example.
 //!
 //! # What it refuses
 //! Bad rows never stop it (unless [`Ingest::with_max_rejects`] asks for that). It stops, and leaves whatever was at the
 //! target, on: a file that is empty or does not start with the header that the mapping reads, a damaged archive, a full
-//! disk, a budget too small to work in, an experiment where the mapping has no users. Byte positions count decompressed bytes; lines count from 1, the header included.
+//! disk, a budget too small to work in, an experiment where the mapping has no users, a contract that is not for the
+//! mapping, an expectation that fails. Byte positions count decompressed bytes; lines count from 1, the header included.
 
 mod assemble;
 mod attributes;
 mod books;
 mod buffer;
 mod compact;
+mod contract;
 mod digits;
 mod error;
 mod fault;
@@ -52,6 +55,10 @@ mod target;
 mod value;
 
 pub use compact::{Compaction, CompactionReport};
+pub use contract::error::ContractError;
+pub use contract::expectation::{Action, Expect, Expectation, LengthUnit, Literal};
+pub use contract::quality::{ExpectationReport, QualityReport};
+pub use contract::{Contract, ContractBuilder};
 pub use error::{IngestError, MappingError};
 pub use format::FileFormat;
 pub use ingest::Ingest;

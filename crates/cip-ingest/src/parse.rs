@@ -1,11 +1,16 @@
 //! A chunk of records as rows and rejects.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cip_core::Uuid;
 use cip_core::table::SessionIdType;
 
 use crate::attributes::{AttributeCache, AttributeValues, Attributes};
+use crate::contract::inspection::{CodeMemo, Inspection};
+use crate::contract::resolve::Rule;
+use crate::contract::tally::Tally;
+use crate::contract::uniqueness::Comparison;
+use crate::contract::verdict::Admission;
 use crate::digits::{self, LastDate};
 use crate::error::IngestError;
 use crate::fault::{Fault, money_reason, too_long};
@@ -36,6 +41,8 @@ pub(crate) struct Parser {
     /// Where rows have the code of a product's attributes instead of their columns.
     pub(crate) attributes: Option<Attributes>,
     pub(crate) drops: Vec<(String, String, Condition)>,
+    /// Where there is a contract.
+    pub(crate) inspection: Option<Inspection>,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -57,6 +64,7 @@ struct Work {
     dates: Vec<LastDate>,
     attributes: AttributeCache,
     attribute_text: Vec<u8>,
+    memo: CodeMemo,
 }
 
 /// What became of a chunk's rows.
@@ -70,6 +78,10 @@ pub(crate) struct ParsedChunk {
     pub(crate) rejects: Vec<Reject>,
     /// Line ends in the chunk.
     pub(crate) lines: u64,
+    /// What the contract counted.
+    pub(crate) tally: Tally,
+    /// The rows that a contract holds back to compare them.
+    pub(crate) comparison: Comparison,
 }
 
 /// Whether the attributes of products are kept once for many rows, or by each row for itself.
@@ -94,10 +106,22 @@ impl Parser {
             layout: RowLayout::new(&columns, attributes.as_ref().map(Attributes::columns)),
             attributes,
             drops: drops.collect(),
+            inspection: None,
             columns,
             dictionaries,
             scratches: Mutex::new(Vec::new()),
         })
+    }
+
+    /// The rules of the contract; none without one.
+    pub(crate) fn rules(&self) -> Option<&[Rule]> {
+        self.inspection.as_ref().map(Inspection::rules)
+    }
+
+    /// Holds rows against a contract as well.
+    pub(crate) fn with_contract(mut self, rules: Arc<[Rule]>) -> Self {
+        self.inspection = Some(Inspection::new(rules, &self.columns, &self.layout));
+        self
     }
 
     /// The names of the declared drops, in the order of [`ParsedChunk::drops`].
@@ -108,7 +132,11 @@ impl Parser {
     /// Parses a chunk; `emit` is given every event.
     pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>)) -> ParsedChunk {
         let plan = FilePlan::new(self, &chunk.header);
-        let mut parsed = ParsedChunk { drops: vec![0; self.drops.len()], ..ParsedChunk::default() };
+        let mut parsed = ParsedChunk {
+            drops: vec![0; self.drops.len()],
+            tally: Tally::new(self.inspection.as_ref().map_or(0, |inspection| inspection.rules().len())),
+            ..ParsedChunk::default()
+        };
         let (data, format) = (&*chunk.data, chunk.header.format);
         if let Some(length) = chunk.oversized {
             parsed.rows = 1;
@@ -183,6 +211,7 @@ impl Parser {
                 dates,
                 attributes: AttributeCache::default(),
                 attribute_text: Vec::new(),
+                memo: CodeMemo::default(),
             };
             Scratch { structure: Structure::default(), spans: Vec::new(), work }
         })
@@ -230,7 +259,7 @@ impl Parser {
         parsed: &mut ParsedChunk,
         emit: &mut impl FnMut(Row<'_>),
     ) -> Result<(), Fault> {
-        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text } = work;
+        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text, memo } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {
             if condition.fits(fields.field(*field, unescaped).bytes()) {
                 parsed.drops[rule] += 1;
@@ -260,7 +289,7 @@ impl Parser {
                     FieldText::alone(fitting.map_or(*value, |(_, _, then)| then).as_bytes())
                 }
             };
-            let fault = |reason| Fault { column: Some(index), reason };
+            let fault = |reason| Fault::of_field(index, reason);
             let slot = self.layout.slot(index);
             if field.is_empty() {
                 if !target.nullable {
@@ -320,11 +349,19 @@ impl Parser {
                 }
             }
         }
+        let mut attribute_code = None;
         if let (Some(shared), Some(slot), Some((text, known))) =
             (&self.attributes, self.layout.attributes, attributes)
         {
             let code = known.unwrap_or_else(|| shared.enter(text.bytes(), values, cache));
             row.put(slot, code.to_le_bytes());
+            attribute_code = Some(code);
+        }
+        if let Some(inspection) = &self.inspection {
+            let current = row.current(&self.layout);
+            if self.admit(inspection, current, attribute_code, start, memo, parsed)? == Admission::Dropped {
+                return Ok(());
+            }
         }
         parsed.events += 1;
         row.finish(&self.layout);

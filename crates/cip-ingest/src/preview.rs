@@ -14,6 +14,8 @@ use cip_store::{Account, EventStore, StoreError};
 use indexmap::IndexSet;
 
 use crate::buffer::SpareBuffers;
+use crate::contract::quality::QualityReport;
+use crate::contract::resolve::Extent;
 use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::ingest::Ingest;
@@ -40,6 +42,8 @@ pub struct Preview {
     pub columns: Vec<ColumnPreview>,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
+    /// What the contract, if any, finds in the sample; what would stop an ingest is only counted.
+    pub quality: Option<QualityReport>,
 }
 
 /// A column of a [`Preview`].
@@ -99,7 +103,8 @@ impl Ingest {
             samples.push(sample);
             left_out.extend(others);
         }
-        let (store, report) = self.run(&samples, &folder.path().join("store"), &mut |_| ())?;
+        let (store, report) =
+            self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
         let unmapped: IndexSet<String> = report.unmapped_columns.into_iter().chain(left_out).collect();
         Ok(Preview {
             files: found.len(),
@@ -107,6 +112,7 @@ impl Ingest {
             account: report.account,
             columns: self.look_at(&store)?,
             unmapped_columns: unmapped.into_iter().collect(),
+            quality: report.quality,
         })
     }
 

@@ -39,6 +39,20 @@ pub enum Reason {
     InvalidTime,
     /// `invalid_uuid`: not a UUID.
     InvalidUuid,
+    /// `not_null`: a contract expects a value.
+    NotNull,
+    /// `accepted_values`: a contract lists other values.
+    AcceptedValues,
+    /// `range`: beyond the bounds of a contract.
+    Range,
+    /// `length`: shorter or longer than a contract allows.
+    Length,
+    /// `regex`: not of the pattern of a contract.
+    Regex,
+    /// `unique`: an earlier row has the same values.
+    Unique,
+    /// `referential`: not in the list that a contract names.
+    Referential,
 }
 
 impl Reason {
@@ -59,6 +73,13 @@ impl Reason {
             Self::OutOfRange => "out_of_range",
             Self::InvalidTime => "invalid_time",
             Self::InvalidUuid => "invalid_uuid",
+            Self::NotNull => "not_null",
+            Self::AcceptedValues => "accepted_values",
+            Self::Range => "range",
+            Self::Length => "length",
+            Self::Regex => "regex",
+            Self::Unique => "unique",
+            Self::Referential => "referential",
         }
     }
 }
@@ -73,6 +94,8 @@ pub(crate) struct Reject {
     pub(crate) reason: Reason,
     pub(crate) detail: String,
     pub(crate) raw: Vec<u8>,
+    /// The expectation that ends the ingest at this row.
+    pub(crate) stops: Option<String>,
 }
 
 /// Returns rejects as a batch of the table; `lines_before` are the file's lines before the chunk.

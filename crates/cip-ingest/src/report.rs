@@ -2,6 +2,8 @@
 
 use cip_store::Account;
 
+use crate::contract::quality::QualityReport;
+
 /// How far an ingest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngestProgress {
@@ -27,7 +29,7 @@ pub enum IngestPhase {
 }
 
 /// Where every row went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IngestReport {
     /// All files that were read; the law of rows holds.
     pub account: Account,
@@ -43,4 +45,6 @@ pub struct IngestReport {
     pub commit: Option<u32>,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
+    /// How well the rows held the contract; none without one.
+    pub quality: Option<QualityReport>,
 }

@@ -54,6 +54,12 @@ impl RowBuilder {
         self.bytes[start..self.end].copy_from_slice(text);
     }
 
+    /// The row that is being written, when all of it is.
+    #[inline]
+    pub(crate) fn current<'a>(&'a self, layout: &'a RowLayout) -> Row<'a> {
+        Row { layout, bytes: &self.bytes[self.at..self.end] }
+    }
+
     /// Ends the row.
     #[inline]
     pub(crate) fn finish(&mut self, layout: &RowLayout) {

@@ -189,6 +189,7 @@ impl StoreWriter {
             session_dictionary: parts.session_dictionary,
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
+            quality: parts.quality,
         });
         let path = self.staged.path().join(FILE_NAME);
         let json = self
@@ -264,6 +265,8 @@ pub struct CommitParts {
     pub product_dictionary: Option<DataFile>,
     /// From [`SideTableWriter::finish`].
     pub rejects: DataFile,
+    /// A data contract and what was found; none where rows were held against none. It is kept as it is given.
+    pub quality: Option<serde_json::Value>,
 }
 
 /// Encodes row groups of events; shared by all threads.

@@ -57,6 +57,9 @@ pub struct Commit {
     pub product_dictionary: Option<DataFile>,
     /// `rejects`.
     pub rejects: DataFile,
+    /// The data contract that the rows were held against, and what was found; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<serde_json::Value>,
 }
 
 /// A Parquet file of the store.
@@ -122,7 +125,7 @@ pub struct Account {
     pub events: u64,
     /// Rows rejected, by reason.
     pub rejects: BTreeMap<String, u64>,
-    /// Rows dropped by a rule that the mapping declares, by rule.
+    /// Rows dropped by a rule that the mapping or the contract declares, by rule.
     pub drops: BTreeMap<String, u64>,
 }
 

@@ -37,6 +37,12 @@ pub(crate) struct SourceArgs {
     /// Give every event the arm of its user in this experiment (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) experiment: Option<PathBuf>,
+    /// What is expected of the events: commerce, retail, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) contract: Option<String>,
+    /// Instant from which the contract measures freshness [default: the contract's own]
+    #[arg(long, value_name = "DATE", requires = "contract")]
+    pub(crate) contract_as_of: Option<Timestamp>,
     /// Stop, and write nothing, at more rejected rows than this
     #[arg(long, value_parser = parse_count, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,

@@ -38,6 +38,8 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
     let made =
         stages.measure("generate", || generate::write(&generator, events, Some(EXPERIMENT), &files))?;
     let source = SourceArgs {
+        contract: None,
+        contract_as_of: None,
         sources: vec![files.clone()],
         mapping: "rees46".to_owned(),
         experiment: Some(files.join(generate::EXPERIMENT)),

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use cip::core::Timestamp;
-use cip::store::EventStore;
+use cip::ingest::QualityReport;
+use cip::store::{EventStore, Manifest};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -11,6 +13,7 @@ use crate::commands::ingest::{account_json, account_text};
 use crate::error::CliError;
 use crate::number::{bytes, grouped, percent};
 use crate::output::{Answer, table};
+use crate::quality;
 
 pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(store)?;
@@ -41,6 +44,10 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
         text.push_str(&format!("  {:<22} {}\n", "experiment", experiment_text(experiment)));
     }
     text.push_str(&format!("\n{}\n\n", account_text(&account)));
+    let found = kept_reports(manifest);
+    for report in &found {
+        text.push_str(&format!("{}\n", quality::text(report)));
+    }
     let rows: Vec<_> = statistics
         .columns
         .iter()
@@ -69,9 +76,15 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
             "session_codes": statistics.session_codes, "products": statistics.products, "bytes": statistics.bytes,
-            "account": account_json(&account), "columns": columns,
+            "account": account_json(&account), "columns": columns, "quality": found.last(),
         }),
     })
+}
+
+/// What the contracts of the commits found.
+fn kept_reports(manifest: &Manifest) -> Vec<QualityReport> {
+    let kept = manifest.commits.iter().filter_map(|commit| commit.quality.as_ref()?.get("report"));
+    kept.filter_map(|report| QualityReport::deserialize(report).ok()).collect()
 }
 
 /// The experiment's name and its arms.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cip::ingest::{ChangedFiles, Ingest, IngestReport, SourceMapping};
+use cip::ingest::{ChangedFiles, Contract, ContractError, Ingest, IngestReport, SourceMapping};
 use cip::store::{Account, EventStore};
 use serde_json::json;
 
@@ -13,17 +13,20 @@ use crate::experiment;
 use crate::number::{bytes, grouped, percent};
 use crate::output::{Answer, listing, note};
 use crate::progress::IngestBars;
+use crate::quality;
 
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
     let Some(out) = &args.out else { return dry_run(&args.source, common) };
     spare_the_sources(&args.source, out)?;
     let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
     let (store, report) = ingest(&args.source, out, way, common)?;
+    let found =
+        report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
-        text: text(&report, out),
+        text: format!("{}{found}", text(&report, out)),
         json: json!({
             "files": report.files, "bytes": report.bytes, "account": account_json(&report.account),
-            "unmapped_columns": report.unmapped_columns, "files_taken": report.files_taken,
+            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "files_taken": report.files_taken,
             "files_replaced": report.files_replaced, "commit": report.commit,
             "commits": store.manifest().commits.len(),
         }),
@@ -89,6 +92,12 @@ fn dry_run(args: &SourceArgs, common: &Common) -> Result<Answer, CliError> {
     if !preview.unmapped_columns.is_empty() {
         text.push_str(&format!("\nleft out by the mapping: {}\n", preview.unmapped_columns.join(", ")));
     }
+    if let Some(report) = &preview.quality {
+        text.push_str(&format!("\n{}", quality::text(report)));
+        for found in report.expectations.iter().filter(|found| quality::would_stop(found)) {
+            text.push_str(&format!("`{}` would stop an ingest of these rows alone\n", found.name));
+        }
+    }
     text.push_str("\nnothing was written; the rows after these may be of another kind\n");
     let columns: Vec<_> = (preview.columns.iter())
         .map(|column| {
@@ -102,7 +111,7 @@ fn dry_run(args: &SourceArgs, common: &Common) -> Result<Answer, CliError> {
         text,
         json: json!({
             "files": preview.files, "files_read": preview.files_read, "account": account_json(account),
-            "columns": columns, "unmapped_columns": preview.unmapped_columns,
+            "columns": columns, "unmapped_columns": preview.unmapped_columns, "quality": preview.quality,
         }),
     })
 }
@@ -127,6 +136,11 @@ pub(crate) fn ingest(
     if !report.unmapped_columns.is_empty() {
         note(&format!("note: columns that the mapping leaves out: {}", report.unmapped_columns.join(", ")));
     }
+    for found in report.quality.iter().flat_map(|report| &report.expectations) {
+        if let Some(warning) = quality::warning(found) {
+            note(&warning);
+        }
+    }
     if report.account.events == 0 && report.account.rows > 0 {
         note("warning: every row was rejected or dropped; `cip rejects` shows why");
     }
@@ -141,6 +155,13 @@ fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
     }
     if let Some(path) = &args.experiment {
         ingest = ingest.with_experiment(experiment::read(path)?);
+    }
+    if let Some(name) = &args.contract {
+        let contract = contract(name)?;
+        ingest = ingest.with_contract(match args.contract_as_of {
+            Some(as_of) => contract.with_as_of(as_of),
+            None => contract,
+        });
     }
     if let Some(rejects) = args.max_rejects {
         ingest = ingest.with_max_rejects(rejects);
@@ -179,6 +200,25 @@ fn mapping(name: &str) -> Result<SourceMapping, CliError> {
         source,
     })?;
     SourceMapping::from_toml(&text).map_err(|source| CliError::Mapping { path: path.to_owned(), source })
+}
+
+/// A contract by its name, or from a TOML file.
+fn contract(name: &str) -> Result<Contract, CliError> {
+    if let Some(contract) = Contract::built_in(name) {
+        return Ok(contract);
+    }
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Err(CliError::Usage(format!(
+            "no contract is called `{name}`: expected {}, or a file ending in .toml",
+            Contract::BUILT_IN.join(", ")
+        )));
+    }
+    Contract::read(path).map_err(|source| match source {
+        // It names the file itself.
+        ContractError::Io { path, source } => CliError::Io { action: "read", path, source },
+        source => CliError::Contract { path: path.to_owned(), source: Box::new(source) },
+    })
 }
 
 /// Where every row went, in one line.

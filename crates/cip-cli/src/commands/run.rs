@@ -20,6 +20,7 @@ use crate::commands::{abtest, pairs, prospects, rfm, sessions};
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
 use crate::output::Answer;
+use crate::quality;
 use crate::stage::Stages;
 
 pub(crate) fn run(args: &RunArgs, common: &Common) -> Result<Answer, CliError> {
@@ -122,6 +123,9 @@ pub(crate) fn line(
     let statistics = stages.measure("describe", || store.statistics(common.memory))?;
     let mut results = describe(&store, &statistics);
     results.set("unmapped_columns", json!(report.unmapped_columns));
+    if let Some(report) = &report.quality {
+        results.tell("quality", Found { text: quality::text(report), json: json!(report) });
+    }
     results.wrote("rejects.parquet", line.write_rejects(&path("rejects.parquet"))?);
 
     let file = "fact_sessions.parquet";

@@ -5,6 +5,7 @@
 
 mod abtest;
 mod commits;
+mod contracts;
 mod faults;
 mod features;
 mod funnel;

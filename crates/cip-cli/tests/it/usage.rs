@@ -31,7 +31,7 @@ fn what_makes_no_sense_is_a_usage_error() {
 
     cip(args!["ingest", file, "--mapping", "rees64", "--out", out]).fails(
         2,
-        "no mapping is called `rees64`: expected rees46, online-retail, streamflow, or a file ending",
+        "no mapping is called `rees64`: expected rees46, online-retail, streamflow, cdnow, or a file ending",
     );
     cip(args!["run", file, "--mapping", "shop", "--out", out]).fails(2, "no mapping is called `shop`");
     cip(args!["rfm", store, "--as-of", "2019-11-01", "--out", table, "--scoring", "cuts"])

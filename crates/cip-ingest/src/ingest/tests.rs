@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Action, Expectation};
 
 const HEADER: &str =
     "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n";
@@ -31,10 +32,11 @@ fn both_ways(texts: &[String], ingest: &Ingest) -> (Result<IngestReport, String>
     let files: Vec<PathBuf> = (0..texts.len()).map(|n| folder.path().join(format!("{n}.csv"))).collect();
     files.iter().zip(texts).for_each(|(file, text)| std::fs::write(file, text).unwrap());
     let sources: Arc<[Source]> = find_sources(&files).unwrap().into();
-    let plan = Plan::new(ingest.budget, ingest.threads, ingest.chunk_bytes, &sources).unwrap();
+    let rules = ingest.rules(Extent::Whole).unwrap();
+    let plan = ingest.plan(rules.as_deref(), &sources).unwrap();
     let target = folder.path().join("store");
     let run = |attribute_use| {
-        let done = ingest.run_with(attribute_use, &sources, &plan, &target, &mut |_| ());
+        let done = ingest.run_with(attribute_use, rules.as_ref(), &sources, &plan, &target, &mut |_| ());
         (done.map(|done| done.map(|(_, report)| report)), bytes_of(folder.path()))
     };
     let (alone, expected) = run(AttributeUse::InEachRow);
@@ -51,6 +53,29 @@ fn both_ways(texts: &[String], ingest: &Ingest) -> (Result<IngestReport, String>
 
 fn ingest() -> Ingest {
     Ingest::new(SourceMapping::built_in("rees46").unwrap())
+}
+
+/// A contract of what products share, and of rows that repeat it.
+fn contract() -> Contract {
+    let parts = Contract::builder("shared")
+        .with_expectation(Expectation::not_null("category", "category_id", Action::Warn))
+        .with_expectation(Expectation::regex("code", "category_code", "a[^1]?|a,.*", Action::Drop))
+        .with_expectation(Expectation::accepted_values(
+            "brand",
+            "brand",
+            ["a0", "a1", "a,\"1"],
+            Action::Quarantine,
+        ))
+        .with_expectation(
+            Expectation::range("low", "category_id", Action::Warn).with_max(2_053_013_555_631_882_652_i64),
+        )
+        .with_expectation(Expectation::null_rate("nulls", "brand", Action::Warn).with_max(0.1))
+        .with_expectation(Expectation::unique(
+            "once",
+            &["brand", "category_id", "user_id"],
+            Action::Quarantine,
+        ));
+    parts.build().unwrap()
 }
 
 /// A row, with the brand in one of two places; some say the same in quotes, some are wrong.
@@ -91,8 +116,10 @@ proptest! {
         other in proptest::collection::vec(row(true), 0..30),
         workers in 1usize..3,
         chunk in 60usize..900,
+        agreed: bool,
     ) {
-        let ingest = ingest()
+        let ingest = if agreed { ingest().with_contract(contract()) } else { ingest() };
+        let ingest = ingest
             .with_threads(NonZeroUsize::new(workers).unwrap())
             .with_chunk_bytes(NonZeroUsize::new(chunk).unwrap());
         let texts = [HEADER.to_owned() + &plain.concat(), OTHER_HEADER.to_owned() + &other.concat()];

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod commits;
+mod contract_laws;
+mod contracts;
 mod formats;
 mod hostile;
 mod laws;
