@@ -26,6 +26,8 @@ pub const SOURCE_SESSION: &str = "source_session";
 pub const USER_SESSION: &str = "user_session";
 /// The arm of an experiment, Dictionary(Int32, Utf8).
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
+/// The name of the source file that the event comes from, Dictionary(Int32, Utf8); never null in a store.
+pub const SOURCE_FILE: &str = "source_file";
 
 /// What the user watched on, Dictionary(Int32, Utf8) where features are made from it.
 pub const DEVICE_TYPE: &str = "device_type";
@@ -40,7 +42,7 @@ pub const LABEL: &str = "label";
 /// The columns of an event that this project gives a meaning, in the order in which the store writes them.
 ///
 /// The two that order the store come first.
-pub const EVENT_COLUMNS: [&str; 12] = [
+pub const EVENT_COLUMNS: [&str; 13] = [
     USER_ID,
     EVENT_TIME,
     EVENT_TYPE,
@@ -53,6 +55,7 @@ pub const EVENT_COLUMNS: [&str; 12] = [
     ORDER_ID,
     SOURCE_SESSION,
     EXPERIMENT_GROUP,
+    SOURCE_FILE,
 ];
 
 /// The columns of a subscription service that features are made from. A source may have columns of these names with other

@@ -148,9 +148,11 @@ enum Expectation {
 fn expectation(name: &str) -> Option<Expectation> {
     Some(match name {
         column::EVENT_TIME => Expectation::Timestamp,
-        column::EVENT_TYPE | column::CATEGORY_CODE | column::BRAND | column::EXPERIMENT_GROUP => {
-            Expectation::Dictionary
-        }
+        column::EVENT_TYPE
+        | column::CATEGORY_CODE
+        | column::BRAND
+        | column::EXPERIMENT_GROUP
+        | column::SOURCE_FILE => Expectation::Dictionary,
         column::PRODUCT_ID | column::CATEGORY_ID | column::ORDER_ID | column::USER_ID => Expectation::Id,
         column::PRICE => Expectation::Money,
         column::QUANTITY => Expectation::Int64,

@@ -34,6 +34,8 @@ pub(crate) struct Assembler<'a> {
     own: Vec<usize>,
     /// With the position of the users.
     tagging: Option<(Tagging<'a>, usize)>,
+    /// The names of the source files, in their order.
+    files: Arc<StringArray>,
 }
 
 /// A row group as typed columns: those of the events, and those that are said once for many of them.
@@ -68,8 +70,13 @@ enum Kind {
 }
 
 impl<'a> Assembler<'a> {
-    /// `schema` is that of the store.
-    pub(crate) fn new(schema: EventSchema, parser: &'a Parser, tagging: Option<Tagging<'a>>) -> Self {
+    /// `schema` is that of the store; `files` are the names of the sources.
+    pub(crate) fn new(
+        schema: EventSchema,
+        parser: &'a Parser,
+        tagging: Option<Tagging<'a>>,
+        files: StringArray,
+    ) -> Self {
         let attributes =
             parser.attributes.as_ref().map(|shared| AttributeTable::new(shared, &parser.columns));
         let is_own =
@@ -84,6 +91,7 @@ impl<'a> Assembler<'a> {
             attributes,
             own,
             tagging: tagging.zip(users),
+            files: Arc::new(files),
         }
     }
 
@@ -122,8 +130,21 @@ impl<'a> Assembler<'a> {
             let users = IdColumn::try_new(column::USER_ID, &arrays[*users])?;
             arrays.insert(place, tagging.column(&users)?);
         }
+        if let Some((place, _)) = fields.find(column::SOURCE_FILE) {
+            arrays.insert(place, self.source_files(rows)?);
+        }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(CoreError::from)?;
         Ok(EventBatch::try_new(batch)?)
+    }
+
+    /// Which source file each row is from.
+    fn source_files(&self, rows: &RowGroupRows) -> Result<ArrayRef, CoreError> {
+        let mut codes: Vec<i32> = Vec::with_capacity(rows.len());
+        for piece in &rows.pieces {
+            piece.sorted.each(self.layout, piece.rows.clone(), |row| codes.push(row.file().cast_signed()));
+        }
+        let names = Arc::clone(&self.files) as ArrayRef;
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new(codes.into(), None), names)?))
     }
 
     /// The attributes of the rows' products.

@@ -117,7 +117,7 @@ impl<'a> Books<'a> {
             self.account.add(&account);
             self.lines = 0;
             let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
-            self.files.push(SourceFile { name, bytes, xxh3, account });
+            self.files.push(SourceFile { name, bytes, xxh3, account, replaced_by: None });
         }
         Ok(IngestProgress {
             phase: IngestPhase::Parse,

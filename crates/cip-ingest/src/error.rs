@@ -160,6 +160,36 @@ pub enum IngestError {
         /// The mapping's name.
         mapping: String,
     },
+    /// A file of a name that the store has taken, with other bytes.
+    #[error(
+        "`{name}` is in the store already, with other bytes: ask for it to be replaced (--changed replace), or rename it if it is another file; nothing was written"
+    )]
+    ChangedSource {
+        /// The file's name.
+        name: String,
+    },
+    /// A file whose bytes the store has taken under another name: its rows would count twice.
+    #[error(
+        "`{name}` has the same bytes as `{other}`, which is in the store already: its rows would count twice; leave it out, nothing was written"
+    )]
+    SameBytes {
+        /// The file's name.
+        name: String,
+        /// The name that the store knows.
+        other: String,
+    },
+    /// A store that was filled in another way.
+    #[error(
+        "{} was filled with another {what}: {place}; choose another --out, use the store's, or make the store anew from all files (--rebuild)", store.display()
+    )]
+    OtherStore {
+        /// The store.
+        store: PathBuf,
+        /// What is another.
+        what: &'static str,
+        /// Where they first differ, and how.
+        place: String,
+    },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),

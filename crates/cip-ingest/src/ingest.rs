@@ -6,11 +6,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::{RecordBatch, StringArray, UInt32Array};
 use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
-use cip_store::{Account, CommitParts, DataFile, EventStore, SideTableWriter, StoreWriter, WrittenEvents};
+use cip_store::{
+    Account, ColumnSpec, CommitParts, DataFile, EventStore, SideTableWriter, StoreWriter, WrittenEvents,
+};
 
 use crate::assemble::{Assembler, Keyed};
 use crate::books::{Books, ClosedBooks};
@@ -31,7 +33,8 @@ use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
 use crate::spill::{Partition, Scatter, SpillFolder};
 use crate::splitters::{KeySample, Splitters};
-use crate::tagging::{Tagging, tagged};
+use crate::tagging::{Tagging, tagged, with_source_file};
+use crate::taken::{ChangedFiles, ToldApart, check_same};
 use crate::target::ColumnKind;
 
 /// Reads source files into an event store.
@@ -70,6 +73,7 @@ pub struct Ingest {
     max_rejects: Option<u64>,
     experiment: Option<Experiment>,
     contract: Option<Contract>,
+    changed: ChangedFiles,
 }
 
 impl Ingest {
@@ -83,6 +87,7 @@ impl Ingest {
             max_rejects: None,
             experiment: None,
             contract: None,
+            changed: ChangedFiles::Refuse,
         }
     }
 
@@ -135,6 +140,12 @@ impl Ingest {
         &self.mapping
     }
 
+    /// Says what becomes of files that [`Ingest::append`] finds changed; without it they are refused.
+    pub fn with_changed_files(mut self, changed: ChangedFiles) -> Self {
+        self.changed = changed;
+        self
+    }
+
     /// Reads `sources` (files, or folders of `.csv`, `.tsv`, `.ndjson` and `.jsonl`, plain, `.gz` or `.zst`) into a store at `target`, which replaces
     /// a store that was there. Files are ordered by name.
     ///
@@ -179,36 +190,108 @@ impl Ingest {
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
-        let schema = self.schema()?;
-        let mut parser = Parser::new(&self.mapping, attribute_use)?;
-        if let Some(rules) = rules {
-            parser = parser.with_contract(Arc::clone(rules));
-        }
-        let (splitters, unmapped_columns) = self.look_ahead(sources, &parser, plan)?;
-
-        let mut writer = StoreWriter::create(target, &schema, serde_json::to_value(&self.mapping)?)?;
+        let parser = self.parser(attribute_use, rules)?;
+        let ahead = self.look_ahead(sources, &parser, plan)?;
+        let mapping = serde_json::to_value(&self.mapping)?;
+        let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?;
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
+        self.write_commit(writer, sources, &parser, rules, plan, ahead, progress)
+    }
+
+    /// Reads those of `sources` that the store at `target` has not taken yet into one more commit of it; where there is no
+    /// store, it is made as by [`Ingest::run`].
+    ///
+    /// A file is known by its name and its bytes. One that was taken is left out, and where none is left, nothing is written.
+    /// A name that is known with other bytes is refused, unless [`Ingest::with_changed_files`] says otherwise; so are bytes
+    /// that are known by another name, if they hold rows. What is read from the store afterwards, and what it becomes when
+    /// it is compacted, does not depend on the commits in which its files came.
+    ///
+    /// # Errors
+    /// See [`IngestError`]. The store is then as it was.
+    pub fn append(
+        &self,
+        sources: &[PathBuf],
+        target: &Path,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<(EventStore, IngestReport), IngestError> {
+        if !EventStore::is_at(target) {
+            return self.run(sources, target, progress);
+        }
+        let rules = self.rules(Extent::Whole)?;
+        let found = find_sources(sources)?;
+        for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
+            let (writer, store) = StoreWriter::append(target)?;
+            let experiment = self.experiment.as_ref().map(serde_json::to_value).transpose()?;
+            let columns = ColumnSpec::of(&self.schema()?)?;
+            check_same(&store, &serde_json::to_value(&self.mapping)?, experiment.as_ref(), &columns)?;
+            let ToldApart { new, taken, replaced } =
+                ToldApart::new(found.clone(), store.manifest(), self.changed)?;
+            if new.is_empty() {
+                return Ok((store, IngestReport { files_taken: taken, ..IngestReport::default() }));
+            }
+            let files_replaced = replaced.len();
+            let sources: Arc<[Source]> = new.into();
+            let plan = self.plan(rules.as_deref(), &sources)?;
+            let parser = self.parser(attribute_use, rules.as_ref())?;
+            let ahead = self.look_ahead(&sources, &parser, &plan)?;
+            let writer = writer.with_replaced(replaced);
+            let done =
+                self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, ahead, progress)?;
+            if let Some((store, report)) = done {
+                return Ok((store, IngestReport { files_taken: taken, files_replaced, ..report }));
+            }
+        }
+        Err(IngestError::NoRows { files: found.len() })
+    }
+
+    fn parser(
+        &self,
+        attribute_use: AttributeUse,
+        rules: Option<&Arc<[Rule]>>,
+    ) -> Result<Parser, IngestError> {
+        let parser = Parser::new(&self.mapping, attribute_use)?;
+        Ok(match rules {
+            Some(rules) => parser.with_contract(Arc::clone(rules)),
+            None => parser,
+        })
+    }
+
+    /// Returns none where the plan has not enough memory for the attributes.
+    #[expect(clippy::too_many_arguments, reason = "what an ingest has prepared")]
+    fn write_commit(
+        &self,
+        writer: StoreWriter,
+        sources: &Arc<[Source]>,
+        parser: &Parser,
+        rules: Option<&Arc<[Rule]>>,
+        plan: &Plan,
+        (splitters, unmapped_columns): (Splitters, Vec<String>),
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
         let scatter =
             Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
-        let Some(parsed) = self.parse(sources, &parser, plan, &scatter, rejects, progress)? else {
+        let Some(parsed) = self.parse(sources, parser, plan, &scatter, rejects, progress)? else {
             return Ok(None);
         };
-        if parsed.account.rows == 0 {
+        // Behind other rows, files without any are days on which nothing happened.
+        if parsed.account.rows == 0 && writer.commit_id() == 1 {
             return Err(IngestError::NoRows { files: sources.len() });
         }
         parsed.account.check()?;
         let quality = self.quality(rules.map(|rules| &**rules), &parsed.account, &parsed.tally)?;
 
-        let written = self.write(&writer, &parser, plan, scatter, &parsed.account, progress)?;
+        let written = self.write(&writer, sources, parser, plan, scatter, &parsed.account, progress)?;
         let report = IngestReport {
             account: parsed.account,
             files: sources.len(),
             bytes: parsed.files.iter().map(|file| file.bytes).sum(),
             unmapped_columns,
             quality,
+            commit: Some(writer.commit_id()),
+            ..IngestReport::default()
         };
         let store = writer.finish(CommitParts {
             sources: parsed.files,
@@ -216,7 +299,7 @@ impl Ingest {
             session_dictionary: written.session_dictionary,
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
-            quality: self.kept_quality(report.quality.as_ref())?,
+            quality: self.kept_quality(report.quality.as_ref())?.into_iter().collect(),
         })?;
         Ok(Some((store, report)))
     }
@@ -224,14 +307,17 @@ impl Ingest {
     /// The schema of the store.
     fn schema(&self) -> Result<EventSchema, IngestError> {
         let schema = self.mapping.schema()?;
-        match &self.experiment {
-            None => Ok(schema),
-            Some(_) if schema.has(column::USER_ID) => Ok(tagged(&schema)?),
-            Some(experiment) => Err(IngestError::NoUsers {
-                experiment: experiment.name().into(),
-                mapping: self.mapping.name().to_owned(),
-            }),
-        }
+        let schema = match &self.experiment {
+            None => schema,
+            Some(_) if schema.has(column::USER_ID) => tagged(&schema)?,
+            Some(experiment) => {
+                return Err(IngestError::NoUsers {
+                    experiment: experiment.name().into(),
+                    mapping: self.mapping.name().to_owned(),
+                });
+            }
+        };
+        Ok(with_source_file(&schema)?)
     }
 
     /// Opens every file once: checks the headers before any work, and samples the keys where the rows will not fit in
@@ -314,9 +400,11 @@ impl Ingest {
         Ok(if attributes_fit { Some(books.close()?) } else { None })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one ingest")]
     fn write(
         &self,
         writer: &StoreWriter,
+        sources: &[Source],
         parser: &Parser,
         plan: &Plan,
         scatter: Scatter,
@@ -327,7 +415,8 @@ impl Ingest {
         let tagging = self.experiment.as_ref().map(Tagging::new);
         let mut events = writer.events()?;
         let encoder = events.encoder();
-        let assembler = Assembler::new(self.schema()?, parser, tagging);
+        let files = StringArray::from_iter_values(sources.iter().map(|source| &source.name));
+        let assembler = Assembler::new(self.schema()?, parser, tagging, files);
         let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
         let users = schema.id_type(column::USER_ID);
         let user_column = parser.columns.iter().position(|target| target.name == column::USER_ID).zip(users);
@@ -405,7 +494,7 @@ struct Written {
     product_dictionary: Option<DataFile>,
 }
 
-fn write_products(writer: &StoreWriter, products: Products) -> Result<DataFile, IngestError> {
+pub(crate) fn write_products(writer: &StoreWriter, products: Products) -> Result<DataFile, IngestError> {
     let ids = products.into_array();
     let id_type = if ids.data_type() == &IdType::Int64.data_type() { IdType::Int64 } else { IdType::Utf8 };
     let schema = table::product_dictionary(id_type);

@@ -35,7 +35,7 @@ impl RowGroupRows {
 }
 
 /// Bytes of rows at which a row group is full as well: texts may be long.
-const ROW_GROUP_BYTES: usize = 12 << 20;
+pub(crate) const ROW_GROUP_BYTES: usize = 12 << 20;
 
 /// Cuts sorted partitions into row groups: after the user with whom [`EVENT_ROW_GROUP_ROWS`] or [`ROW_GROUP_BYTES`] are
 /// reached, and at twice as much in any case. The cuts follow from the rows alone, not from how they were partitioned.

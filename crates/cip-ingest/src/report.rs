@@ -29,14 +29,20 @@ pub enum IngestPhase {
 }
 
 /// Where every row went.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IngestReport {
-    /// All files together; the law of rows holds.
+    /// All files that were read; the law of rows holds.
     pub account: Account,
     /// Files read.
     pub files: usize,
     /// Bytes read, as they lie on disk.
     pub bytes: u64,
+    /// Files that the store had taken before, in the same bytes; they were not read again.
+    pub files_taken: usize,
+    /// Files of the store whose rows were replaced.
+    pub files_replaced: usize,
+    /// The commit that was written; none where there was nothing new.
+    pub commit: Option<u32>,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
     /// How well the rows held the contract; none without one.

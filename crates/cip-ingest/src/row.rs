@@ -17,6 +17,9 @@ use cip_core::table::SessionIdType;
 
 const TIME: usize = 8;
 
+/// Bits of the byte where a record starts, in a position.
+pub(crate) const OFFSET_BITS: u32 = 40;
+
 /// Where each column of the store lies in a row.
 #[derive(Debug)]
 pub(crate) struct RowLayout {
@@ -290,6 +293,12 @@ impl<'a> Row<'a> {
             }
             _ => &self.bytes[slot.at..slot.at + slot.kind.width()],
         }
+    }
+
+    /// The number of the source file, in the order of the sources.
+    #[inline]
+    pub(crate) fn file(&self) -> u32 {
+        (u64::from_le_bytes(self.array(0)) >> OFFSET_BITS) as u32
     }
 
     /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but

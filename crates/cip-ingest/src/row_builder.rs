@@ -1,9 +1,6 @@
 //! Rows as they are written.
 
-use crate::row::{Row, RowLayout, Slot};
-
-/// Bits of the byte where a record starts, in a position.
-const OFFSET_BITS: u32 = 40;
+use crate::row::{OFFSET_BITS, Row, RowLayout, Slot};
 
 /// Writes rows, some of them before they are used: what was just written in small pieces is slow to read in large ones.
 #[derive(Debug, Default)]

@@ -108,6 +108,20 @@ pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError
     }
 }
 
+/// Returns the XXH3-128 of a file's bytes as they lie on disk, as the manifest writes it.
+pub(crate) fn content_hash(path: &Path) -> Result<String, IngestError> {
+    let io = |source| IngestError::Io { action: "read", path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let mut hash = Xxh3::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match read_full(&mut file, &mut buffer).map_err(io)? {
+            0 => return Ok(format!("{:032x}", hash.digest128())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -46,13 +46,25 @@ impl<'a> Tagging<'a> {
 
 /// Returns the schema with the column at its place.
 pub(crate) fn tagged(schema: &EventSchema) -> Result<EventSchema, CoreError> {
-    let mut fields: Vec<Arc<Field>> = schema.arrow().fields().iter().cloned().collect();
-    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    fields.insert(place(schema), Arc::new(Field::new(column::EXPERIMENT_GROUP, text, true)));
-    EventSchema::try_new(Schema::new(fields).into())
+    with_text(schema, column::EXPERIMENT_GROUP, Nulls::Possible)
 }
 
-/// It is the last of the contract's columns: behind those that the schema has.
-fn place(schema: &EventSchema) -> usize {
-    column::EVENT_COLUMNS.iter().filter(|column| schema.has(column)).count()
+/// Returns the schema with the column that names the source file of each event, at its place.
+pub(crate) fn with_source_file(schema: &EventSchema) -> Result<EventSchema, CoreError> {
+    with_text(schema, column::SOURCE_FILE, Nulls::Never)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Nulls {
+    Possible,
+    Never,
+}
+
+/// Adds a column of texts that repeat behind those of the contract's columns that the schema has.
+fn with_text(schema: &EventSchema, name: &str, nulls: Nulls) -> Result<EventSchema, CoreError> {
+    let mut fields: Vec<Arc<Field>> = schema.arrow().fields().iter().cloned().collect();
+    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let place = column::EVENT_COLUMNS.iter().filter(|column| schema.has(column)).count();
+    fields.insert(place, Arc::new(Field::new(name, text, nulls == Nulls::Possible)));
+    EventSchema::try_new(Schema::new(fields).into())
 }

@@ -60,7 +60,7 @@ impl TargetColumn {
 /// [`MappingError::Rule`] where the rule contradicts itself.
 pub(crate) fn target(name: &str, rule: &ColumnRule) -> Result<TargetColumn, MappingError> {
     let refuse = |reason| MappingError::Rule { column: name.to_owned(), reason };
-    if name.is_empty() || name == column::EXPERIMENT_GROUP {
+    if name.is_empty() || [column::EXPERIMENT_GROUP, column::SOURCE_FILE].contains(&name) {
         return Err(refuse("the name is not free to be mapped"));
     }
     let is_session = name == column::SOURCE_SESSION;

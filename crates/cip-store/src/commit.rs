@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, EventSchema, IdRef};
 
 use crate::error::StoreError;
 use crate::manifest::{Account, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
-use crate::staged::{StagedFolder, sync};
+use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;
 use crate::table::RowGroups;
+use crate::unified::without_twins;
 
 /// Row groups of an event file: about four million rows, the part that is rewritten to erase a user.
 const FILE_ROW_GROUPS: usize = 32;
@@ -20,7 +22,7 @@ const FILE_ROW_GROUPS: usize = 32;
 /// Rows that a full row group of events holds.
 pub const EVENT_ROW_GROUP_ROWS: usize = crate::encoding::ROW_GROUP_ROWS;
 
-/// Writes a new store with one commit.
+/// Writes a commit: the only one of a new store, or one more behind those of a store.
 ///
 /// Everything is staged beside the target. [`StoreWriter::finish`] puts it in place; dropped before, it leaves
 /// whatever was there.
@@ -30,6 +32,17 @@ pub struct StoreWriter {
     manifest: Manifest,
     folder: PathBuf,
     prefix: String,
+    place: Place,
+    replaced: Vec<String>,
+}
+
+/// Where a commit goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Into a store of its own, which replaces what was there.
+    NewStore,
+    /// Behind the commits that there are.
+    Behind,
 }
 
 impl StoreWriter {
@@ -45,11 +58,54 @@ impl StoreWriter {
         mapping: serde_json::Value,
     ) -> Result<Self, StoreError> {
         let staged = StagedFolder::begin(target)?;
-        let manifest = Manifest::new(schema, mapping)?;
-        let prefix = "commits/000001".to_owned();
+        Self::begin(staged, Manifest::new(schema, mapping)?, Place::NewStore)
+    }
+
+    /// Starts one more commit of the store at `target`, and returns the store as it is. What a run that was killed left in
+    /// the store is removed.
+    ///
+    /// # Errors
+    /// As [`EventStore::open`], and [`StoreError::Busy`].
+    pub fn append(target: &Path) -> Result<(Self, EventStore), StoreError> {
+        let (staged, store) = Self::locked(target)?;
+        remove_strangers(staged.target(), store.manifest())?;
+        let manifest = store.manifest().clone();
+        Ok((Self::begin(staged, manifest, Place::Behind)?, store))
+    }
+
+    /// Starts a store with the columns, the mapping and the experiment of the one at `target`, which it will replace, and
+    /// returns that one.
+    ///
+    /// # Errors
+    /// As [`EventStore::open`], and [`StoreError::Busy`].
+    pub fn rewrite(target: &Path) -> Result<(Self, EventStore), StoreError> {
+        let (staged, store) = Self::locked(target)?;
+        let manifest = store.manifest().with_commits(Vec::new());
+        Ok((Self::begin(staged, manifest, Place::NewStore)?, store))
+    }
+
+    /// Keeps others from writing the store at `target`, then opens it.
+    fn locked(target: &Path) -> Result<(StagedFolder, EventStore), StoreError> {
+        // A store that cannot be read is told before a folder is made beside it.
+        EventStore::open(target)?;
+        let staged = StagedFolder::begin(target)?;
+        let store = EventStore::open(staged.target())?;
+        Ok((staged, store))
+    }
+
+    fn begin(staged: StagedFolder, manifest: Manifest, place: Place) -> Result<Self, StoreError> {
+        let id = manifest.commits.last().map_or(0, |commit| commit.id) + 1;
+        let prefix = format!("commits/{id:06}");
         let folder = staged.path().join(&prefix);
         fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
-        Ok(Self { staged, manifest, folder, prefix })
+        Ok(Self { staged, manifest, folder, prefix, place, replaced: Vec::new() })
+    }
+
+    /// Takes the rows of these source files, which earlier commits have, out of the store.
+    #[must_use]
+    pub fn with_replaced(mut self, names: Vec<String>) -> Self {
+        self.replaced = names;
+        self
     }
 
     /// Keeps in the manifest the experiment by which the events have their `experiment_group`.
@@ -57,6 +113,11 @@ impl StoreWriter {
     pub fn with_experiment(mut self, experiment: serde_json::Value) -> Self {
         self.manifest.experiment = Some(experiment);
         self
+    }
+
+    /// The number that the commit will have: 1 in a store of its own.
+    pub fn commit_id(&self) -> u32 {
+        self.manifest.commits.last().map_or(0, |commit| commit.id) + 1
     }
 
     /// A folder on the same disk for temporary files; remove them before [`StoreWriter::finish`].
@@ -114,8 +175,10 @@ impl StoreWriter {
             });
         }
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
+        let id = self.manifest.commits.last().map_or(0, |commit| commit.id) + 1;
+        self.mark_replaced(id)?;
         self.manifest.commits.push(Commit {
-            id: 1,
+            id,
             account,
             sources: parts.sources,
             time_span: spans.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]),
@@ -138,9 +201,55 @@ impl StoreWriter {
             sync(made)?;
         }
         let target = self.staged.target().to_owned();
-        self.staged.publish()?;
+        match self.place {
+            Place::NewStore => self.staged.publish()?,
+            Place::Behind => self.staged.add(&self.prefix, FILE_NAME)?,
+        }
         EventStore::open(&target)
     }
+
+    /// Notes which source files of earlier commits the commit `id` replaces, and what span their commits have without them.
+    fn mark_replaced(&mut self, id: u32) -> Result<(), StoreError> {
+        let Manifest { commits, .. } = &mut self.manifest;
+        let mut changed = Vec::new();
+        for (index, commit) in commits.iter_mut().enumerate() {
+            for source in &mut commit.sources {
+                if source.replaced_by.is_none() && self.replaced.contains(&source.name) {
+                    source.replaced_by = Some(id);
+                    changed.push(index);
+                }
+            }
+        }
+        changed.dedup();
+        for index in changed {
+            let alone = self.manifest.with_commits(vec![self.manifest.commits[index].clone()]);
+            let store = EventStore::with_manifest(self.staged.target(), alone)?;
+            let mut span: Option<[i64; 2]> = None;
+            for partition in store.scan(&[cip_core::column::EVENT_TIME]).partitions() {
+                for events in partition.batches()? {
+                    for &time in events?.times()?.values() {
+                        span =
+                            Some(span.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
+                    }
+                }
+            }
+            self.manifest.commits[index].time_span = span;
+        }
+        Ok(())
+    }
+}
+
+/// Removes folders of commits that the manifest does not know: a run that was killed left them.
+fn remove_strangers(store: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let commits = store.join("commits");
+    let known = |name: &str| manifest.commits.iter().any(|commit| format!("{:06}", commit.id) == name);
+    for entry in fs::read_dir(&commits).map_err(StoreError::io("read", &commits))? {
+        let entry = entry.map_err(StoreError::io("read", &commits))?;
+        if !entry.file_name().to_str().is_some_and(known) {
+            remove_folder(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The parts of a commit, once they are written.
@@ -156,8 +265,8 @@ pub struct CommitParts {
     pub product_dictionary: Option<DataFile>,
     /// From [`SideTableWriter::finish`].
     pub rejects: DataFile,
-    /// A data contract and what was found; none where rows were held against none. It is kept as it is given.
-    pub quality: Option<serde_json::Value>,
+    /// The data contracts that rows were held against, each with what was found. They are kept as they are given.
+    pub quality: Vec<serde_json::Value>,
 }
 
 /// Encodes row groups of events; shared by all threads.
@@ -202,6 +311,17 @@ impl EventEncoder {
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
         let (span, users) = self.covered(events)?;
         Ok(self.encoded(self.encoder.encode(events.record_batch())?, span, users))
+    }
+
+    /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
+    ///
+    /// # Errors
+    /// As [`EventEncoder::encode`].
+    pub fn encode_pieces(&self, pieces: &[EventBatch]) -> Result<EncodedEvents, StoreError> {
+        let schema =
+            pieces.first().map_or_else(|| Schema::empty().into(), |first| first.record_batch().schema());
+        let whole = concat_batches(&schema, pieces.iter().map(EventBatch::record_batch))?;
+        self.encode(&EventBatch::try_new(without_twins(whole)?)?)
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from events of which some columns are said once for many
@@ -382,3 +502,6 @@ impl UserCount {
         self.last = next.last;
     }
 }
+
+#[cfg(test)]
+mod tests;

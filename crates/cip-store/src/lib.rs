@@ -25,14 +25,18 @@
 mod arrow_file;
 mod column;
 mod commit;
+mod crash;
 mod csv_records;
 mod csv_table;
 mod document;
 mod encoding;
 mod error;
 mod manifest;
+mod merge;
 mod parquet_file;
 mod scan;
+mod session_map;
+mod side_tables;
 mod staged;
 mod statistics;
 mod store;
@@ -40,6 +44,8 @@ mod stored_file;
 mod table;
 mod table_column;
 mod table_source;
+mod unified;
+mod user_range;
 
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,

@@ -47,7 +47,7 @@ pub struct Commit {
     pub users: u64,
     /// Events without a user.
     pub events_without_user: u64,
-    /// Dense session codes given so far, over all commits.
+    /// Dense codes of source sessions in this commit: 0, 1, 2, ….
     pub session_codes: u64,
     /// Files of events, ascending by user.
     pub events: Vec<EventFile>,
@@ -57,9 +57,10 @@ pub struct Commit {
     pub product_dictionary: Option<DataFile>,
     /// `rejects`.
     pub rejects: DataFile,
-    /// The data contract that the rows were held against, and what was found; none without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quality: Option<serde_json::Value>,
+    /// The data contracts that the rows were held against, and what was found: one for each ingest with a contract whose rows the
+    /// commit has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<serde_json::Value>,
 }
 
 /// A Parquet file of the store.
@@ -111,6 +112,9 @@ pub struct SourceFile {
     pub xxh3: String,
     /// Where its rows went.
     pub account: Account,
+    /// The commit that holds another file of this name in its place: the rows of this one are not read any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<u32>,
 }
 
 /// Where rows went: `rows = events + rejects + drops`.
@@ -191,12 +195,7 @@ impl Manifest {
     /// # Errors
     /// Where the store has no name for a column's type.
     pub(crate) fn new(schema: &EventSchema, mapping: serde_json::Value) -> Result<Self, StoreError> {
-        let columns = schema
-            .arrow()
-            .fields()
-            .iter()
-            .map(|field| ColumnSpec::try_new(field))
-            .collect::<Result<_, _>>()?;
+        let columns = ColumnSpec::of(schema)?;
         Ok(Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -205,6 +204,17 @@ impl Manifest {
             experiment: None,
             commits: Vec::new(),
         })
+    }
+
+    /// The same store with other commits.
+    pub(crate) fn with_commits(&self, commits: Vec<Commit>) -> Self {
+        Self { commits, ..self.clone() }
+    }
+
+    /// Whether some bytes say that they are a manifest.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        value.is_some_and(|value| value.get("format").and_then(|format| format.as_str()) == Some(FORMAT))
     }
 
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
@@ -254,11 +264,26 @@ impl Manifest {
         })
     }
 
-    /// Where every row of every commit went.
+    /// Where every row of every source went, files that were replaced left out.
     pub fn account(&self) -> Account {
         let mut total = Account::default();
-        self.commits.iter().for_each(|commit| total.add(&commit.account));
+        self.sources().for_each(|source| total.add(&source.account));
         total
+    }
+
+    /// The source files whose rows are read, in the order of the commits.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceFile> {
+        let all = self.commits.iter().flat_map(|commit| &commit.sources);
+        all.filter(|source| source.replaced_by.is_none())
+    }
+
+    /// Whether there is one commit of which every row is read: such a store needs no merging.
+    pub fn is_one_commit(&self) -> bool {
+        match &self.commits[..] {
+            [] => true,
+            [commit] => commit.sources.iter().all(|source| source.replaced_by.is_none()),
+            _ => false,
+        }
     }
 
     /// The instants of the first and the last event; none without events.
@@ -271,6 +296,14 @@ impl Manifest {
 }
 
 impl ColumnSpec {
+    /// Returns the columns of a schema as a manifest writes them.
+    ///
+    /// # Errors
+    /// Where the store has no name for a column's type.
+    pub fn of(schema: &EventSchema) -> Result<Vec<Self>, StoreError> {
+        schema.arrow().fields().iter().map(|field| Self::try_new(field)).collect()
+    }
+
     fn try_new(field: &Field) -> Result<Self, StoreError> {
         let (data_type, scale) = match field.data_type() {
             DataType::Int64 => (TypeName::Int64, None),

@@ -12,13 +12,20 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
+use crate::commit::EVENT_ROW_GROUP_ROWS;
 use crate::error::StoreError;
 use crate::manifest::{DataFile, RowGroupSpan};
+use crate::merge::{CommitsInLine, Merge, orders_rows, projected};
+use crate::session_map::{SessionMap, WantedSessions, widen};
 use crate::store::{EventStore, same_columns};
 use crate::stored_file::{StoredFile, StoredFiles};
+use crate::user_range::{UserKey, UserRange};
 
 /// Rows of a batch: small enough that a stage's columns stay in the processor's cache.
 const BATCH_ROWS: usize = 16_384;
+
+/// The fewest rows that are read at once of each of many commits.
+const FEWEST_BATCH_ROWS: usize = 1_024;
 
 /// Which events to read, and which of their columns.
 ///
@@ -45,10 +52,14 @@ pub struct EventScan {
     columns: Arc<[String]>,
     time: TimeRange,
     user: Option<Id>,
+    /// What merges the commits; none where there is one, which is read as it is.
+    line: Option<Arc<CommitsInLine>>,
 }
 
 #[derive(Debug)]
 struct ScanFile {
+    /// Which of the commits has it.
+    commit: usize,
     data: DataFile,
     row_groups: Vec<RowGroupSpan>,
     /// The footer, read once however many partitions the file has.
@@ -76,12 +87,14 @@ impl ScanFile {
 
 impl EventScan {
     pub(crate) fn new(store: &EventStore, columns: &[&str]) -> Self {
-        let files =
-            store.manifest().commits.iter().flat_map(|commit| &commit.events).map(|events| ScanFile {
+        let files = store.manifest().commits.iter().enumerate().flat_map(|(commit, parts)| {
+            parts.events.iter().map(move |events| ScanFile {
+                commit,
                 data: events.file.clone(),
                 row_groups: events.row_groups.clone(),
                 metadata: OnceLock::new(),
-            });
+            })
+        });
         Self {
             files: files.collect(),
             open_files: store.open_files().clone(),
@@ -90,6 +103,7 @@ impl EventScan {
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             time: TimeRange::ALL,
             user: None,
+            line: store.commits_in_line().cloned(),
         }
     }
 
@@ -113,9 +127,13 @@ impl EventScan {
     /// Returns the parts of the scan, ascending by user. No user is in two of them, so each can be worked on by
     /// itself, and what is written in their order is sorted by user.
     ///
-    /// A partition is one row group of 131,072 events, more only where a user's events go on in the next.
+    /// In a store with one commit a partition is one row group of 131,072 events, more only where a user's events go on in
+    /// the next. Over several commits it is the users between two ends of row groups, and some times as many events.
     /// Parts in which nothing can match are left out.
     pub fn partitions(&self) -> Vec<EventPartition> {
+        if self.line.is_some() {
+            return self.merged_partitions();
+        }
         let mut partitions: Vec<EventPartition> = Vec::new();
         let mut last: Option<&RowGroupSpan> = None;
         for (file, scan_file) in self.files.iter().enumerate() {
@@ -128,9 +146,59 @@ impl EventScan {
                 }
                 match partitions.last_mut() {
                     Some(partition) if same_user => partition.row_groups.push((file, index)),
-                    _ => partitions
-                        .push(EventPartition { scan: self.clone(), row_groups: vec![(file, index)] }),
+                    _ => partitions.push(EventPartition {
+                        scan: self.clone(),
+                        row_groups: vec![(file, index)],
+                        users: UserRange::default(),
+                    }),
                 }
+            }
+        }
+        partitions
+    }
+
+    /// The partitions over several commits: cut where row groups end, so that each has whole row groups of some commits.
+    fn merged_partitions(&self) -> Vec<EventPartition> {
+        /// A row group is read for every partition that it overlaps: more commits, larger partitions.
+        const MOST_ROW_GROUPS: usize = 4;
+        let mut groups: Vec<(usize, usize, &RowGroupSpan)> = Vec::new();
+        for (file, scan_file) in self.files.iter().enumerate() {
+            let spans = scan_file.row_groups.iter().enumerate();
+            groups.extend(
+                spans.filter(|(_, span)| self.may_match(span)).map(|(index, span)| (file, index, span)),
+            );
+        }
+        // Only the last row group of a commit need not be full, be it of rows or of long texts.
+        let is_last = |file: usize, index: usize| {
+            let here = &self.files[file];
+            index + 1 == here.row_groups.len()
+                && self.files.get(file + 1).is_none_or(|next| next.commit != here.commit)
+        };
+        let weigh = |&(file, index, span): &(usize, usize, &RowGroupSpan)| {
+            let full = if is_last(file, index) { 0 } else { EVENT_ROW_GROUP_ROWS as u64 };
+            (UserKey::of(&span.users[1]), span.rows.max(full))
+        };
+        let mut ends: Vec<(UserKey, u64)> = groups.iter().map(weigh).collect();
+        ends.sort();
+        let commits = self.line.as_ref().map_or(1, |line| line.commits.len());
+        let enough = (EVENT_ROW_GROUP_ROWS * commits.min(MOST_ROW_GROUPS)) as u64;
+        let (mut bounds, mut rows) = (Vec::new(), 0);
+        for pair in ends.windows(2) {
+            rows += pair[0].1;
+            if rows >= enough && pair[0].0 != pair[1].0 {
+                bounds.push(pair[0].0.clone());
+                rows = 0;
+            }
+        }
+        let mut partitions = Vec::with_capacity(bounds.len() + 1);
+        let mut after = None;
+        for up_to in bounds.into_iter().map(Some).chain([None]) {
+            let users = UserRange { after, up_to: up_to.clone() };
+            let meeting = groups.iter().filter(|(_, _, span)| users.meets(span));
+            let row_groups: Vec<_> = meeting.map(|&(file, index, _)| (file, index)).collect();
+            after = up_to;
+            if !row_groups.is_empty() {
+                partitions.push(EventPartition { scan: self.clone(), row_groups, users });
             }
         }
         partitions
@@ -144,29 +212,41 @@ impl EventScan {
         user_fits && self.time.meets(span.times[0], span.times[1])
     }
 
-    /// Opens a run of row groups of one file.
-    fn open(&self, file: usize, row_groups: Vec<usize>) -> Result<ParquetRecordBatchReader, StoreError> {
+    /// Whether a column is read: for the caller, for the filters, or to merge commits by.
+    fn reads(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column == name)
+            || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
+            || (name == column::USER_ID && self.user.is_some())
+            || (self.line.is_some() && orders_rows(name))
+    }
+
+    /// The footer of a file.
+    fn metadata(&self, file: usize) -> Result<ArrowReaderMetadata, StoreError> {
         let scan_file = &self.files[file];
+        if let Some(metadata) = scan_file.metadata.get() {
+            return Ok(metadata.clone());
+        }
+        let handle = self.open_files.get(&scan_file.data)?;
+        let loaded = ArrowReaderMetadata::load(handle, ArrowReaderOptions::new())
+            .map_err(StoreError::parquet(handle.path()))?;
+        scan_file.check(handle, &loaded, &self.stored)?;
+        Ok(scan_file.metadata.get_or_init(|| loaded).clone())
+    }
+
+    /// Opens a run of row groups of one file.
+    fn open(
+        &self,
+        file: usize,
+        row_groups: Vec<usize>,
+        batch_rows: usize,
+    ) -> Result<ParquetRecordBatchReader, StoreError> {
+        let scan_file = &self.files[file];
+        let metadata = self.metadata(file)?;
         let handle = self.open_files.get(&scan_file.data)?;
         let path = handle.path();
-        let metadata = match scan_file.metadata.get() {
-            Some(metadata) => metadata.clone(),
-            None => {
-                let loaded = ArrowReaderMetadata::load(handle, ArrowReaderOptions::new())
-                    .map_err(StoreError::parquet(path))?;
-                scan_file.check(handle, &loaded, &self.stored)?;
-                scan_file.metadata.get_or_init(|| loaded).clone()
-            }
-        };
-        // The columns that the filters need are read as well.
-        let wanted = |name: &str| {
-            self.columns.iter().any(|column| column == name)
-                || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
-                || (name == column::USER_ID && self.user.is_some())
-        };
         let fields = metadata.schema().fields().iter().enumerate();
         let roots: Vec<usize> =
-            fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
+            fields.filter(|(_, field)| self.reads(field.name())).map(|(index, _)| index).collect();
         for &group in &row_groups {
             for &column in &roots {
                 handle.check_column(&scan_file.data, metadata.metadata(), group, column)?;
@@ -176,7 +256,7 @@ impl EventScan {
         ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata)
             .with_projection(mask)
             .with_row_groups(row_groups)
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(batch_rows)
             .build()
             .map_err(StoreError::parquet(path))
     }
@@ -217,26 +297,113 @@ pub struct EventPartition {
     scan: EventScan,
     /// (file, row group), ascending.
     row_groups: Vec<(usize, usize)>,
+    /// Whose events they are, where row groups of several commits overlap.
+    users: UserRange,
 }
 
 impl EventPartition {
-    /// Returns its events in batches, sorted by user and time.
+    /// Returns its events in batches, sorted by user, time, source file and position.
     ///
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`], also from the iterator.
     pub fn batches(&self) -> Result<EventBatches, StoreError> {
-        let mut readers = Vec::new();
-        for part in self.row_groups.chunk_by(|a, b| a.0 == b.0) {
-            let groups = part.iter().map(|&(_, group)| group).collect();
-            readers.push((part[0].0, self.scan.open(part[0].0, groups)?));
+        let Some(line) = &self.scan.line else {
+            let rows = Rows::OfOneCommit(self.scan.read(&self.row_groups, BATCH_ROWS)?);
+            return Ok(EventBatches { scan: self.scan.clone(), rows });
+        };
+        let of_commit = |&(file, _): &(usize, usize)| self.scan.files[file].commit;
+        let parts: Vec<_> = self.row_groups.chunk_by(|a, b| of_commit(a) == of_commit(b)).collect();
+        let batch_rows = (BATCH_ROWS / parts.len().max(1)).max(FEWEST_BATCH_ROWS);
+        let mut commits = Vec::with_capacity(parts.len());
+        for part in &parts {
+            commits.push((of_commit(&part[0]), self.scan.read(part, batch_rows)?));
         }
-        readers.reverse();
-        Ok(EventBatches { scan: self.scan.clone(), readers })
+        let wanted = self.scan.reads(column::SOURCE_SESSION) && self.scan.stored.has(column::SOURCE_SESSION);
+        let sessions = if wanted { Some(self.sessions(line)?) } else { None };
+        let schema = projected(self.scan.stored.arrow(), |name| self.scan.reads(name));
+        let merge = Merge::new(schema, Arc::clone(line), self.users.clone(), sessions, commits, BATCH_ROWS);
+        Ok(EventBatches { scan: self.scan.clone(), rows: Rows::Merged(Box::new(merge)) })
     }
 
-    /// Rows in the files, before any filter.
+    /// The source sessions of the partition's users; those of one commit need no map.
+    fn sessions(&self, line: &CommitsInLine) -> Result<SessionMap, StoreError> {
+        let mut codes: Vec<Option<(u32, u32)>> = vec![None; line.commits.len()];
+        for &(file, group) in &self.row_groups {
+            let metadata = self.scan.metadata(file)?;
+            if let Ok(sessions) = metadata.schema().index_of(column::SOURCE_SESSION) {
+                let chunk = metadata.metadata().row_group(group).column(sessions);
+                widen(&mut codes[self.scan.files[file].commit], chunk.statistics());
+            }
+        }
+        let mut wanted = Vec::with_capacity(codes.len());
+        for (commit, codes) in line.commits.iter().zip(codes) {
+            wanted.push(match (&commit.session_dictionary, codes) {
+                (Some(data), Some((first, last))) => Some(WantedSessions {
+                    file: self.scan.open_files.get(data)?,
+                    data,
+                    offset: commit.session_offset,
+                    codes: first..last.saturating_add(1),
+                }),
+                _ => None,
+            });
+        }
+        SessionMap::read(&wanted, &self.users)
+    }
+
+    /// Rows in the files, before any filter. Row groups that lie in several partitions count in each.
     pub fn rows(&self) -> u64 {
         self.row_groups.iter().map(|&(file, group)| self.scan.files[file].row_groups[group].rows).sum()
+    }
+}
+
+impl EventScan {
+    /// Opens row groups of one commit.
+    fn read(&self, row_groups: &[(usize, usize)], batch_rows: usize) -> Result<CommitBatches, StoreError> {
+        let mut readers = Vec::new();
+        for part in row_groups.chunk_by(|a, b| a.0 == b.0) {
+            let groups = part.iter().map(|&(_, group)| group).collect();
+            let path = PathBuf::from(&self.files[part[0].0].data.path);
+            readers.push((path, self.open(part[0].0, groups, batch_rows)?));
+        }
+        readers.reverse();
+        Ok(CommitBatches { readers })
+    }
+}
+
+/// The batches of row groups of one commit.
+#[derive(Debug)]
+pub(crate) struct CommitBatches {
+    /// The readers that are left, each with its file, the next one last.
+    readers: Vec<(PathBuf, ParquetRecordBatchReader)>,
+}
+
+impl CommitBatches {
+    /// Returns the next batch as it was stored.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
+        loop {
+            let Some((path, reader)) = self.readers.last_mut() else { return Ok(None) };
+            match reader.next() {
+                None => {
+                    self.readers.pop();
+                }
+                Some(Ok(batch)) => return Ok(Some(batch)),
+                Some(Err(error)) => {
+                    let path = std::mem::take(path);
+                    self.readers.clear();
+                    return Err(StoreError::Parquet { path, source: error.into() });
+                }
+            }
+        }
+    }
+
+    /// Leaves the rest unread.
+    pub(crate) fn end(&mut self) {
+        self.readers.clear();
+    }
+
+    /// The file that is being read, by its path inside the store.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.readers.last().map(|(path, _)| path.clone()).unwrap_or_default()
     }
 }
 
@@ -244,8 +411,40 @@ impl EventPartition {
 #[derive(Debug)]
 pub struct EventBatches {
     scan: EventScan,
-    /// The readers that are left, the next one last.
-    readers: Vec<(usize, ParquetRecordBatchReader)>,
+    rows: Rows,
+}
+
+#[derive(Debug)]
+enum Rows {
+    OfOneCommit(CommitBatches),
+    Merged(Box<Merge>),
+}
+
+impl EventBatches {
+    /// Returns the source's own id of a session that was among the events so far, as a row of a session dictionary, whose
+    /// code may be another, and its number; none where the scan merges no commits.
+    pub fn session(&self, code: u32) -> Option<(&RecordBatch, usize)> {
+        match &self.rows {
+            Rows::OfOneCommit(_) => None,
+            Rows::Merged(merge) => merge.sessions()?.entry(code),
+        }
+    }
+
+    /// Returns the sessions of all events so far, as rows of the session dictionary by their codes; none where the scan
+    /// merges no commits, or there are none.
+    pub(crate) fn sessions(&self) -> Result<Option<RecordBatch>, StoreError> {
+        match &self.rows {
+            Rows::OfOneCommit(_) => Ok(None),
+            Rows::Merged(merge) => merge.sessions().map_or(Ok(None), SessionMap::rows),
+        }
+    }
+
+    fn next_rows(&mut self) -> Result<Option<RecordBatch>, StoreError> {
+        match &mut self.rows {
+            Rows::OfOneCommit(batches) => batches.next_batch(),
+            Rows::Merged(merge) => merge.next_batch(),
+        }
+    }
 }
 
 impl Iterator for EventBatches {
@@ -253,17 +452,13 @@ impl Iterator for EventBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (file, reader) = self.readers.last_mut()?;
-            match reader.next() {
-                None => {
-                    self.readers.pop();
+            match self.next_rows() {
+                Ok(None) => return None,
+                Err(error) => {
+                    self.rows = Rows::OfOneCommit(CommitBatches { readers: Vec::new() });
+                    return Some(Err(error));
                 }
-                Some(Err(error)) => {
-                    let path = PathBuf::from(&self.scan.files[*file].data.path);
-                    self.readers.clear();
-                    return Some(Err(StoreError::Parquet { path, source: error.into() }));
-                }
-                Some(Ok(batch)) => match self.scan.narrow(batch) {
+                Ok(Some(batch)) => match self.scan.narrow(batch) {
                     Ok(batch) if batch.num_rows() == 0 => {}
                     narrowed => {
                         return Some(narrowed.and_then(|batch| Ok(EventBatch::try_new(batch)?)));

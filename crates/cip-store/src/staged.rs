@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::crash::{self, Moment};
 use crate::error::StoreError;
 
 /// The marker files by which a folder is known to be cip's: each is JSON with a `format` that starts with `cip-`.
@@ -124,6 +125,7 @@ impl StagedFolder {
     /// [`StoreError::Io`]; the old target is then still there.
     pub fn publish(mut self) -> Result<(), StoreError> {
         sync(&self.staging)?;
+        crash::point(Moment::Staged)?;
         match fs::rename(&self.staging, &self.target) {
             Ok(()) => {}
             // The target holds files: swap the two in one step, then remove the old one.
@@ -133,6 +135,7 @@ impl StagedFolder {
                     return Err(StoreError::NotOurs { path: self.target.clone() });
                 }
                 exchange(&self.staging, &self.target).map_err(StoreError::io("replace", &self.target))?;
+                crash::point(Moment::FolderMoved)?;
                 sync(&parent(&self.target))?;
                 // The new folder is in place: what cannot be removed of the old one is cleared by the next run.
                 let _ = remove_folder(&self.staging);
@@ -144,9 +147,32 @@ impl StagedFolder {
     }
 }
 
+impl StagedFolder {
+    /// Moves `folder` of this folder to the same place in the target, then puts `document` in place of the target's:
+    /// until then nobody knows of what was moved.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the target's document is then still the old one.
+    pub(crate) fn add(mut self, folder: &str, document: &str) -> Result<(), StoreError> {
+        let moved = self.target.join(folder);
+        crash::point(Moment::Staged)?;
+        fs::rename(self.staging.join(folder), &moved).map_err(StoreError::io("create", &moved))?;
+        sync(&parent(&moved))?;
+        crash::point(Moment::FolderMoved)?;
+        let replaced = self.target.join(document);
+        fs::rename(self.staging.join(document), &replaced).map_err(StoreError::io("replace", &replaced))?;
+        crash::point(Moment::DocumentReplaced)?;
+        sync(&self.target)?;
+        self.published = true;
+        // What cannot be removed is cleared by the next run.
+        let _ = remove_folder(&self.staging);
+        Ok(())
+    }
+}
+
 impl Drop for StagedFolder {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.published && !crash::happened() {
             let _ = fs::remove_dir_all(&self.staging);
         }
     }
@@ -224,7 +250,7 @@ pub(crate) fn is_marker(path: &Path) -> bool {
         .unwrap_or(false)
 }
 
-fn remove_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove_folder(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
         _ => Ok(()),

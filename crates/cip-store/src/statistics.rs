@@ -1,10 +1,10 @@
 //! What a store holds, counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use cip_core::{MemoryBudget, column};
+use cip_core::{Id, IdColumn, IdRef, MemoryBudget, column};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
@@ -49,6 +49,9 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`].
     pub fn statistics(&self, budget: MemoryBudget) -> Result<StoreStatistics, StoreError> {
+        if self.commits_in_line().is_some() {
+            return self.merged_statistics(budget);
+        }
         let commits = &self.manifest().commits;
         let sum = |count: fn(&crate::manifest::Commit) -> u64| commits.iter().map(count).sum();
         let session_codes = sum(|commit| commit.session_codes);
@@ -57,6 +60,63 @@ impl EventStore {
             users: sum(|commit| commit.users),
             events_without_user: sum(|commit| commit.events_without_user),
             products: sum(|commit| commit.product_dictionary.as_ref().map_or(0, |table| table.rows)),
+            session_codes,
+            source_sessions: self.distinct_source_sessions(session_codes, budget)?,
+            bytes: self.files().map(|file| file.bytes).sum(),
+            columns: self.bytes_by_column()?,
+        })
+    }
+
+    /// Counts over several commits: by their events, because commits share users, products and sessions.
+    fn merged_statistics(&self, budget: MemoryBudget) -> Result<StoreStatistics, StoreError> {
+        let (mut users, mut events_without_user) = (0, 0);
+        let (mut integers, mut texts): (HashSet<i64>, HashSet<Box<str>>) = Default::default();
+        let scan = self.scan(&[column::USER_ID, column::PRODUCT_ID]);
+        for partition in scan.partitions() {
+            let mut last: Option<Option<Id>> = None;
+            for events in partition.batches()? {
+                let events = events?;
+                let batch = events.record_batch();
+                if events.schema().has(column::USER_ID) {
+                    for (user, rows) in events.users()?.runs() {
+                        let continued =
+                            last.as_ref().is_some_and(|last| last.as_ref().map(Id::as_ref) == user);
+                        match user {
+                            None => events_without_user += rows.len() as u64,
+                            Some(_) => users += u64::from(!continued),
+                        }
+                        if !continued {
+                            last = Some(user.map(IdRef::to_owned));
+                        }
+                    }
+                } else {
+                    events_without_user += events.len() as u64;
+                }
+                if let Some(products) = batch.column_by_name(column::PRODUCT_ID) {
+                    let ids = IdColumn::try_new(column::PRODUCT_ID, products)?;
+                    for row in 0..ids.len() {
+                        match ids.get(row) {
+                            Some(IdRef::Int64(id)) => {
+                                integers.insert(id);
+                            }
+                            Some(IdRef::Utf8(id)) if !texts.contains(id) => {
+                                texts.insert(id.into());
+                            }
+                            _ => (),
+                        }
+                    }
+                }
+            }
+        }
+        let mut session_codes = 0;
+        for batch in self.session_dictionary()?.into_iter().flatten() {
+            session_codes += batch?.num_rows() as u64;
+        }
+        Ok(StoreStatistics {
+            events: self.manifest().account().events,
+            users,
+            events_without_user,
+            products: (integers.len() + texts.len()) as u64,
             session_codes,
             source_sessions: self.distinct_source_sessions(session_codes, budget)?,
             bytes: self.files().map(|file| file.bytes).sum(),

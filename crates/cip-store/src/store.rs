@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_schema::Schema;
-use cip_core::{EventSchema, table};
+use cip_core::{EventSchema, column, table};
 
 use crate::error::StoreError;
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
+use crate::merge::CommitsInLine;
 use crate::parquet_file::checksum;
 use crate::scan::EventScan;
+use crate::side_tables::{self, RejectRows, SessionRows};
 use crate::stored_file::StoredFiles;
 use crate::table::{TableReader, read_from};
 
@@ -21,6 +24,8 @@ pub struct EventStore {
     manifest: Manifest,
     schema: EventSchema,
     open_files: StoredFiles,
+    /// What merges the commits, where there are several.
+    line: Option<Arc<CommitsInLine>>,
 }
 
 impl EventStore {
@@ -32,22 +37,37 @@ impl EventStore {
     /// its files is missing, [`StoreError::Damaged`] where a footer is not the one that was written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let file = path.join(FILE_NAME);
-        let bytes = match fs::read(&file) {
-            Ok(bytes) => bytes,
-            Err(_) if path.is_dir() && !file.exists() => {
-                return Err(StoreError::NotAStore { path: path.to_owned() });
+        let mut bytes = read_manifest(path)?;
+        loop {
+            let opened =
+                Manifest::parse(&file, &bytes).and_then(|manifest| Self::with_manifest(path, manifest));
+            if opened.is_ok() {
+                return opened;
             }
-            Err(_) if path.is_file() => return Err(StoreError::NotAStore { path: path.to_owned() }),
-            Err(source) => return Err(StoreError::io("open", path)(source)),
-        };
-        let manifest = Manifest::parse(&file, &bytes)?;
-        if manifest.commits.len() > 1 {
-            let reason = format!("it has {} commits, this version reads one", manifest.commits.len());
+            // Another run may have put a new store in place between the manifest and the files.
+            match read_manifest(path) {
+                Ok(now) if now != bytes => bytes = now,
+                _ => return opened,
+            }
+        }
+    }
+
+    /// Whether there is a store at `path`, of this version or another. What is damaged or something else is none.
+    pub fn is_at(path: &Path) -> bool {
+        fs::read(path.join(FILE_NAME)).is_ok_and(|bytes| Manifest::is_one(&bytes))
+    }
+
+    /// Opens the files of which a manifest speaks.
+    pub(crate) fn with_manifest(path: &Path, manifest: Manifest) -> Result<Self, StoreError> {
+        let file = path.join(FILE_NAME);
+        let schema = manifest.schema()?;
+        if !manifest.is_one_commit() && !schema.has(column::SOURCE_FILE) {
+            let reason = format!("it has several commits, but no column `{}`", column::SOURCE_FILE);
             return Err(StoreError::Manifest { path: file, reason });
         }
-        let schema = manifest.schema()?;
         let open_files = StoredFiles::open(path, manifest.files())?;
-        Ok(Self { path: path.to_owned(), manifest, schema, open_files })
+        let line = CommitsInLine::new(&manifest).map(Arc::new);
+        Ok(Self { path: path.to_owned(), manifest, schema, open_files, line })
     }
 
     /// Its folder.
@@ -73,18 +93,33 @@ impl EventStore {
 
     /// Reads the dictionary of source sessions; none where the source has no sessions.
     ///
+    /// Its codes are those that a scan of all events gives. Rows are sorted by them; in a store with several commits they
+    /// are sorted inside parts of users, and found by a scan.
+    ///
     /// # Errors
-    /// [`StoreError::Io`], [`StoreError::Parquet`].
+    /// [`StoreError::Io`], [`StoreError::Parquet`], also from the iterator.
     pub fn session_dictionary(&self) -> Result<Option<TableReader>, StoreError> {
-        self.side_table(|commit| commit.session_dictionary.as_ref())
+        let mut tables = self.side_tables(|commit| commit.session_dictionary.as_ref())?;
+        Ok(match (&self.line, tables.pop()) {
+            (Some(_), Some(table)) => {
+                Some(TableReader::made(&self.path, table.schema(), SessionRows::new(self)))
+            }
+            (_, table) => table,
+        })
     }
 
-    /// Reads the dictionary of products; none where the source has no products.
+    /// Reads the dictionary of products; none where the source has no products. In a store with several commits, products
+    /// of files that were replaced are among them.
     ///
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`].
     pub fn product_dictionary(&self) -> Result<Option<TableReader>, StoreError> {
-        self.side_table(|commit| commit.product_dictionary.as_ref())
+        let mut tables = self.side_tables(|commit| commit.product_dictionary.as_ref())?;
+        if self.line.is_none() {
+            return Ok(tables.pop());
+        }
+        let products = side_tables::products(tables)?;
+        Ok(products.map(|batch| TableReader::made(&self.path, batch.schema(), std::iter::once(Ok(batch)))))
     }
 
     /// Reads the rejected rows, in the order of their files and bytes.
@@ -92,13 +127,16 @@ impl EventStore {
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Parquet`].
     pub fn rejects(&self) -> Result<Option<TableReader>, StoreError> {
-        let rejects = self.side_table(|commit| Some(&commit.rejects))?;
-        match &rejects {
-            Some(table) if !same_columns(&table.schema(), &table::rejects()) => {
-                Err(StoreError::not_as_recorded(table.path()))
+        let mut tables = self.side_tables(|commit| Some(&commit.rejects))?;
+        for table in &tables {
+            if !same_columns(&table.schema(), &table::rejects()) {
+                return Err(StoreError::not_as_recorded(table.path()));
             }
-            _ => Ok(rejects),
         }
+        if self.line.is_none() {
+            return Ok(tables.pop());
+        }
+        Ok(Some(TableReader::made(&self.path, table::rejects(), RejectRows::new(self, tables))))
     }
 
     /// Reads every file and compares its checksum with the manifest's.
@@ -121,26 +159,42 @@ impl EventStore {
         self.manifest.files()
     }
 
+    pub(crate) fn commits_in_line(&self) -> Option<&Arc<CommitsInLine>> {
+        self.line.as_ref()
+    }
+
     pub(crate) fn open_files(&self) -> &StoredFiles {
         &self.open_files
     }
 
-    fn side_table(
+    /// One side table of each commit that has it.
+    fn side_tables(
         &self,
         pick: impl Fn(&Commit) -> Option<&DataFile>,
-    ) -> Result<Option<TableReader>, StoreError> {
-        let file = self.manifest.commits.iter().find_map(pick);
-        file.map(|file| {
-            let stored = self.open_files.get(file)?;
-            stored.check_columns(file)?;
-            let table = read_from(stored.clone(), stored.path())?;
-            if table.rows() == file.rows {
-                Ok(table)
-            } else {
-                Err(StoreError::not_as_recorded(stored.path()))
-            }
-        })
-        .transpose()
+    ) -> Result<Vec<TableReader>, StoreError> {
+        let files = self.manifest.commits.iter().filter_map(pick);
+        files
+            .map(|file| {
+                let stored = self.open_files.get(file)?;
+                stored.check_columns(file)?;
+                let table = read_from(stored.clone(), stored.path())?;
+                if table.rows() == file.rows {
+                    Ok(table)
+                } else {
+                    Err(StoreError::not_as_recorded(stored.path()))
+                }
+            })
+            .collect()
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let file = path.join(FILE_NAME);
+    match fs::read(&file) {
+        Ok(bytes) => Ok(bytes),
+        Err(_) if path.is_dir() && !file.exists() => Err(StoreError::NotAStore { path: path.to_owned() }),
+        Err(_) if path.is_file() => Err(StoreError::NotAStore { path: path.to_owned() }),
+        Err(source) => Err(StoreError::io("open", path)(source)),
     }
 }
 

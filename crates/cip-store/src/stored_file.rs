@@ -1,5 +1,6 @@
 //! A Parquet file of a store, opened once and held open: whoever replaces the store does not change what is read.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -137,10 +138,21 @@ impl Read for ReadFrom {
     }
 }
 
-/// The open files of a store, in the manifest's order.
+/// Open files from which on the system may refuse more.
+const MANY: usize = 128;
+
+/// Raises the number of files that the process may hold open to the most that it may ask for.
+fn allow_more_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, opening a file says so.
+    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
+
+/// The open files of a store, by their paths inside it.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredFiles {
-    files: Arc<[(PathBuf, StoredFile)]>,
+    files: Arc<HashMap<PathBuf, StoredFile>>,
 }
 
 impl StoredFiles {
@@ -148,14 +160,20 @@ impl StoredFiles {
         store: &Path,
         data: impl Iterator<Item = &'a DataFile>,
     ) -> Result<Self, StoreError> {
-        let open = |data: &DataFile| Ok((PathBuf::from(&data.path), StoredFile::open(store, data)?));
-        Ok(Self { files: data.map(open).collect::<Result<_, StoreError>>()? })
+        let mut files = HashMap::new();
+        for data in data {
+            // A process may open a thousand files, unless it asks for more.
+            if files.len() == MANY {
+                allow_more_files();
+            }
+            files.insert(PathBuf::from(&data.path), StoredFile::open(store, data)?);
+        }
+        Ok(Self { files: Arc::new(files) })
     }
 
     /// The open file of an entry of the manifest.
     pub(crate) fn get(&self, data: &DataFile) -> Result<&StoredFile, StoreError> {
         let path = Path::new(&data.path);
-        let found = self.files.iter().find(|(name, _)| name == path);
-        found.map(|(_, file)| file).ok_or_else(|| StoreError::not_as_recorded(path))
+        self.files.get(path).ok_or_else(|| StoreError::not_as_recorded(path))
     }
 }

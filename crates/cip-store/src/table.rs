@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::staged::StagedFile;
+use crate::unified::without_twins;
 
 /// Writes a result table. Its row groups hold 131,072 rows however the batches come, so the bytes do not depend on
 /// the number of threads or the size of chunks.
@@ -108,7 +109,7 @@ impl RowGroups {
 
     fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(batch) = self.pending.next_completed_batch() {
-            self.file.append(self.encoder.encode(&batch)?)?;
+            self.file.append(self.encoder.encode(&without_twins(batch)?)?)?;
         }
         Ok(())
     }
@@ -131,21 +132,47 @@ pub(crate) fn read_from<R: ChunkReader + 'static>(file: R, path: &Path) -> Resul
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(StoreError::parquet(path))?;
     let rows = builder.metadata().file_metadata().num_rows().max(0).cast_unsigned();
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(StoreError::parquet(path))?;
-    Ok(TableReader { path: path.to_owned(), rows, reader })
+    let schema = arrow_array::RecordBatchReader::schema(&reader);
+    Ok(TableReader { path: path.to_owned(), rows, schema, batches: Batches::File(reader) })
 }
 
-/// The batches of a Parquet file, in order.
+/// The batches of a table, in order.
 #[derive(Debug)]
 pub struct TableReader {
     path: PathBuf,
     rows: u64,
-    reader: ParquetRecordBatchReader,
+    schema: SchemaRef,
+    batches: Batches,
+}
+
+enum Batches {
+    File(ParquetRecordBatchReader),
+    /// Made of several files.
+    Made(Box<dyn Iterator<Item = Result<RecordBatch, StoreError>> + Send>),
+}
+
+impl std::fmt::Debug for Batches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File(_) => "File",
+            Self::Made(_) => "Made",
+        })
+    }
 }
 
 impl TableReader {
+    /// A table that is made of several files of the store at `path`.
+    pub(crate) fn made(
+        path: &Path,
+        schema: SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch, StoreError>> + Send + 'static,
+    ) -> Self {
+        Self { path: path.to_owned(), rows: 0, schema, batches: Batches::Made(Box::new(batches)) }
+    }
+
     /// The schema of its batches.
     pub fn schema(&self) -> SchemaRef {
-        arrow_array::RecordBatchReader::schema(&self.reader)
+        SchemaRef::clone(&self.schema)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -162,8 +189,12 @@ impl Iterator for TableReader {
     type Item = Result<RecordBatch, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.reader.next()?;
-        Some(batch.map_err(|error| StoreError::Parquet { path: self.path.clone(), source: error.into() }))
+        match &mut self.batches {
+            Batches::Made(batches) => batches.next(),
+            Batches::File(reader) => reader.next().map(|batch| {
+                batch.map_err(|error| StoreError::Parquet { path: self.path.clone(), source: error.into() })
+            }),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Common {
 pub(crate) enum Command {
     /// Write a synthetic world as source files
     Generate(GenerateArgs),
-    /// Read source files into an event store
+    /// Read source files into an event store, each once
     Ingest(IngestArgs),
     /// Describe a store: rows, time range, users, sessions, bytes by column, rejects
     Info { store: PathBuf },
@@ -72,6 +72,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 10, value_name = "N")]
         limit: usize,
     },
+    /// Merge the commits of a store into one, as if all its files had been ingested at once
+    Compact { store: PathBuf },
     /// Write one row a session
     Sessions(SessionsArgs),
     /// Write how far every user comes through steps such as view, cart, purchase, and say where they leave

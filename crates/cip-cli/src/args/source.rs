@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use cip::core::Timestamp;
+use cip::ingest::ChangedFiles;
+use clap::ValueEnum;
 
 use crate::number::parse_count;
 
@@ -50,12 +52,35 @@ pub(crate) struct SourceArgs {
 pub(crate) struct IngestArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Store to write
+    /// Store to make, or to add to the files that it has not taken yet
     #[arg(long, value_name = "STORE", required_unless_present = "dry_run")]
     pub(crate) out: Option<PathBuf>,
+    /// What becomes of a file that the store took before with other bytes
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(crate) changed: ChangedArg,
+    /// Make the store anew from these files, instead of adding those that it has not taken
+    #[arg(long, conflicts_with_all = ["changed", "dry_run"])]
+    pub(crate) rebuild: bool,
     /// Write nothing: show what the first rows become
     #[arg(long, conflicts_with = "out")]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ChangedArg {
+    /// Stop, and name the file
+    Refuse,
+    /// Put its rows in place of those that it had before
+    Replace,
+}
+
+impl From<ChangedArg> for ChangedFiles {
+    fn from(changed: ChangedArg) -> Self {
+        match changed {
+            ChangedArg::Refuse => Self::Refuse,
+            ChangedArg::Replace => Self::Replace,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

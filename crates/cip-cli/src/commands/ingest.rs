@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cip::ingest::{Contract, ContractError, Ingest, IngestReport, SourceMapping};
+use cip::ingest::{ChangedFiles, Contract, ContractError, Ingest, IngestReport, SourceMapping};
 use cip::store::{Account, EventStore};
 use serde_json::json;
 
@@ -18,22 +18,50 @@ use crate::quality;
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
     let Some(out) = &args.out else { return dry_run(&args.source, common) };
     spare_the_sources(&args.source, out)?;
-    let (_, report) = ingest(&args.source, out, common)?;
+    let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
+    let (store, report) = ingest(&args.source, out, way, common)?;
     let found =
         report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
-        text: format!(
-            "{}\n{} in {} file(s) read into {}\n{found}",
-            account_text(&report.account),
-            bytes(report.bytes),
-            report.files,
-            out.display()
-        ),
+        text: format!("{}{found}", text(&report, out)),
         json: json!({
             "files": report.files, "bytes": report.bytes, "account": account_json(&report.account),
-            "unmapped_columns": report.unmapped_columns, "quality": report.quality,
+            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "files_taken": report.files_taken,
+            "files_replaced": report.files_replaced, "commit": report.commit,
+            "commits": store.manifest().commits.len(),
         }),
     })
+}
+
+fn text(report: &IngestReport, out: &Path) -> String {
+    let mut text = match report.commit {
+        None => format!("nothing new for {}\n", out.display()),
+        Some(commit) => {
+            let what = if commit > 1 { format!(" as commit {commit}") } else { String::new() };
+            format!(
+                "{}\n{} in {} file(s) read into {}{what}\n",
+                account_text(&report.account),
+                bytes(report.bytes),
+                report.files,
+                out.display()
+            )
+        }
+    };
+    for (files, what) in [(report.files_replaced, "replaced"), (report.files_taken, "taken already")] {
+        if files > 0 {
+            text.push_str(&format!("{} file(s) {what}\n", grouped(files as u64)));
+        }
+    }
+    text
+}
+
+/// How files come into a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// Into a new one, which replaces what is there.
+    Anew,
+    /// Into one more commit of the store that is there, if there is one.
+    Behind(ChangedFiles),
 }
 
 /// Shows what the first rows of the sources become.
@@ -92,11 +120,18 @@ fn dry_run(args: &SourceArgs, common: &Common) -> Result<Answer, CliError> {
 pub(crate) fn ingest(
     args: &SourceArgs,
     target: &Path,
+    way: Way,
     common: &Common,
 ) -> Result<(EventStore, IngestReport), CliError> {
     let ingest = configured(args, common)?;
     let mut bars = IngestBars::default();
-    let (store, report) = ingest.run(&args.sources, target, &mut |progress| bars.update(progress))?;
+    let mut update = |progress| bars.update(progress);
+    let (store, report) = match way {
+        Way::Anew => ingest.run(&args.sources, target, &mut update)?,
+        Way::Behind(changed) => {
+            ingest.with_changed_files(changed).append(&args.sources, target, &mut update)?
+        }
+    };
     drop(bars);
     if !report.unmapped_columns.is_empty() {
         note(&format!("note: columns that the mapping leaves out: {}", report.unmapped_columns.join(", ")));
@@ -106,7 +141,7 @@ pub(crate) fn ingest(
             note(&warning);
         }
     }
-    if report.account.events == 0 {
+    if report.account.events == 0 && report.account.rows > 0 {
         note("warning: every row was rejected or dropped; `cip rejects` shows why");
     }
     Ok((store, report))

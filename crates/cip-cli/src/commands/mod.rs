@@ -2,6 +2,7 @@
 
 mod abtest;
 mod assign;
+mod compact;
 mod demo;
 mod evaluate;
 mod explain;
@@ -29,6 +30,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Generate(args) => generate::run(&args, common)?,
         Command::Ingest(args) => ingest::run(&args, common)?,
         Command::Info { store } => info::run(&store, common)?,
+        Command::Compact { store } => compact::run(&store, common)?,
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Funnel(args) => funnel::run(&args, common)?,

@@ -15,7 +15,7 @@ use cip::store::{EventStore, StagedFolder, StoreStatistics};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, RunArgs, SourceArgs};
-use crate::commands::ingest::{account_json, account_text, ingest, spare_the_sources};
+use crate::commands::ingest::{Way, account_json, account_text, ingest, spare_the_sources};
 use crate::commands::{abtest, pairs, prospects, rfm, sessions};
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
@@ -118,7 +118,7 @@ pub(crate) fn line(
 ) -> Result<Results, CliError> {
     let staged = StagedFolder::begin(out)?;
     let path = |name: &str| staged.path().join(name);
-    let (store, report) = stages.measure("ingest", || ingest(source, &path("store"), common))?;
+    let (store, report) = stages.measure("ingest", || ingest(source, &path("store"), Way::Anew, common))?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let statistics = stages.measure("describe", || store.statistics(common.memory))?;
     let mut results = describe(&store, &statistics);

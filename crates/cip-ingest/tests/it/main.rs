@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod commits;
 mod contract_laws;
 mod contracts;
 mod formats;
@@ -91,7 +92,7 @@ pub(crate) fn event_lines(store: &EventStore) -> Vec<String> {
                         }
                         "price" => array.as_primitive::<Decimal128Type>().value(row).to_string(),
                         "source_session" => sessions[&array.as_primitive::<UInt32Type>().value(row)].clone(),
-                        "event_type" | "category_code" | "brand" => {
+                        "event_type" | "category_code" | "brand" | "experiment_group" | "source_file" => {
                             let dictionary = array.as_dictionary::<Int32Type>();
                             let key = dictionary.keys().value(row) as usize;
                             dictionary.values().as_string::<i32>().value(key).to_owned()

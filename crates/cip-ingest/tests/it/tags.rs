@@ -49,7 +49,7 @@ fn every_event_has_the_arm_of_its_user() {
         .run(&[file], &folder.path().join("store"), &mut |_| ())
         .unwrap();
     let names: Vec<_> = store.schema().arrow().fields().iter().map(|field| field.name().clone()).collect();
-    assert_eq!(names[names.len() - 2..], ["source_session", "experiment_group"]);
+    assert_eq!(names[names.len() - 3..], ["source_session", "experiment_group", "source_file"]);
     let found = groups(&store);
     assert_eq!(found.len(), 3_000);
     for (user, arm) in &found {
@@ -81,7 +81,7 @@ fn unknown_users_have_no_arm_and_own_columns_stay_behind() {
     let ingest = Ingest::new(SourceMapping::from_toml(TEXT_USERS).unwrap()).with_experiment(checkout());
     let (store, _) = ingest.run(&[file], &folder.path().join("store"), &mut |_| ()).unwrap();
     let names: Vec<_> = store.schema().arrow().fields().iter().map(|field| field.name().clone()).collect();
-    assert_eq!(names, ["user_id", "event_time", "event_type", "experiment_group", "note"]);
+    assert_eq!(names, ["user_id", "event_time", "event_type", "experiment_group", "source_file", "note"]);
     let pair = |user: Option<&str>, arm: Option<&str>| (user.map(str::to_owned), arm.map(str::to_owned));
     // RFC 1321: MD5 of "a" ends in 1, of "abc" in 2.
     assert_eq!(

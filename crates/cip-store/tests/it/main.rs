@@ -141,12 +141,18 @@ pub(crate) fn write(
     ];
     sessions.write(RecordBatch::try_new(session_schema, columns).unwrap())?;
     let parts = CommitParts {
-        sources: vec![SourceFile { name: "test.csv".to_owned(), bytes: 0, xxh3: String::new(), account }],
+        sources: vec![SourceFile {
+            name: "test.csv".to_owned(),
+            bytes: 0,
+            xxh3: String::new(),
+            account,
+            replaced_by: None,
+        }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
         product_dictionary: None,
         rejects: no_rejects(&writer)?,
-        quality: None,
+        quality: Vec::new(),
     };
     writer.finish(parts)
 }

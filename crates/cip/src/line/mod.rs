@@ -49,13 +49,22 @@ impl<'a> Line<'a> {
     /// customer (60 bytes in RFM) comes on top.
     ///
     /// # Errors
-    /// [`CoreError::Memory`](cip_core::CoreError::Memory) below 64 MiB.
+    /// [`CoreError::Memory`](cip_core::CoreError::Memory) below 64 MiB, and 1 MiB more for every commit behind the first.
     pub fn with_memory(mut self, budget: MemoryBudget) -> Result<Self, LineError> {
         /// What the process and the table that is written take, and what the partitions in flight take a thread.
         const BASE_BYTES: u64 = 32 << 20;
         const THREAD_BYTES: u64 = 32 << 20;
-        budget.require("a stage over a store", MemoryBudget::from_bytes(BASE_BYTES + THREAD_BYTES))?;
-        let carried = ((budget.bytes() - BASE_BYTES) / THREAD_BYTES) as usize;
+        /// What reads one commit more takes: a page of every column.
+        const COMMIT_BYTES: u64 = 1 << 20;
+        let commits = self.store.manifest().commits.len() as u64;
+        let thread_bytes = THREAD_BYTES + commits.saturating_sub(1) * COMMIT_BYTES;
+        let what = if commits > 1 {
+            "a stage over a store of several commits, which `cip compact` makes one,"
+        } else {
+            "a stage over a store"
+        };
+        budget.require(what, MemoryBudget::from_bytes(BASE_BYTES + thread_bytes))?;
+        let carried = ((budget.bytes() - BASE_BYTES) / thread_bytes) as usize;
         self.threads = self.threads.min(NonZeroUsize::new(carried).unwrap_or(NonZeroUsize::MIN));
         Ok(self)
     }

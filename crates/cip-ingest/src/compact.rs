@@ -1,0 +1,384 @@
+//! Compaction: the commits of a store as one, with the bytes that one ingest of all its files would write.
+//!
+//! The merged scan gives the events in the store's order. What is left of an ingest's second pass follows: sessions get
+//! their codes by first event, row groups are cut by rows and by the bytes that the rows would have taken, and encoded.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_select::interleave::interleave;
+use cip_core::pipeline::ordered_map;
+use cip_core::{CoreError, EventBatch, IdColumn, MemoryBudget, column, table};
+use cip_store::{
+    CommitParts, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore, SideTableWriter, SourceFile,
+    StoreWriter,
+};
+use foldhash::fast::RandomState;
+
+use crate::error::IngestError;
+use crate::ingest::write_products;
+use crate::mapping::{SourceMapping, SourceMappingBuilder};
+use crate::number::{ROW_GROUP_BYTES, SharedWriter};
+use crate::plan::Plan;
+use crate::products::Products;
+use crate::report::{IngestPhase, IngestProgress};
+use crate::row::RowLayout;
+
+/// Merges the commits of a store into one.
+///
+/// The store is afterwards, byte for byte, what [`Ingest::run`](crate::Ingest::run) makes of all its files; rows of files
+/// that were replaced are gone. It appears in one step; whoever has the old one open reads on in that.
+#[derive(Debug, Clone)]
+pub struct Compaction {
+    budget: MemoryBudget,
+    threads: Option<NonZeroUsize>,
+}
+
+/// What was compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactionReport {
+    /// Commits that there were; one is left as it is.
+    pub commits: usize,
+    /// Bytes of the store before, all but the manifest.
+    pub bytes_before: u64,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Compaction {
+    /// Returns a compaction in 512 MiB, on as many threads as the machine runs at once and the memory carries.
+    pub fn new() -> Self {
+        Self { budget: MemoryBudget::from_mib(512), threads: None }
+    }
+
+    /// Sets how much memory it may use. What reads the commits comes on top, up to a MiB a commit.
+    pub fn with_memory(mut self, budget: MemoryBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets the number of threads; without it, those that the machine runs at once and the memory carries.
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Merges the commits of the store at `target`; a store with one commit is left as it is.
+    ///
+    /// # Errors
+    /// See [`IngestError`]. The store is then as it was.
+    pub fn run(
+        &self,
+        target: &Path,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<(EventStore, CompactionReport), IngestError> {
+        let plan = Plan::new(self.budget, self.threads, None, &[])?;
+        let (writer, store) = StoreWriter::rewrite(target)?;
+        let report = CompactionReport {
+            commits: store.manifest().commits.len(),
+            bytes_before: store.files().map(|file| file.bytes).sum(),
+        };
+        if store.manifest().is_one_commit() {
+            return Ok((store, report));
+        }
+        let parts = merge(&writer, &store, &plan, progress)?;
+        Ok((writer.finish(parts)?, report))
+    }
+}
+
+fn merge(
+    writer: &StoreWriter,
+    store: &EventStore,
+    plan: &Plan,
+    progress: &mut dyn FnMut(IngestProgress),
+) -> Result<CommitParts, IngestError> {
+    let mut sources: Vec<SourceFile> = store.manifest().sources().cloned().collect();
+    sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let account = store.manifest().account();
+
+    let mut rejects = writer.side_table("rejects", &table::rejects())?;
+    for batch in store.rejects()?.into_iter().flatten() {
+        rejects.write(batch?)?;
+    }
+    let schema = store.schema();
+    let dictionary: SharedWriter = Arc::new(Mutex::new(None));
+    if let Some(sessions) = store.session_dictionary()? {
+        *dictionary.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(writer.side_table("session_dictionary", &sessions.schema())?);
+    }
+    let names: Vec<&str> = schema.arrow().fields().iter().map(|field| field.name().as_str()).collect();
+    let groups = MergedGroups {
+        partitions: store.scan(&names).partitions().into_iter(),
+        batches: None,
+        numbering: Numbering { next: 0, codes: HashMap::default(), writer: Arc::clone(&dictionary) },
+        cutter: Cutter::new(row_bytes(store)?),
+        ready: Vec::new().into_iter(),
+    };
+    let mut events = writer.events()?;
+    let encoder = events.encoder();
+    let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
+    let mut rows = 0;
+    std::thread::scope(|scope| {
+        let encoded = ordered_map(scope, plan.threads, groups, |pieces: Result<_, IngestError>| {
+            let pieces: Vec<EventBatch> = pieces?;
+            let mut encoded = encoder.encode_pieces(&pieces)?;
+            let mut products = encoded.take_products().map(Products::Int64);
+            if products.is_none() {
+                for piece in &pieces {
+                    match (&mut products, Products::of(piece)?) {
+                        (Some(products), Some(of_piece)) => products.add(of_piece),
+                        (none, of_piece) => *none = of_piece,
+                    }
+                }
+            }
+            Ok::<_, IngestError>((encoded, products, pieces.iter().map(EventBatch::len).sum::<usize>()))
+        });
+        for group in encoded {
+            let (group, group_products, group_rows) = group?;
+            events.append(group)?;
+            if let (Some(products), Some(of_group)) = (&mut products, group_products) {
+                products.add(of_group);
+                plan.check_products(products.len())?;
+            }
+            rows += group_rows as u64;
+            progress(IngestProgress {
+                phase: IngestPhase::Write,
+                done: rows,
+                total: account.events,
+                rows: account.rows,
+                rejects: account.rejected(),
+            });
+        }
+        Ok::<_, IngestError>(())
+    })?;
+    let sessions = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(CommitParts {
+        sources,
+        events: events.finish()?,
+        session_dictionary: sessions.map(SideTableWriter::finish).transpose()?,
+        product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
+        rejects: rejects.finish()?,
+        quality: store.manifest().commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
+    })
+}
+
+/// What a row of an ingest takes, without its texts.
+fn row_bytes(store: &EventStore) -> Result<RowBytes, IngestError> {
+    let rules: SourceMappingBuilder = serde_json::from_value(store.manifest().mapping.clone())?;
+    let mapping: SourceMapping = rules.build()?;
+    let layout = RowLayout::new(&mapping.targets()?, None);
+    let fields = store.schema().arrow().fields();
+    let texts = fields.iter().filter(|field| field.data_type() == &arrow_schema::DataType::Utf8);
+    Ok(RowBytes { fixed: layout.fixed, texts: texts.map(|field| field.name().clone()).collect() })
+}
+
+#[derive(Debug, Clone)]
+struct RowBytes {
+    fixed: usize,
+    texts: Vec<String>,
+}
+
+/// The row groups of the merged events, each in pieces.
+struct MergedGroups {
+    partitions: std::vec::IntoIter<EventPartition>,
+    batches: Option<EventBatches>,
+    numbering: Numbering,
+    cutter: Cutter,
+    ready: std::vec::IntoIter<Vec<EventBatch>>,
+}
+
+impl MergedGroups {
+    fn next_group(&mut self) -> Result<Option<Vec<EventBatch>>, IngestError> {
+        loop {
+            if let Some(group) = self.ready.next() {
+                return Ok(Some(group));
+            }
+            let Some(batches) = &mut self.batches else {
+                match self.partitions.next() {
+                    Some(partition) => {
+                        self.batches = Some(partition.batches()?);
+                        // No user is in two partitions, so no session is.
+                        self.numbering.codes.clear();
+                        continue;
+                    }
+                    None => return Ok(self.cutter.finish()),
+                }
+            };
+            match batches.next() {
+                None => self.batches = None,
+                Some(events) => {
+                    let (events, session_bytes) = self.numbering.number(&events?, batches)?;
+                    self.ready = self.cutter.take(&events, &session_bytes)?.into_iter();
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for MergedGroups {
+    type Item = Result<Vec<EventBatch>, IngestError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_group().transpose()
+    }
+}
+
+/// Gives sessions the next code by their first event, and writes their dictionary.
+struct Numbering {
+    next: u64,
+    /// The new code of each session of the partition, and the bytes of its id where it is a text.
+    codes: HashMap<u32, (u32, usize), RandomState>,
+    writer: SharedWriter,
+}
+
+impl Numbering {
+    /// Returns the events with their new codes, and what the session ids of each row take; nothing where they are no texts.
+    fn number(
+        &mut self,
+        events: &EventBatch,
+        of: &EventBatches,
+    ) -> Result<(EventBatch, Vec<usize>), IngestError> {
+        let batch = events.record_batch();
+        let Some((place, _)) = batch.schema_ref().column_with_name(column::SOURCE_SESSION) else {
+            return Ok((events.clone(), Vec::new()));
+        };
+        let old = batch.column(place).as_primitive::<UInt32Type>();
+        let mut new: Vec<u32> = Vec::with_capacity(old.len());
+        let mut bytes: Vec<usize> = Vec::new();
+        // Rows of the dictionaries for the sessions that come first in this batch.
+        let mut found: Vec<(RecordBatch, usize)> = Vec::new();
+        let start = self.next;
+        for row in 0..old.len() {
+            if old.is_null(row) {
+                new.push(0);
+                bytes.push(0);
+                continue;
+            }
+            let session = old.value(row);
+            let (code, length) = match self.codes.get(&session) {
+                Some(&known) => known,
+                None => {
+                    let (rows, entry) = of
+                        .session(session)
+                        .ok_or(CoreError::MissingColumn { column: column::USER_SESSION })?;
+                    let code = u32::try_from(self.next).map_err(|_| CoreError::TooManyCodes {
+                        column: column::SOURCE_SESSION,
+                        limit: 1 << 32,
+                    })?;
+                    self.next += 1;
+                    let texts = rows.column(1).as_string_opt::<i32>();
+                    let length = texts.map_or(0, |texts| texts.value_length(entry) as usize);
+                    found.push((rows.clone(), entry));
+                    self.codes.insert(session, (code, length));
+                    (code, length)
+                }
+            };
+            new.push(code);
+            bytes.push(length);
+        }
+        self.write(start, &found)?;
+        let mut columns = batch.columns().to_vec();
+        columns[place] = Arc::new(UInt32Array::new(new.into(), old.nulls().cloned()));
+        let numbered = RecordBatch::try_new(batch.schema(), columns).map_err(CoreError::from)?;
+        Ok((EventBatch::try_new(numbered)?, bytes))
+    }
+
+    /// Writes rows of the dictionary with codes from `start` on.
+    fn write(&self, start: u64, found: &[(RecordBatch, usize)]) -> Result<(), IngestError> {
+        let Some((first, _)) = found.first() else { return Ok(()) };
+        let places: Vec<(usize, usize)> =
+            found.iter().enumerate().map(|(batch, &(_, row))| (batch, row)).collect();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(first.num_columns());
+        let codes = (start..).take(found.len()).map(|code| code as u32);
+        columns.push(Arc::new(UInt32Array::from_iter_values(codes)));
+        for column in 1..first.num_columns() {
+            let arrays: Vec<&dyn Array> =
+                found.iter().map(|(rows, _)| rows.column(column).as_ref()).collect();
+            columns.push(interleave(&arrays, &places).map_err(CoreError::from)?);
+        }
+        let batch = RecordBatch::try_new(first.schema(), columns).map_err(CoreError::from)?;
+        match self.writer.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(writer) => Ok(writer.write(batch)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Cuts events into row groups as an ingest does: after the user with whom a row group is full, and at twice as much in any
+/// case.
+struct Cutter {
+    row_bytes: RowBytes,
+    pieces: Vec<EventBatch>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Cutter {
+    fn new(row_bytes: RowBytes) -> Self {
+        Self { row_bytes, pieces: Vec::new(), rows: 0, bytes: 0 }
+    }
+
+    fn holds(&self, times: usize) -> bool {
+        self.rows >= times * EVENT_ROW_GROUP_ROWS || self.bytes >= times * ROW_GROUP_BYTES
+    }
+
+    /// Takes the next events; returns the row groups that are whole.
+    fn take(&mut self, events: &EventBatch, sessions: &[usize]) -> Result<Vec<Vec<EventBatch>>, IngestError> {
+        let batch = events.record_batch();
+        let texts: Vec<_> = (self.row_bytes.texts.iter())
+            .filter_map(|name| batch.column_by_name(name))
+            .filter_map(|array| array.as_string_opt::<i32>())
+            .collect();
+        let users = batch.column_by_name(column::USER_ID);
+        let users = users.map(|users| IdColumn::try_new(column::USER_ID, users)).transpose()?;
+        let before = self.last_user()?;
+        let mut groups = Vec::new();
+        let mut start = 0;
+        for row in 0..events.len() {
+            let same_user = || match (&users, row) {
+                (None, _) => true,
+                (Some(users), 0) => {
+                    before.as_ref().is_none_or(|(before, last)| before.get(*last) == users.get(0))
+                }
+                (Some(users), _) => users.compare(row - 1, row).is_eq(),
+            };
+            if self.holds(1) && (self.holds(2) || !same_user()) {
+                if row > start {
+                    self.pieces.push(events.slice(start, row - start));
+                }
+                start = row;
+                groups.push(std::mem::take(&mut self.pieces));
+                (self.rows, self.bytes) = (0, 0);
+            }
+            let of_texts: usize = (texts.iter())
+                .map(|texts| if texts.is_valid(row) { texts.value_length(row) as usize } else { 0 })
+                .sum();
+            self.rows += 1;
+            self.bytes += self.row_bytes.fixed + of_texts + sessions.get(row).copied().unwrap_or_default();
+        }
+        self.pieces.push(events.slice(start, events.len() - start));
+        Ok(groups)
+    }
+
+    /// The users of the last piece, and the last row.
+    fn last_user(&self) -> Result<Option<(IdColumn, usize)>, IngestError> {
+        let Some(last) = self.pieces.last().filter(|last| !last.is_empty()) else { return Ok(None) };
+        let Some(users) = last.record_batch().column_by_name(column::USER_ID) else { return Ok(None) };
+        Ok(Some((IdColumn::try_new(column::USER_ID, users)?, last.len() - 1)))
+    }
+
+    /// Returns what is left.
+    fn finish(&mut self) -> Option<Vec<EventBatch>> {
+        let pieces = std::mem::take(&mut self.pieces);
+        (!pieces.is_empty()).then_some(pieces)
+    }
+}

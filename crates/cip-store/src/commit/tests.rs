@@ -1,0 +1,164 @@
+//! A writer that dies at any moment: what is read is the old store or the new one, and the next writer goes on.
+
+use super::*;
+use crate::crash::{self, Moment};
+use arrow_array::{ArrayRef, DictionaryArray, Int64Array, TimestampMicrosecondArray, types::Int32Type};
+use arrow_schema::{DataType, Field, TimeUnit};
+use cip_core::table;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn schema() -> EventSchema {
+    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields = vec![
+        Field::new("user_id", DataType::Int64, true),
+        Field::new("event_time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new("event_type", text.clone(), false),
+        Field::new("source_file", text, false),
+    ];
+    EventSchema::try_new(Schema::new(fields).into()).unwrap()
+}
+
+/// The parts of a commit of one file with an event of each of `users`.
+fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts, StoreError> {
+    let text = |text: &str| Arc::new(users.iter().map(|_| text).collect::<DictionaryArray<Int32Type>>());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(users.to_vec())),
+        Arc::new(TimestampMicrosecondArray::from(vec![7; users.len()]).with_timezone("UTC")),
+        text("view"),
+        text(file),
+    ];
+    let batch = EventBatch::try_new(RecordBatch::try_new(Arc::clone(schema().arrow()), columns)?)?;
+    let mut events = writer.events()?;
+    events.append(events.encoder().encode(&batch)?)?;
+    let rows = users.len() as u64;
+    let account = Account { rows, events: rows, ..Account::default() };
+    let (name, xxh3) = (file.to_owned(), String::new());
+    Ok(CommitParts {
+        sources: vec![SourceFile { name, bytes: rows, xxh3, account, replaced_by: None }],
+        events: events.finish()?,
+        session_dictionary: None,
+        product_dictionary: None,
+        rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
+        quality: Vec::new(),
+    })
+}
+
+fn create(target: &Path) -> Result<EventStore, StoreError> {
+    let writer = StoreWriter::create(target, &schema(), serde_json::json!({}))?;
+    let parts = parts(&writer, "a.csv", &[1, 2])?;
+    writer.finish(parts)
+}
+
+fn append(target: &Path) -> Result<EventStore, StoreError> {
+    let (writer, _) = StoreWriter::append(target)?;
+    let parts = parts(&writer, "b.csv", &[2, 3])?;
+    writer.finish(parts)
+}
+
+fn rewrite(target: &Path) -> Result<EventStore, StoreError> {
+    let (writer, _) = StoreWriter::rewrite(target)?;
+    let parts = parts(&writer, "ab.csv", &[1, 2, 2, 3])?;
+    writer.finish(parts)
+}
+
+fn bytes_of(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The users that a reader sees.
+fn users(target: &Path) -> Vec<i64> {
+    let store = EventStore::open(target).unwrap();
+    store.verify().unwrap();
+    let mut users = Vec::new();
+    for partition in store.scan(&["user_id"]).partitions() {
+        for events in partition.batches().unwrap() {
+            let events = events.unwrap();
+            users.extend(events.users().unwrap().runs().flat_map(|(user, rows)| {
+                let Some(IdRef::Int64(user)) = user else { panic!("an integer") };
+                std::iter::repeat_n(user, rows.len())
+            }));
+        }
+    }
+    users
+}
+
+#[test]
+fn a_writer_that_dies_leaves_the_old_store_or_the_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    create(&at("one")).unwrap();
+    let (old, before) = (bytes_of(&at("one")), vec![1, 2]);
+    append(&at("one")).unwrap();
+    let (appended, after) = (bytes_of(&at("one")), vec![1, 2, 2, 3]);
+    assert_eq!(users(&at("one")), after);
+
+    for moment in [Moment::Staged, Moment::FolderMoved, Moment::DocumentReplaced] {
+        let store = at(&format!("append {moment:?}"));
+        create(&store).unwrap();
+        assert!(bytes_of(&store) == old);
+        crash::at(moment, || append(&store));
+        let done = moment == Moment::DocumentReplaced;
+        assert_eq!(users(&store), if done { after.clone() } else { before.clone() }, "{moment:?}");
+        // Where the commit is not in, the same run is done again; where it is, any writer clears what is left.
+        if done {
+            drop(StoreWriter::append(&store).unwrap());
+        } else {
+            append(&store).unwrap();
+        }
+        assert!(bytes_of(&store) == appended, "{moment:?}");
+    }
+    for moment in [Moment::Staged, Moment::FolderMoved] {
+        let store = at(&format!("rewrite {moment:?}"));
+        create(&store).unwrap();
+        append(&store).unwrap();
+        crash::at(moment, || rewrite(&store));
+        assert_eq!(users(&store), after);
+        rewrite(&store).unwrap();
+        assert_eq!(users(&store), after);
+        assert_eq!(EventStore::open(&store).unwrap().manifest().commits.len(), 1);
+    }
+    // No lock, no staging folder and no stranger is left.
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+#[test]
+fn a_folder_that_no_manifest_knows_is_not_read_and_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    create(&store).unwrap();
+    let stranger = store.join("commits/000002");
+    fs::create_dir(&stranger).unwrap();
+    fs::write(stranger.join("events-00000.parquet"), "half").unwrap();
+    assert_eq!(users(&store), [1, 2]);
+    append(&store).unwrap();
+    assert_eq!(users(&store), [1, 2, 2, 3]);
+    assert!(!bytes_of(&store).values().any(|bytes| bytes == b"half"));
+}
+
+#[test]
+fn a_commit_without_its_column_of_files_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    create(&store).unwrap();
+    append(&store).unwrap();
+    let manifest = store.join(FILE_NAME);
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    value["columns"].as_array_mut().unwrap().pop();
+    fs::write(&manifest, value.to_string()).unwrap();
+    let error = EventStore::open(&store).unwrap_err();
+    assert!(error.to_string().contains("several commits, but no column `source_file`"), "{error}");
+}
