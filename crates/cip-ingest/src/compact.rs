@@ -90,10 +90,6 @@ impl Compaction {
         if store.manifest().is_one_commit() {
             return Ok((store, report));
         }
-        // What was found in parts is not what would have been found in all.
-        if store.manifest().commits.iter().any(|commit| commit.quality.is_some()) {
-            return Err(IngestError::ContractKept { store: store.path().to_owned() });
-        }
         let parts = merge(&writer, &store, &plan, progress)?;
         Ok((writer.finish(parts)?, report))
     }
@@ -171,7 +167,7 @@ fn merge(
         session_dictionary: sessions.map(SideTableWriter::finish).transpose()?,
         product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
         rejects: rejects.finish()?,
-        quality: None,
+        quality: store.manifest().commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
     })
 }
 

@@ -190,14 +190,6 @@ pub enum IngestError {
         /// Where they first differ, and how.
         place: String,
     },
-    /// A store whose commits were held against a contract each for itself.
-    #[error(
-        "{} keeps what a contract found in each of its commits, which cannot be merged: make it anew from all files (ingest with --rebuild)", store.display()
-    )]
-    ContractKept {
-        /// The store.
-        store: PathBuf,
-    },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),

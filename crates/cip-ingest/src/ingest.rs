@@ -72,8 +72,8 @@ pub struct Ingest {
     chunk_bytes: Option<NonZeroUsize>,
     max_rejects: Option<u64>,
     experiment: Option<Experiment>,
-    changed: ChangedFiles,
     contract: Option<Contract>,
+    changed: ChangedFiles,
 }
 
 impl Ingest {
@@ -86,8 +86,8 @@ impl Ingest {
             chunk_bytes: None,
             max_rejects: None,
             experiment: None,
-            changed: ChangedFiles::Refuse,
             contract: None,
+            changed: ChangedFiles::Refuse,
         }
     }
 
@@ -197,19 +197,7 @@ impl Ingest {
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        self.write_commit(writer, sources, &parser, plan, ahead, progress)
-    }
-
-    fn parser(
-        &self,
-        attribute_use: AttributeUse,
-        rules: Option<&Arc<[Rule]>>,
-    ) -> Result<Parser, IngestError> {
-        let parser = Parser::new(&self.mapping, attribute_use)?;
-        Ok(match rules {
-            Some(rules) => parser.with_contract(Arc::clone(rules)),
-            None => parser,
-        })
+        self.write_commit(writer, sources, &parser, rules, plan, ahead, progress)
     }
 
     /// Reads those of `sources` that the store at `target` has not taken yet into one more commit of it; where there is no
@@ -249,7 +237,8 @@ impl Ingest {
             let parser = self.parser(attribute_use, rules.as_ref())?;
             let ahead = self.look_ahead(&sources, &parser, &plan)?;
             let writer = writer.with_replaced(replaced);
-            let done = self.write_commit(writer, &sources, &parser, &plan, ahead, progress)?;
+            let done =
+                self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, ahead, progress)?;
             if let Some((store, report)) = done {
                 return Ok((store, IngestReport { files_taken: taken, files_replaced, ..report }));
             }
@@ -257,12 +246,26 @@ impl Ingest {
         Err(IngestError::NoRows { files: found.len() })
     }
 
+    fn parser(
+        &self,
+        attribute_use: AttributeUse,
+        rules: Option<&Arc<[Rule]>>,
+    ) -> Result<Parser, IngestError> {
+        let parser = Parser::new(&self.mapping, attribute_use)?;
+        Ok(match rules {
+            Some(rules) => parser.with_contract(Arc::clone(rules)),
+            None => parser,
+        })
+    }
+
     /// Returns none where the plan has not enough memory for the attributes.
+    #[expect(clippy::too_many_arguments, reason = "what an ingest has prepared")]
     fn write_commit(
         &self,
         writer: StoreWriter,
         sources: &Arc<[Source]>,
         parser: &Parser,
+        rules: Option<&Arc<[Rule]>>,
         plan: &Plan,
         (splitters, unmapped_columns): (Splitters, Vec<String>),
         progress: &mut dyn FnMut(IngestProgress),
@@ -278,7 +281,7 @@ impl Ingest {
             return Err(IngestError::NoRows { files: sources.len() });
         }
         parsed.account.check()?;
-        let quality = self.quality(parser.rules(), &parsed.account, &parsed.tally)?;
+        let quality = self.quality(rules.map(|rules| &**rules), &parsed.account, &parsed.tally)?;
 
         let written = self.write(&writer, sources, parser, plan, scatter, &parsed.account, progress)?;
         let report = IngestReport {
@@ -286,8 +289,8 @@ impl Ingest {
             files: sources.len(),
             bytes: parsed.files.iter().map(|file| file.bytes).sum(),
             unmapped_columns,
-            commit: Some(writer.commit_id()),
             quality,
+            commit: Some(writer.commit_id()),
             ..IngestReport::default()
         };
         let store = writer.finish(CommitParts {
@@ -296,7 +299,7 @@ impl Ingest {
             session_dictionary: written.session_dictionary,
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
-            quality: self.kept_quality(report.quality.as_ref())?,
+            quality: self.kept_quality(report.quality.as_ref())?.into_iter().collect(),
         })?;
         Ok(Some((store, report)))
     }

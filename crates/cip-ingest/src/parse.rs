@@ -113,11 +113,6 @@ impl Parser {
         })
     }
 
-    /// The rules of the contract; none without one.
-    pub(crate) fn rules(&self) -> Option<&[Rule]> {
-        self.inspection.as_ref().map(Inspection::rules)
-    }
-
     /// Holds rows against a contract as well.
     pub(crate) fn with_contract(mut self, rules: Arc<[Rule]>) -> Self {
         self.inspection = Some(Inspection::new(rules, &self.columns, &self.layout));

@@ -265,8 +265,8 @@ pub struct CommitParts {
     pub product_dictionary: Option<DataFile>,
     /// From [`SideTableWriter::finish`].
     pub rejects: DataFile,
-    /// A data contract and what was found; none where rows were held against none. It is kept as it is given.
-    pub quality: Option<serde_json::Value>,
+    /// The data contracts that rows were held against, each with what was found. They are kept as they are given.
+    pub quality: Vec<serde_json::Value>,
 }
 
 /// Encodes row groups of events; shared by all threads.

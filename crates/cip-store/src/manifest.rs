@@ -57,9 +57,10 @@ pub struct Commit {
     pub product_dictionary: Option<DataFile>,
     /// `rejects`.
     pub rejects: DataFile,
-    /// The data contract that the rows were held against, and what was found; none without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quality: Option<serde_json::Value>,
+    /// The data contracts that the rows were held against, and what was found: one for each ingest with a contract whose rows the
+    /// commit has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<serde_json::Value>,
 }
 
 /// A Parquet file of the store.

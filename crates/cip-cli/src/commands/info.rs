@@ -76,14 +76,15 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
             "session_codes": statistics.session_codes, "products": statistics.products, "bytes": statistics.bytes,
-            "account": account_json(&account), "columns": columns, "quality": found.last(),
+            "account": account_json(&account), "columns": columns, "quality": found,
         }),
     })
 }
 
 /// What the contracts of the commits found.
 fn kept_reports(manifest: &Manifest) -> Vec<QualityReport> {
-    let kept = manifest.commits.iter().filter_map(|commit| commit.quality.as_ref()?.get("report"));
+    let of_ingests = manifest.commits.iter().flat_map(|commit| &commit.quality);
+    let kept = of_ingests.filter_map(|quality| quality.get("report"));
     kept.filter_map(|report| QualityReport::deserialize(report).ok()).collect()
 }
 

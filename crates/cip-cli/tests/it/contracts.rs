@@ -64,7 +64,7 @@ fn an_ingest_under_a_contract_says_how_well_it_is_held() {
     assert_eq!(said["account"]["rejects"]["accepted_values"], 1);
 
     // The store keeps it, and both kinds of rejects are in one table.
-    assert_eq!(cip(args!["info", store, "--json"]).ok().json()["quality"], *quality);
+    assert_eq!(cip(args!["info", store, "--json"]).ok().json()["quality"], serde_json::json!([quality]));
     let text = cip(args!["info", store]).ok().stdout;
     assert!(
         text.contains("contract commerce: bronze 4 rows read, silver 2 parsed and kept (50.0%), gold 2"),

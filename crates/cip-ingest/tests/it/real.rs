@@ -92,36 +92,6 @@ fn a_year_of_daily_retail_files_adds_up() {
     store.verify().unwrap();
 }
 
-/// The 305 daily files of a shop in ten commits: sessions of customers, orders and ties go over the borders.
-#[test]
-fn a_year_of_daily_retail_files_in_ten_commits_is_one() {
-    let Some(days) = data("online_retail_daily") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&days).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.to_string_lossy().contains(".csv"));
-    files.sort();
-    assert_eq!(files.len(), 305);
-    let ingest = Ingest::new(SourceMapping::built_in("online-retail").unwrap());
-    let (whole, _) = ingest.run(&files, &at("whole"), &mut |_| ()).unwrap();
-    // Every tenth file a commit, the last commit first: all of them span the whole year.
-    for commit in (0..10).rev() {
-        let of_commit: Vec<PathBuf> = files.iter().skip(commit).step_by(10).cloned().collect();
-        let (_, report) = ingest.append(&of_commit, &at("commits"), &mut |_| ()).unwrap();
-        assert_eq!((report.files, report.files_taken), (of_commit.len(), 0));
-    }
-    let commits = EventStore::open(&at("commits")).unwrap();
-    let counts = |store: &EventStore| {
-        let counted = store.statistics(MemoryBudget::from_mib(64)).unwrap();
-        (counted.events, counted.users, counted.events_without_user, counted.products)
-    };
-    assert_eq!(counts(&commits), counts(&whole));
-    assert_eq!(commits.manifest().account(), whole.manifest().account());
-    Compaction::new().run(&at("commits"), &mut |_| ()).unwrap();
-    assert!(crate::bytes_of(&at("commits")) == crate::bytes_of(&at("whole")));
-}
-
 /// What each expectation counted: checked, nulls, violations, warned, dropped, quarantined.
 fn counts(report: &QualityReport) -> Vec<(&str, [u64; 6])> {
     let counts = report.expectations.iter().map(|found| {
@@ -223,6 +193,36 @@ fn the_commerce_contract_finds_what_a_database_finds() {
     assert_eq!(quality.silver, 17_434 - 5);
     let found: Vec<_> = quality.expectations.iter().map(|found| (found.nulls, found.violations)).collect();
     assert_eq!(found, [(0, 19), (2_477, 517), (5_746, 0), (2_477, 10_032), (0, 5_534), (0, 5)]);
+}
+
+/// The 305 daily files of a shop in ten commits: sessions of customers, orders and ties go over the borders.
+#[test]
+fn a_year_of_daily_retail_files_in_ten_commits_is_one() {
+    let Some(days) = data("online_retail_daily") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&days).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().contains(".csv"));
+    files.sort();
+    assert_eq!(files.len(), 305);
+    let ingest = Ingest::new(SourceMapping::built_in("online-retail").unwrap());
+    let (whole, _) = ingest.run(&files, &at("whole"), &mut |_| ()).unwrap();
+    // Every tenth file a commit, the last commit first: all of them span the whole year.
+    for commit in (0..10).rev() {
+        let of_commit: Vec<PathBuf> = files.iter().skip(commit).step_by(10).cloned().collect();
+        let (_, report) = ingest.append(&of_commit, &at("commits"), &mut |_| ()).unwrap();
+        assert_eq!((report.files, report.files_taken), (of_commit.len(), 0));
+    }
+    let commits = EventStore::open(&at("commits")).unwrap();
+    let counts = |store: &EventStore| {
+        let counted = store.statistics(MemoryBudget::from_mib(64)).unwrap();
+        (counted.events, counted.users, counted.events_without_user, counted.products)
+    };
+    assert_eq!(counts(&commits), counts(&whole));
+    assert_eq!(commits.manifest().account(), whole.manifest().account());
+    Compaction::new().run(&at("commits"), &mut |_| ()).unwrap();
+    assert!(crate::bytes_of(&at("commits")) == crate::bytes_of(&at("whole")));
 }
 
 /// Rows of both files, and the sum of the dollars in the master, recomputed from the files with standard text tools.

@@ -40,7 +40,7 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
         session_dictionary: None,
         product_dictionary: None,
         rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
-        quality: None,
+        quality: Vec::new(),
     })
 }
 

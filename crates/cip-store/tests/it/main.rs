@@ -152,7 +152,7 @@ pub(crate) fn write(
         session_dictionary: Some(sessions.finish()?),
         product_dictionary: None,
         rejects: no_rejects(&writer)?,
-        quality: None,
+        quality: Vec::new(),
     };
     writer.finish(parts)
 }
