@@ -23,7 +23,7 @@ fn ingest(
 }
 
 /// The events of a store as lines of text, whatever their files are called.
-fn event_lines(store: &EventStore) -> Vec<String> {
+pub(crate) fn event_lines(store: &EventStore) -> Vec<String> {
     let is_file = |field: &&str| store.manifest().sources().any(|source| source.name == **field);
     let lines = crate::event_lines(store).into_iter();
     lines.map(|line| line.split(',').filter(|field| !is_file(field)).collect::<Vec<_>>().join(",")).collect()

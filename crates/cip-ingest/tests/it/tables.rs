@@ -14,7 +14,8 @@ use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use cip_ingest::{Ingest, IngestReport, SourceMapping};
 use cip_store::{EventStore, TableWriter};
 
-use crate::{HEADER, bytes_of, event_lines, rees46, threads};
+use crate::formats::event_lines;
+use crate::{HEADER, bytes_of, rees46, threads};
 
 const FIRST: i64 = 1_569_888_000_000;
 
