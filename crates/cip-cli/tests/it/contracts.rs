@@ -85,7 +85,7 @@ fn an_ingest_under_a_contract_says_how_well_it_is_held() {
     let said = cip(args!["rejects", store, "--json"]).ok().json();
     assert_eq!((&said["by_reason"]["accepted_values"], &said["rejects"][0]["line"]), (&1.into(), &3.into()));
 
-    let text = ingest(folder.path(), &["--contract", "commerce", "--out", out]).ok().stdout;
+    let text = ingest(folder.path(), &["--contract", "commerce", "--out", out, "--rebuild"]).ok().stdout;
     assert!(
         text.contains(
             "event_type_known    event_type  one of view, cart, purchase, remove_from…  quarantine  no"
@@ -93,7 +93,7 @@ fn an_ingest_under_a_contract_says_how_well_it_is_held() {
         "{text}"
     );
     // Without a contract there is none to speak of.
-    let said = ingest(folder.path(), &["--out", out, "--json"]).ok().json();
+    let said = ingest(folder.path(), &["--out", out, "--rebuild", "--json"]).ok().json();
     assert_eq!((&said["quality"], &said["account"]["events"]), (&serde_json::Value::Null, &3.into()));
     assert!(!cip(args!["info", store]).ok().stdout.contains("contract"));
 }
@@ -104,7 +104,7 @@ fn a_contract_of_ones_own_warns_and_stops() {
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let run = |more: &[&str]| {
         let (contract, store) = (at("c.toml"), at("store"));
-        let list = ["--contract", &contract, "--out", &store];
+        let list = ["--contract", &contract, "--out", &store, "--rebuild"];
         ingest(folder.path(), &list.iter().chain(more).copied().collect::<Vec<_>>())
     };
     run(&[]).fails(

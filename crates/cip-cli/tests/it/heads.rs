@@ -155,7 +155,8 @@ fn scrambled_rows_give_the_same_bytes() {
     let expected = sessions(&plain, &["--cut-at-midnight", "UTC"]);
     assert_eq!(read(&plain), oracle(&lines));
     for seed in [1, 2] {
-        let (scrambled, said) = store(folder.path(), "scrambled", &shuffled(&lines, seed));
+        let name = format!("scrambled-{seed}");
+        let (scrambled, said) = store(folder.path(), &name, &shuffled(&lines, seed));
         assert_eq!(said["account"]["events"], 17_434);
         assert!(sessions(&scrambled, &["--cut-at-midnight", "UTC"]) == expected, "seed {seed}");
     }
