@@ -28,7 +28,7 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SourceArgs {
-    /// Files, and folders of .csv, .csv.gz and .csv.zst files
+    /// Files, and folders of files: .csv, .tsv, .ndjson, .jsonl (plain, .gz, .zst), .parquet, .arrow, .feather
     #[arg(required = true, value_name = "SRC")]
     pub(crate) sources: Vec<PathBuf>,
     /// How its columns become events: rees46, online-retail, streamflow, cdnow, or a TOML file

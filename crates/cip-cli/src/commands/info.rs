@@ -45,7 +45,13 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     }
     text.push_str(&format!("\n{}\n\n", account_text(&account)));
     let found = kept_reports(manifest);
-    for report in &found {
+    if let Some(report) = found.last() {
+        if found.len() > 1 {
+            text.push_str(&format!(
+                "the last of {} ingests under a contract (--json has all):\n\n",
+                found.len()
+            ));
+        }
         text.push_str(&format!("{}\n", quality::text(report)));
     }
     let rows: Vec<_> = statistics
