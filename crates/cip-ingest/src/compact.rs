@@ -21,12 +21,12 @@ use cip_store::{
 use foldhash::fast::RandomState;
 
 use crate::error::IngestError;
-use crate::ingest::write_products;
+use crate::ingest::{append_groups, write_products};
 use crate::mapping::{SourceMapping, SourceMappingBuilder};
 use crate::number::{ROW_GROUP_BYTES, SharedWriter};
 use crate::plan::Plan;
 use crate::products::Products;
-use crate::report::{IngestPhase, IngestProgress};
+use crate::report::IngestProgress;
 use crate::row::RowLayout;
 
 /// Merges the commits of a store into one.
@@ -126,7 +126,6 @@ fn merge(
     let mut events = writer.events()?;
     let encoder = events.encoder();
     let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
-    let mut rows = 0;
     std::thread::scope(|scope| {
         let encoded = ordered_map(scope, plan.threads, groups, |pieces: Result<_, IngestError>| {
             let pieces: Vec<EventBatch> = pieces?;
@@ -142,23 +141,7 @@ fn merge(
             }
             Ok::<_, IngestError>((encoded, products, pieces.iter().map(EventBatch::len).sum::<usize>()))
         });
-        for group in encoded {
-            let (group, group_products, group_rows) = group?;
-            events.append(group)?;
-            if let (Some(products), Some(of_group)) = (&mut products, group_products) {
-                products.add(of_group);
-                plan.check_products(products.len())?;
-            }
-            rows += group_rows as u64;
-            progress(IngestProgress {
-                phase: IngestPhase::Write,
-                done: rows,
-                total: account.events,
-                rows: account.rows,
-                rejects: account.rejected(),
-            });
-        }
-        Ok::<_, IngestError>(())
+        append_groups(encoded, &mut events, &mut products, plan, &account, progress)
     })?;
     let sessions = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok(CommitParts {

@@ -11,7 +11,8 @@ use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
 use cip_store::{
-    Account, ColumnSpec, CommitParts, DataFile, EventStore, SideTableWriter, StoreWriter, WrittenEvents,
+    Account, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter, SideTableWriter,
+    StoreWriter, WrittenEvents,
 };
 
 use crate::assemble::{Assembler, Keyed};
@@ -444,7 +445,6 @@ impl Ingest {
         let sort = |partition: Result<Partition, IngestError>| {
             Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
         };
-        let mut rows = 0;
         std::thread::scope(|scope| {
             let sorted = ordered_map(scope, plan.sort_threads(), refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
@@ -461,23 +461,7 @@ impl Ingest {
                 };
                 Ok::<_, IngestError>((encoded, products, events.len()))
             });
-            for group in encoded {
-                let (group, group_products, group_rows) = group?;
-                events.append(group)?;
-                if let (Some(products), Some(of_group)) = (&mut products, group_products) {
-                    products.add(of_group);
-                    plan.check_products(products.len())?;
-                }
-                rows += group_rows as u64;
-                progress(IngestProgress {
-                    phase: IngestPhase::Write,
-                    done: rows,
-                    total: account.events,
-                    rows: account.rows,
-                    rejects: account.rejected(),
-                });
-            }
-            Ok::<_, IngestError>(())
+            append_groups(encoded, &mut events, &mut products, plan, account, progress)
         })?;
         let session_dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Written {
@@ -492,6 +476,38 @@ struct Written {
     events: WrittenEvents,
     session_dictionary: Option<DataFile>,
     product_dictionary: Option<DataFile>,
+}
+
+/// An encoded row group, its distinct products and its rows.
+pub(crate) type EncodedGroup = (EncodedEvents, Option<Products>, usize);
+
+/// Appends row groups to the events of a commit, and their products to those that there are.
+pub(crate) fn append_groups(
+    groups: impl Iterator<Item = Result<EncodedGroup, IngestError>>,
+    events: &mut EventsWriter,
+    products: &mut Option<Products>,
+    plan: &Plan,
+    account: &Account,
+    progress: &mut dyn FnMut(IngestProgress),
+) -> Result<(), IngestError> {
+    let mut done = 0;
+    for group in groups {
+        let (group, group_products, group_rows) = group?;
+        events.append(group)?;
+        if let (Some(products), Some(of_group)) = (&mut *products, group_products) {
+            products.add(of_group);
+            plan.check_products(products.len())?;
+        }
+        done += group_rows as u64;
+        progress(IngestProgress {
+            phase: IngestPhase::Write,
+            done,
+            total: account.events,
+            rows: account.rows,
+            rejects: account.rejected(),
+        });
+    }
+    Ok(())
 }
 
 pub(crate) fn write_products(writer: &StoreWriter, products: Products) -> Result<DataFile, IngestError> {

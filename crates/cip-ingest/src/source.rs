@@ -245,6 +245,8 @@ pub(crate) struct OpenFile {
     path: PathBuf,
     index: usize,
     reader: Box<dyn Read + Send>,
+    /// The bytes of a table, whose parts are not read in their order: they are read for their checksum in the end.
+    unread: Option<HashingReader>,
     raw: Arc<Mutex<RawBytes>>,
     compression: Compression,
     header: Arc<Header>,
@@ -261,17 +263,16 @@ impl OpenFile {
         let path = source.path.clone();
         let io = |source| IngestError::Io { action: "read", path: path.clone(), source };
         let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(Xxh3::new()), bytes: 0 }));
-        let mut file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
-        let mut left_out = Vec::new();
+        let file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
+        let (mut left_out, mut unread) = (Vec::new(), None);
         let reader: Box<dyn Read + Send> = match source.compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(io)?),
             Compression::Table => {
-                // Its parts are not read in the order of its bytes, of which the checksum is.
-                io::copy(&mut file, &mut io::sink()).map_err(io)?;
                 let (text, others) = TableText::open(&path, mapping)?;
                 left_out = others;
+                unread = Some(file);
                 Box::new(text)
             }
         };
@@ -279,6 +280,7 @@ impl OpenFile {
             path,
             index,
             reader,
+            unread,
             raw,
             compression: source.compression,
             header: Arc::new(Header {
@@ -431,6 +433,12 @@ impl OpenFile {
         match read {
             Ok(filled) => {
                 self.ended = have + filled < wanted;
+                if self.ended
+                    && let Some(mut file) = self.unread.take()
+                {
+                    let io = |source| IngestError::Io { action: "read", path: self.path.clone(), source };
+                    io::copy(&mut file, &mut io::sink()).map_err(io)?;
+                }
                 Ok(())
             }
             Err(source) if self.compression == Compression::None => {
