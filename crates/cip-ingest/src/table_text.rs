@@ -1,7 +1,6 @@
 //! A Parquet or Arrow file as the CSV that it would be exported to: then it is read as any other source.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -16,6 +15,7 @@ use cip_store::{TableBatches, TableSource};
 
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
+use crate::source::Source;
 
 /// The delimiter of the text.
 pub(crate) const DELIMITER: u8 = b',';
@@ -34,8 +34,9 @@ impl TableText {
     /// # Errors
     /// [`IngestError::Header`] where the mapping reads a column that the file has not, [`IngestError::NestedColumn`] where one holds
     /// lists or structures, [`IngestError::Store`] where the file cannot be read.
-    pub(crate) fn open(path: &Path, mapping: &SourceMapping) -> Result<(Self, Vec<String>), IngestError> {
-        let table = TableSource::open(path)?;
+    pub(crate) fn open(source: &Source, mapping: &SourceMapping) -> Result<(Self, Vec<String>), IngestError> {
+        let path = &source.path;
+        let table = TableSource::open(source.origin.file().unwrap_or(path))?;
         let wanted = mapping.source_columns();
         let fields = table.schema().fields();
         let missing: Vec<String> = wanted
