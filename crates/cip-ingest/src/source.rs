@@ -382,7 +382,7 @@ impl OpenFile {
             }
             Err(source) if self.compression == Compression::Table => {
                 Err(match source.downcast::<StoreError>() {
-                    Ok(error) => error.into(),
+                    Ok(error) => table_text::failure(&self.path, error),
                     Err(source) => IngestError::Table { path: self.path.clone(), source },
                 })
             }

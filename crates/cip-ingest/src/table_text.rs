@@ -1,6 +1,7 @@
 //! A Parquet or Arrow file as the CSV that it would be exported to: then it is read as any other source.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -11,8 +12,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use cip_core::Uuid;
-use cip_store::{TableBatches, TableSource};
+use cip_store::{StoreError, TableBatches, TableSource};
 
+use crate::address::Address;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
 use crate::source::Source;
@@ -36,7 +38,8 @@ impl TableText {
     /// lists or structures, [`IngestError::Store`] where the file cannot be read.
     pub(crate) fn open(source: &Source, mapping: &SourceMapping) -> Result<(Self, Vec<String>), IngestError> {
         let path = &source.path;
-        let table = TableSource::open(source.origin.file().unwrap_or(path))?;
+        let table =
+            TableSource::open(source.origin.file().unwrap_or(path)).map_err(|error| failure(path, error))?;
         let wanted = mapping.source_columns();
         let fields = table.schema().fields();
         let missing: Vec<String> = wanted
@@ -65,7 +68,10 @@ impl TableText {
             write_field(index, name.as_bytes(), &mut text);
         }
         text.push(b'\n');
-        Ok((Self { batches: table.batches(&wanted)?, text, at: 0 }, others))
+        Ok((
+            Self { batches: table.batches(&wanted).map_err(|error| failure(path, error))?, text, at: 0 },
+            others,
+        ))
     }
 
     /// Writes the text of a batch.
@@ -99,6 +105,14 @@ impl Read for TableText {
         buffer[..read].copy_from_slice(&self.text[self.at..self.at + read]);
         self.at += read;
         Ok(read)
+    }
+}
+
+/// Says of which source a table cannot be read: the table itself may lie in a copy of an object.
+pub(crate) fn failure(path: &Path, error: StoreError) -> IngestError {
+    match Address::of(path) {
+        Some(_) => IngestError::Table { path: path.to_owned(), source: io::Error::other(error) },
+        None => error.into(),
     }
 }
 

@@ -47,12 +47,11 @@ impl ToldApart {
             });
             alike.collect()
         };
-        let alike: Vec<_> = sources.iter().map(alike).collect();
         // Those that are read for their hash, each asked for while others are read.
-        let read = sources.iter().zip(&alike).filter(|(_, alike)| !alike.is_empty());
-        let mut read = read.map(|(source, _)| source);
+        let mut read = sources.iter().filter(|&source| !alike(source).is_empty());
         read.by_ref().take(SOURCES_AHEAD).for_each(|source| source.origin.expect());
-        for (source, alike) in sources.iter().zip(&alike) {
+        for source in sources {
+            let alike = alike(source);
             let known = manifest.sources().find(|known| known.name == source.name);
             let hash = if alike.is_empty() { None } else { Some(content_hash(source)?) };
             if hash.is_some()

@@ -27,14 +27,20 @@ pub(crate) enum Failure {
 impl From<object_store::Error> for Failure {
     fn from(error: object_store::Error) -> Self {
         use object_store::Error as Of;
-        let reason = reason(&error);
+        let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();
+        let reason = reason(&cause);
         match error {
             Of::NotFound { .. } => Self::NotFound(reason),
             Of::PermissionDenied { .. } | Of::Unauthenticated { .. } => Self::Denied(reason),
             Of::Precondition { .. } => Self::Changed,
             Of::InvalidPath { .. } => Self::Name(reason),
             error if is_connection(&error) => Self::Unreachable(reason),
-            _ => Self::Other(reason),
+            // A listing that fails has no kind of its own.
+            _ => match status(&cause) {
+                Some("404") => Self::NotFound(reason),
+                Some("401" | "403") => Self::Denied(reason),
+                _ => Self::Other(reason),
+            },
         }
     }
 }
@@ -69,10 +75,14 @@ fn is_connection(error: &object_store::Error) -> bool {
     })
 }
 
-/// The innermost cause, which names no addresses; of an answer in XML its code and its message.
-fn reason(error: &object_store::Error) -> String {
+/// The status of an answer, of which the innermost cause speaks.
+fn status(cause: &str) -> Option<&str> {
+    cause.split_once("status code: ")?.1.get(..3)
+}
+
+/// What the innermost cause says, which names no addresses; of an answer in XML its code and its message.
+fn reason(text: &str) -> String {
     const LONGEST: usize = 200;
-    let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
         Some(rest.split_once("</")?.0.trim().to_owned())
@@ -125,7 +135,12 @@ mod tests {
         let down = of(object_store::Error::Generic { store: "S3", source: Box::new(down) });
         assert_eq!(down, Failure::Unreachable("Connection refused".to_owned()));
         assert_eq!(io::Error::from(down).kind(), io::ErrorKind::NotConnected);
-        let other = of(object_store::Error::Generic { store: "S3", source: "503 Slow Down".into() });
-        assert_eq!(other, Failure::Other("503 Slow Down".to_owned()));
+        let generic = |source: &str| of(object_store::Error::Generic { store: "S3", source: source.into() });
+        assert_eq!(generic("503 Slow Down"), Failure::Other("503 Slow Down".to_owned()));
+        let listing = "Server returned non-2xx status code: ";
+        assert!(matches!(generic(&format!("{listing}403 Forbidden: <x>")), Failure::Denied(_)));
+        assert!(matches!(generic(&format!("{listing}404 Not Found: ")), Failure::NotFound(_)));
+        assert!(matches!(generic(&format!("{listing}503 Slow Down")), Failure::Other(_)));
+        assert!(matches!(generic("status code: é"), Failure::Other(_)));
     }
 }

@@ -223,7 +223,7 @@ fn what_is_not_there_or_broken_is_named_and_leaves_the_store() {
         ("memory://other/events", "memory://other/events: no object store is known for `memory://`"),
         ("hdfs://shop/events", "no object store is known for `hdfs://`: expected s3, gs, az"),
         ("memory://shop/broken/cut.csv.gz", "memory://shop/broken/cut.csv.gz cannot be decompressed"),
-        ("memory://shop/broken/cut.parquet", "cut.parquet"),
+        ("memory://shop/broken/cut.parquet", "memory://shop/broken/cut.parquet cannot be read"),
         ("memory://shop/broken/empty.csv", "memory://shop/broken/empty.csv is empty"),
         ("memory://shop/broken/other.csv", "memory://shop/broken/other.csv has another header"),
     ] {
