@@ -54,6 +54,46 @@ pub enum IngestError {
         /// The folder, or the empty list's stand-in.
         path: PathBuf,
     },
+    /// A pattern that is none.
+    #[error("{} is no pattern: {reason}; a file that is called so is named with `[*]`, `[?]` or `[[]`", pattern.display())]
+    Pattern {
+        /// As given.
+        pattern: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern that matches nothing.
+    #[error("no file matches {}: `*` stays inside of a folder and `**` does not; check the pattern, or wait for the files", pattern.display())]
+    NoMatch {
+        /// As given.
+        pattern: PathBuf,
+    },
+    /// An address of an object, in a build that reads none.
+    #[error(
+        "{address} is in an object store, which this build of cip cannot read: build it with `--features object-store`, or copy the files to this machine"
+    )]
+    NoObjectStores {
+        /// As given.
+        address: String,
+    },
+    /// An address of a store that is not known.
+    #[error("{address}: no object store is known for `{scheme}://`: expected s3, gs, az, abfs or abfss")]
+    UnknownStore {
+        /// As given.
+        address: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// Tables of an object store that are larger than the disk to which they are copied.
+    #[error("the Parquet and Arrow objects have {bytes} bytes, which are copied to {} first, but {free} are free there: free some space, choose another --out, or take fewer files at once", folder.display())]
+    NoRoom {
+        /// Where they would be copied to.
+        folder: PathBuf,
+        /// How many bytes they have.
+        bytes: u64,
+        /// How many are free.
+        free: u64,
+    },
     /// A pipe or a device: a source is read more than once.
     #[error("{} is not a regular file: write its bytes to one first, a source is opened more than once", path.display())]
     NotAFile {

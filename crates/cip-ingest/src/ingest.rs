@@ -23,6 +23,8 @@ use crate::contract::inspection::Inspection;
 use crate::contract::resolve::{Extent, Rule};
 use crate::contract::uniqueness::Uniqueness;
 use crate::error::IngestError;
+use crate::find::find_sources;
+use crate::local_copy::LocalCopies;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{AttributeUse, Parser};
@@ -31,9 +33,10 @@ use crate::products::Products;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::row::Row;
 use crate::sort::SortedRows;
-use crate::source::{Chunk, ChunkReader, OpenFile, Source, find_sources};
+use crate::source::{Chunk, ChunkReader, OpenFile, SOURCES_AHEAD, Source};
 use crate::spill::{Partition, Scatter, SpillFolder};
 use crate::splitters::{KeySample, Splitters};
+use crate::stores::Stores;
 use crate::tagging::{Tagging, tagged, with_source_file};
 use crate::taken::{ChangedFiles, ToldApart, check_same};
 use crate::target::ColumnKind;
@@ -75,6 +78,7 @@ pub struct Ingest {
     experiment: Option<Experiment>,
     contract: Option<Contract>,
     changed: ChangedFiles,
+    stores: Stores,
 }
 
 impl Ingest {
@@ -89,6 +93,7 @@ impl Ingest {
             experiment: None,
             contract: None,
             changed: ChangedFiles::Refuse,
+            stores: Stores::default(),
         }
     }
 
@@ -137,6 +142,43 @@ impl Ingest {
         self
     }
 
+    /// Reads addresses that start with `root`, such as `memory://events` in `memory://events/2019/*.csv`, from this store. A root is a scheme
+    /// and a name; the stores of the clouds need none of it, but one that is given goes before them.
+    ///
+    /// The store's requests run on a thread of the ingest's own, which is there as long as it reads.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use cip_ingest::{Ingest, SourceMapping};
+    /// use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mapping = SourceMapping::from_toml(r#"
+    /// #     name = "tiny"
+    /// #     [columns]
+    /// #     event_time = { from = "t", type = "timestamp" }
+    /// #     event_type = { from = "e", type = "dictionary" }
+    /// # "#)?;
+    /// let events = Arc::new(InMemory::new());
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// events.put(&Path::from("2019/10.csv"), "t,e\n2019-10-01,view\n".into()).await?;
+    /// # Ok::<(), object_store::Error>(()) })?;
+    /// let ingest = Ingest::new(mapping).with_object_store("memory://events", events);
+    /// let sources = ["memory://events/2019/*.csv".into()];
+    /// let (_, report) = ingest.run(&sources, &folder.path().join("store"), &mut |_| ())?;
+    /// assert_eq!((report.files, report.account.events), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "object-store")]
+    pub fn with_object_store(mut self, root: &str, store: Arc<dyn object_store::ObjectStore>) -> Self {
+        self.stores.add(root, store);
+        self
+    }
+
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     pub(crate) fn mapping(&self) -> &SourceMapping {
         &self.mapping
     }
@@ -170,7 +212,7 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(EventStore, IngestReport), IngestError> {
         let rules = self.rules(extent)?;
-        let sources: Arc<[Source]> = find_sources(sources)?.into();
+        let sources: Arc<[Source]> = find_sources(sources, &self.stores)?.into();
         let plan = self.plan(rules.as_deref(), &sources)?;
         for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
             let done = self.run_with(attribute_use, rules.as_ref(), &sources, &plan, target, progress)?;
@@ -192,13 +234,12 @@ impl Ingest {
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
         let parser = self.parser(attribute_use, rules)?;
-        let ahead = self.look_ahead(sources, &parser, plan)?;
         let mapping = serde_json::to_value(&self.mapping)?;
         let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?;
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        self.write_commit(writer, sources, &parser, rules, plan, ahead, progress)
+        self.write_commit(writer, sources, &parser, rules, plan, progress)
     }
 
     /// Reads those of `sources` that the store at `target` has not taken yet into one more commit of it; where there is no
@@ -221,14 +262,13 @@ impl Ingest {
             return self.run(sources, target, progress);
         }
         let rules = self.rules(Extent::Whole)?;
-        let found = find_sources(sources)?;
+        let found = find_sources(sources, &self.stores)?;
         for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
             let (writer, store) = StoreWriter::append(target)?;
             let experiment = self.experiment.as_ref().map(serde_json::to_value).transpose()?;
             let columns = ColumnSpec::of(&self.schema()?)?;
             check_same(&store, &serde_json::to_value(&self.mapping)?, experiment.as_ref(), &columns)?;
-            let ToldApart { new, taken, replaced } =
-                ToldApart::new(found.clone(), store.manifest(), self.changed)?;
+            let ToldApart { new, taken, replaced } = ToldApart::new(&found, store.manifest(), self.changed)?;
             if new.is_empty() {
                 return Ok((store, IngestReport { files_taken: taken, ..IngestReport::default() }));
             }
@@ -236,10 +276,8 @@ impl Ingest {
             let sources: Arc<[Source]> = new.into();
             let plan = self.plan(rules.as_deref(), &sources)?;
             let parser = self.parser(attribute_use, rules.as_ref())?;
-            let ahead = self.look_ahead(&sources, &parser, &plan)?;
             let writer = writer.with_replaced(replaced);
-            let done =
-                self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, ahead, progress)?;
+            let done = self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, progress)?;
             if let Some((store, report)) = done {
                 return Ok((store, IngestReport { files_taken: taken, files_replaced, ..report }));
             }
@@ -260,7 +298,6 @@ impl Ingest {
     }
 
     /// Returns none where the plan has not enough memory for the attributes.
-    #[expect(clippy::too_many_arguments, reason = "what an ingest has prepared")]
     fn write_commit(
         &self,
         writer: StoreWriter,
@@ -268,15 +305,17 @@ impl Ingest {
         parser: &Parser,
         rules: Option<&Arc<[Rule]>>,
         plan: &Plan,
-        (splitters, unmapped_columns): (Splitters, Vec<String>),
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
+        let (sources, copies) = LocalCopies::make(sources, writer.scratch())?;
+        let (splitters, unmapped_columns) = self.look_ahead(&sources, parser, plan)?;
         let scatter =
             Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
         let rejects = writer.side_table("rejects", &table::rejects())?;
-        let Some(parsed) = self.parse(sources, parser, plan, &scatter, rejects, progress)? else {
+        let Some(parsed) = self.parse(&sources, parser, plan, &scatter, rejects, progress)? else {
             return Ok(None);
         };
+        copies.remove()?;
         // Behind other rows, files without any are days on which nothing happened.
         if parsed.account.rows == 0 && writer.commit_id() == 1 {
             return Err(IngestError::NoRows { files: sources.len() });
@@ -284,7 +323,7 @@ impl Ingest {
         parsed.account.check()?;
         let quality = self.quality(rules.map(|rules| &**rules), &parsed.account, &parsed.tally)?;
 
-        let written = self.write(&writer, sources, parser, plan, scatter, &parsed.account, progress)?;
+        let written = self.write(&writer, &sources, parser, plan, scatter, &parsed.account, progress)?;
         let report = IngestReport {
             account: parsed.account,
             files: sources.len(),
@@ -333,6 +372,7 @@ impl Ingest {
         let mut unmapped: Vec<String> = Vec::new();
         let mut sample = KeySample::default();
         for (index, source) in sources.iter().enumerate() {
+            sources.iter().skip(index + 1).take(SOURCES_AHEAD).for_each(|next| next.origin.expect());
             let mut file = OpenFile::open(index, source, &self.mapping)?;
             let header = file.header();
             for name in header.names.iter().chain(&header.left_out) {

@@ -15,6 +15,7 @@
 //! disk, a budget too small to work in, an experiment where the mapping has no users, a contract that is not for the
 //! mapping, an expectation that fails. Byte positions count decompressed bytes; lines count from 1, the header included.
 
+mod address;
 mod assemble;
 mod attributes;
 mod books;
@@ -26,13 +27,18 @@ mod error;
 mod fault;
 mod field;
 mod file_plan;
+mod find;
 mod format;
 mod header;
 mod ingest;
 mod interner;
+mod local_copy;
 mod mapping;
 mod number;
+#[cfg(feature = "object-store")]
+mod object;
 mod order;
+mod origin;
 mod parse;
 mod plan;
 mod preview;
@@ -47,6 +53,7 @@ mod sort;
 mod source;
 mod spill;
 mod splitters;
+mod stores;
 mod structure;
 mod table_text;
 mod tagging;

@@ -41,6 +41,16 @@ const PROBES: u64 = 64;
 const PROBE_BYTES: u64 = 32 << 10;
 const HEAD_BYTES: usize = 256 << 10;
 
+/// What reading ahead takes: of objects bytes are asked for before they are wanted.
+fn read_ahead_bytes(sources: &[Source]) -> u64 {
+    #[cfg(feature = "object-store")]
+    if sources.iter().any(|source| source.origin.file().is_none()) {
+        return crate::object::READ_AHEAD_BYTES;
+    }
+    let _ = sources;
+    0
+}
+
 impl Plan {
     pub(crate) fn new(
         budget: MemoryBudget,
@@ -49,15 +59,16 @@ impl Plan {
         sources: &[Source],
     ) -> Result<Self, IngestError> {
         // Nobody who asks for no number should be refused for having many processors.
+        let base = BASE_BYTES + read_ahead_bytes(sources);
         let carried =
-            ((budget.bytes() * 2 / 3).saturating_sub(BASE_BYTES + WORK_BYTES) / WRITE_BYTES).max(1) as usize;
+            ((budget.bytes() * 2 / 3).saturating_sub(base + WORK_BYTES) / WRITE_BYTES).max(1) as usize;
         let threads = threads.unwrap_or_else(|| {
             let machine = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
             machine.min(NonZeroUsize::new(carried).unwrap_or(NonZeroUsize::MIN))
         });
         let workers = threads;
         let threads = threads.get() as u64;
-        let fixed = BASE_BYTES + WRITE_BYTES * threads;
+        let fixed = base + WRITE_BYTES * threads;
         let smallest = MemoryBudget::from_bytes((fixed + WORK_BYTES) * 3 / 2);
         budget.require("ingest", smallest)?;
         // What is freed does not all go back at once: a third is the allocator's.
@@ -109,9 +120,11 @@ impl Plan {
         }
         let probes =
             (u128::from(PROBES) * 4 * u128::from(source.bytes) / u128::from(self.total_bytes)).max(1) as u64;
-        for probe in 0..probes {
-            let offset = source.bytes / probes * probe;
-            if let Some(chunk) = file.probe(offset, PROBE_BYTES as usize)? {
+        let io = |error| IngestError::Io { action: "read", path: source.path.clone(), source: error };
+        let step = source.bytes / probes;
+        let places = (0..probes).map(move |probe| step * probe);
+        for data in source.origin.ranges(places, PROBE_BYTES as usize).map_err(io)? {
+            if let Some(chunk) = file.probe(data.map_err(io)?) {
                 visit(&chunk);
             }
         }

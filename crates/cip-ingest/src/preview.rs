@@ -17,9 +17,11 @@ use crate::buffer::SpareBuffers;
 use crate::contract::quality::QualityReport;
 use crate::contract::resolve::Extent;
 use crate::error::IngestError;
+use crate::find::find_sources;
 use crate::format::RecordFormat;
 use crate::ingest::Ingest;
-use crate::source::{Header, OpenFile, Source, find_sources};
+use crate::local_copy::LocalCopies;
+use crate::source::{Header, OpenFile, SOURCES_AHEAD, Source};
 use crate::target::Fill;
 
 /// Files that are looked into, evenly spaced by name, and the bytes of rows that are read of each.
@@ -89,7 +91,7 @@ impl Ingest {
     /// # Errors
     /// As [`Ingest::run`].
     pub fn preview(&self, sources: &[PathBuf]) -> Result<Preview, IngestError> {
-        let found = find_sources(sources)?;
+        let found = find_sources(sources, self.stores())?;
         let folder = tempfile::tempdir().map_err(|source| IngestError::Io {
             action: "create",
             path: std::env::temp_dir(),
@@ -98,11 +100,15 @@ impl Ingest {
         let read = found.len().min(MOST_FILES);
         let mut samples = Vec::with_capacity(read);
         let mut left_out: Vec<String> = Vec::new();
-        for index in 0..read {
-            let (sample, others) = self.sample(&found[index * found.len() / read], folder.path())?;
+        let looked_at: Arc<[Source]> = (0..read).map(|n| found[n * found.len() / read].clone()).collect();
+        let (looked_at, copies) = LocalCopies::make(&looked_at, folder.path())?;
+        for (index, source) in looked_at.iter().enumerate() {
+            looked_at.iter().skip(index + 1).take(SOURCES_AHEAD).for_each(|next| next.origin.expect());
+            let (sample, others) = self.sample(source, folder.path())?;
             samples.push(sample);
             left_out.extend(others);
         }
+        copies.remove()?;
         let (store, report) =
             self.run_over(Extent::Sample, &samples, &folder.path().join("store"), &mut |_| ())?;
         let unmapped: IndexSet<String> = report.unmapped_columns.into_iter().chain(left_out).collect();

@@ -1,8 +1,7 @@
-//! Source files: which there are, what they are compressed with, and their bytes in chunks of whole records.
+//! Source files: what they are compressed with, and their bytes in chunks of whole records.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cip_store::{StoreError, TableFormat};
@@ -14,6 +13,7 @@ use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::mapping::SourceMapping;
+use crate::origin::{Origin, OriginReader, is_of_store, read_full};
 use crate::record::{MAX_RECORD_BYTES, RecordEnd};
 use crate::table_text::{self, TableText};
 
@@ -23,7 +23,9 @@ pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
 /// A file to ingest.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
+    /// The path or the address, as messages name it.
     pub(crate) path: PathBuf,
+    pub(crate) origin: Origin,
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) compression: Compression,
@@ -38,101 +40,39 @@ pub(crate) enum Compression {
     Table,
 }
 
+impl Compression {
+    /// Tells by the first bytes of a file.
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            start if TableFormat::of(start).is_some() => Self::Table,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Sources whose first bytes are on their way while one is read.
+pub(crate) const SOURCES_AHEAD: usize = 8;
+
 /// Bytes that are read at once until the first record is there.
 const STEP: usize = 64 << 10;
 
 /// Buffers of chunks that are kept to be used again.
 const SPARE_BUFFERS: usize = 2;
 
-const ENDINGS: [&str; 4] = [".csv", ".tsv", ".ndjson", ".jsonl"];
-const TABLE_ENDINGS: [&str; 3] = [".parquet", ".arrow", ".feather"];
-
-/// Whether a file of a folder is a source, by its name in lower case.
-fn is_source(name: &str) -> bool {
-    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
-    let is_text = ENDINGS.iter().any(|ending| plain.ends_with(ending));
-    !name.starts_with('.') && (is_text || TABLE_ENDINGS.iter().any(|ending| name.ends_with(ending)))
-}
-
-/// Returns the files behind `paths` (files, and folders of files ending in .csv, .tsv, .ndjson or .jsonl, plain, .gz or .zst, or in
-/// .parquet, .arrow or .feather), by name.
-pub(crate) fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>, IngestError> {
-    let io = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| IngestError::Io { action, path, source }
-    };
-    let mut files = Vec::new();
-    for path in paths {
-        if fs::metadata(path).map_err(io("read", path))?.is_dir() {
-            let before = files.len();
-            for entry in fs::read_dir(path).map_err(io("read", path))? {
-                let entry = entry.map_err(io("read", path))?;
-                let name = entry.file_name().to_string_lossy().to_lowercase();
-                if is_source(&name) && entry.path().is_file() {
-                    files.push(entry.path());
-                }
-            }
-            if files.len() == before {
-                return Err(IngestError::NoSources { path: path.clone() });
-            }
-        } else {
-            files.push(path.clone());
-        }
-    }
-    if files.is_empty() {
-        return Err(IngestError::NoSources { path: PathBuf::from("the list of sources") });
-    }
-    let mut sources = Vec::with_capacity(files.len());
-    for path in files {
-        let mut start = [0u8; TableFormat::MAGIC_BYTES];
-        // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
-        if !fs::metadata(&path).map_err(io("read", &path))?.is_file() {
-            return Err(IngestError::NotAFile { path });
-        }
-        let mut file = File::open(&path).map_err(io("read", &path))?;
-        let bytes = file.metadata().map_err(io("read", &path))?.len();
-        let read = read_full(&mut file, &mut start).map_err(io("read", &path))?;
-        let compression = match &start[..read] {
-            [0x1f, 0x8b, ..] => Compression::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
-            start if TableFormat::of(start).is_some() => Compression::Table,
-            _ => Compression::None,
-        };
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        sources.push(Source { path, name, bytes, compression });
-    }
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    match sources.windows(2).find(|pair| pair[0].name == pair[1].name) {
-        Some(pair) => Err(IngestError::DuplicateSource { name: pair[0].name.clone() }),
-        None => Ok(sources),
-    }
-}
-
-/// Returns the XXH3-128 of a file's bytes as they lie on disk, as the manifest writes it.
-pub(crate) fn content_hash(path: &Path) -> Result<String, IngestError> {
-    let io = |source| IngestError::Io { action: "read", path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
+/// Returns the XXH3-128 of a file's bytes as they lie on disk or in their store, as the manifest writes it.
+pub(crate) fn content_hash(source: &Source) -> Result<String, IngestError> {
+    let io = |error| IngestError::Io { action: "read", path: source.path.clone(), source: error };
+    let mut bytes = source.origin.open().map_err(io)?;
     let mut hash = Xxh3::new();
     let mut buffer = vec![0; 1 << 18];
     loop {
-        match read_full(&mut file, &mut buffer).map_err(io)? {
+        match read_full(&mut bytes, &mut buffer).map_err(io)? {
             0 => return Ok(format!("{:032x}", hash.digest128())),
             read => hash.update(&buffer[..read]),
         }
     }
-}
-
-fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Some whole records of a file.
@@ -214,6 +154,8 @@ impl ChunkReader {
             none => {
                 let Some(source) = self.sources.get(self.next) else { return Ok(None) };
                 self.next += 1;
+                let following = self.sources.iter().skip(self.next).take(SOURCES_AHEAD);
+                following.for_each(|source| source.origin.expect());
                 none.insert(OpenFile::open(self.next - 1, source, &self.mapping)?)
             }
         };
@@ -263,14 +205,14 @@ impl OpenFile {
         let path = source.path.clone();
         let io = |source| IngestError::Io { action: "read", path: path.clone(), source };
         let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(Xxh3::new()), bytes: 0 }));
-        let file = HashingReader { file: File::open(&path).map_err(io)?, raw: Arc::clone(&raw) };
+        let file = HashingReader { bytes: source.origin.open().map_err(io)?, raw: Arc::clone(&raw) };
         let (mut left_out, mut unread) = (Vec::new(), None);
         let reader: Box<dyn Read + Send> = match source.compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(io)?),
             Compression::Table => {
-                let (text, others) = TableText::open(&path, mapping)?;
+                let (text, others) = TableText::open(source, mapping)?;
                 left_out = others;
                 unread = Some(file);
                 Box::new(text)
@@ -389,19 +331,13 @@ impl OpenFile {
         }
     }
 
-    /// Returns some records behind `offset` of a plain file, for a sample; reading is left at another place.
-    pub(crate) fn probe(&mut self, offset: u64, bytes: usize) -> Result<Option<Chunk>, IngestError> {
-        let io = |source| IngestError::Io { action: "read", path: self.path.clone(), source };
-        let mut file = File::open(&self.path).map_err(io)?;
-        file.seek(io::SeekFrom::Start(offset)).map_err(io)?;
-        let mut data = vec![0; bytes];
-        let read = read_full(&mut file, &mut data).map_err(io)?;
-        data.truncate(read);
+    /// Returns the records in some bytes from the midst of a plain file, for a sample; reading is left at another place.
+    pub(crate) fn probe(&mut self, mut data: Vec<u8>) -> Option<Chunk> {
         // The first line is cut anywhere.
-        let Some(start) = memchr(b'\n', &data) else { return Ok(None) };
+        let start = memchr(b'\n', &data)?;
         data.drain(..=start);
         data.truncate(self.header.format.last_record_end(&data));
-        Ok(Some(self.chunk(data.into())))
+        Some(self.chunk(data.into()))
     }
 
     /// Skips the line that `pending` starts with, however long, and returns its length.
@@ -441,12 +377,12 @@ impl OpenFile {
                 }
                 Ok(())
             }
-            Err(source) if self.compression == Compression::None => {
+            Err(source) if self.compression == Compression::None || is_of_store(&source) => {
                 Err(IngestError::Io { action: "read", path: self.path.clone(), source })
             }
             Err(source) if self.compression == Compression::Table => {
                 Err(match source.downcast::<StoreError>() {
-                    Ok(error) => error.into(),
+                    Ok(error) => table_text::failure(&self.path, error),
                     Err(source) => IngestError::Table { path: self.path.clone(), source },
                 })
             }
@@ -471,13 +407,13 @@ struct RawBytes {
 
 /// Takes the checksum of a file's bytes as they lie on disk.
 struct HashingReader {
-    file: File,
+    bytes: OriginReader,
     raw: Arc<Mutex<RawBytes>>,
 }
 
 impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = self.bytes.read(buffer)?;
         let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
         raw.hash.update(&buffer[..read]);
         raw.bytes += read as u64;

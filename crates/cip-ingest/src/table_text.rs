@@ -12,10 +12,12 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use cip_core::Uuid;
-use cip_store::{TableBatches, TableSource};
+use cip_store::{StoreError, TableBatches, TableSource};
 
+use crate::address::Address;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
+use crate::source::Source;
 
 /// The delimiter of the text.
 pub(crate) const DELIMITER: u8 = b',';
@@ -34,8 +36,10 @@ impl TableText {
     /// # Errors
     /// [`IngestError::Header`] where the mapping reads a column that the file has not, [`IngestError::NestedColumn`] where one holds
     /// lists or structures, [`IngestError::Store`] where the file cannot be read.
-    pub(crate) fn open(path: &Path, mapping: &SourceMapping) -> Result<(Self, Vec<String>), IngestError> {
-        let table = TableSource::open(path)?;
+    pub(crate) fn open(source: &Source, mapping: &SourceMapping) -> Result<(Self, Vec<String>), IngestError> {
+        let path = &source.path;
+        let table =
+            TableSource::open(source.origin.file().unwrap_or(path)).map_err(|error| failure(path, error))?;
         let wanted = mapping.source_columns();
         let fields = table.schema().fields();
         let missing: Vec<String> = wanted
@@ -64,7 +68,10 @@ impl TableText {
             write_field(index, name.as_bytes(), &mut text);
         }
         text.push(b'\n');
-        Ok((Self { batches: table.batches(&wanted)?, text, at: 0 }, others))
+        Ok((
+            Self { batches: table.batches(&wanted).map_err(|error| failure(path, error))?, text, at: 0 },
+            others,
+        ))
     }
 
     /// Writes the text of a batch.
@@ -98,6 +105,14 @@ impl Read for TableText {
         buffer[..read].copy_from_slice(&self.text[self.at..self.at + read]);
         self.at += read;
         Ok(read)
+    }
+}
+
+/// Says of which source a table cannot be read: the table itself may lie in a copy of an object.
+pub(crate) fn failure(path: &Path, error: StoreError) -> IngestError {
+    match Address::of(path) {
+        Some(_) => IngestError::Table { path: path.to_owned(), source: io::Error::other(error) },
+        None => error.into(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which source files a store has taken already, and whether more of them may follow.
 
-use cip_store::{ColumnSpec, EventStore, Manifest};
+use cip_store::{ColumnSpec, EventStore, Manifest, SourceFile};
 use serde_json::Value;
 
 use crate::error::IngestError;
-use crate::source::{Source, content_hash};
+use crate::source::{SOURCES_AHEAD, Source, content_hash};
 
 /// What becomes of a source file that a store has taken before with other bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,32 +35,43 @@ impl ToldApart {
     /// # Errors
     /// [`IngestError::ChangedSource`], [`IngestError::SameBytes`], [`IngestError::Io`].
     pub(crate) fn new(
-        sources: Vec<Source>,
+        sources: &[Source],
         manifest: &Manifest,
         changed: ChangedFiles,
     ) -> Result<Self, IngestError> {
         let mut told = Self { new: Vec::new(), taken: 0, replaced: Vec::new() };
-        for source in sources {
-            let known = manifest.sources().find(|known| known.name == source.name);
-            // Files without rows, as of days on which nothing happened, may well be alike.
+        // Files without rows, as of days on which nothing happened, may well be alike.
+        let alike = |source: &Source| -> Vec<&SourceFile> {
             let alike = manifest.sources().filter(|other| {
                 other.bytes == source.bytes && (other.account.rows > 0 || other.name == source.name)
             });
-            let alike: Vec<_> = alike.collect();
-            let hash = if alike.is_empty() { None } else { Some(content_hash(&source.path)?) };
-            let same = alike.into_iter().filter(|other| hash.as_deref() == Some(other.xxh3.as_str()));
+            alike.collect()
+        };
+        // Those that are read for their hash, each asked for while others are read.
+        let mut read = sources.iter().filter(|&source| !alike(source).is_empty());
+        read.by_ref().take(SOURCES_AHEAD).for_each(|source| source.origin.expect());
+        for source in sources {
+            let alike = alike(source);
+            let known = manifest.sources().find(|known| known.name == source.name);
+            let hash = if alike.is_empty() { None } else { Some(content_hash(source)?) };
+            if hash.is_some()
+                && let Some(next) = read.next()
+            {
+                next.origin.expect();
+            }
+            let same = alike.iter().filter(|other| hash.as_deref() == Some(other.xxh3.as_str()));
             let same: Vec<_> = same.collect();
             if same.iter().any(|same| same.name == source.name) {
                 told.taken += 1;
             } else if let Some(other) = same.first() {
-                return Err(IngestError::SameBytes { name: source.name, other: other.name.clone() });
+                return Err(IngestError::SameBytes { name: source.name.clone(), other: other.name.clone() });
             } else if known.is_none() {
-                told.new.push(source);
+                told.new.push(source.clone());
             } else if changed == ChangedFiles::Replace {
                 told.replaced.push(source.name.clone());
-                told.new.push(source);
+                told.new.push(source.clone());
             } else {
-                return Err(IngestError::ChangedSource { name: source.name });
+                return Err(IngestError::ChangedSource { name: source.name.clone() });
             }
         }
         Ok(told)

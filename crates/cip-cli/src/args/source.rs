@@ -28,7 +28,8 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SourceArgs {
-    /// Files, and folders of files: .csv, .tsv, .ndjson, .jsonl (plain, .gz, .zst), .parquet, .arrow, .feather
+    /// Files, folders of files (.csv, .tsv, .ndjson, .jsonl, plain, .gz or .zst, .parquet, .arrow, .feather), patterns in quotes
+    /// ('2019-*.csv', 'logs/**/*.gz'), and the same in object stores (s3://bucket/..., gs://, az://)
     #[arg(required = true, value_name = "SRC")]
     pub(crate) sources: Vec<PathBuf>,
     /// How its columns become events: rees46, online-retail, streamflow, cdnow, or a TOML file

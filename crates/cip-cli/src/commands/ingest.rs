@@ -1,7 +1,7 @@
 //! `cip ingest`: files to store.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cip::ingest::{ChangedFiles, Contract, ContractError, Ingest, IngestReport, SourceMapping};
 use cip::store::{Account, EventStore};
@@ -172,7 +172,12 @@ fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
 /// Refuses a target folder that holds a source: putting the result in place would remove it.
 pub(crate) fn spare_the_sources(args: &SourceArgs, target: &Path) -> Result<(), CliError> {
     let Some(real) = target.canonicalize().ok().filter(|path| path.is_dir()) else { return Ok(()) };
-    match args.sources.iter().find(|source| source.canonicalize().is_ok_and(|path| path.starts_with(&real))) {
+    // Of a pattern the folders before its first wildcard are there.
+    let lies_there = |source: &&PathBuf| {
+        let there = source.ancestors().find_map(|path| path.canonicalize().ok());
+        there.is_some_and(|path| path.starts_with(&real))
+    };
+    match args.sources.iter().find(lies_there) {
         None => Ok(()),
         Some(source) => Err(CliError::Usage(format!(
             "{} would replace its own source {}: choose another --out",

@@ -31,7 +31,7 @@ fn both_ways(texts: &[String], ingest: &Ingest) -> (Result<IngestReport, String>
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = (0..texts.len()).map(|n| folder.path().join(format!("{n}.csv"))).collect();
     files.iter().zip(texts).for_each(|(file, text)| std::fs::write(file, text).unwrap());
-    let sources: Arc<[Source]> = find_sources(&files).unwrap().into();
+    let sources: Arc<[Source]> = find_sources(&files, &Stores::default()).unwrap().into();
     let rules = ingest.rules(Extent::Whole).unwrap();
     let plan = ingest.plan(rules.as_deref(), &sources).unwrap();
     let target = folder.path().join("store");

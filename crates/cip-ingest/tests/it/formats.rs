@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use arrow_array::cast::AsArray;
 use cip_core::Timestamp;
 use cip_ingest::{ColumnRule, FileFormat, Ingest, IngestReport, SourceMapping, TimeFormat};
 use cip_store::EventStore;
@@ -66,6 +67,32 @@ fn a_delimiter_is_found_by_the_header() {
         .build()
         .unwrap();
     assert!(ingest(declared, "e.csv", "t;e\n2019-10-01;view\n").is_err(), "what is declared is not searched");
+}
+
+#[test]
+fn a_delimiter_that_is_never_searched_for_can_be_declared() {
+    let mapping = |declared: &str| {
+        let columns = "[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+                       event_type = { from = 'e', type = 'dictionary' }";
+        SourceMapping::from_toml(&format!("name = 'x'\n{declared}\n{columns}")).unwrap()
+    };
+    let text = "t^e\n2019-10-01^\"a^b,c\"\n2019-10-02^view\n";
+    let (_folder, store, report) = ingest(mapping("delimiter = '^'"), "e.csv", text).unwrap();
+    assert_eq!(
+        (report.account.rows, report.account.events, store.manifest().account().rejected()),
+        (2, 2, 0)
+    );
+    let mut types: Vec<String> = Vec::new();
+    for partition in store.scan(&["event_type"]).partitions() {
+        for events in partition.batches().unwrap() {
+            let batch = events.unwrap().record_batch().clone();
+            let text = arrow_cast::cast(batch.column(0), &arrow_schema::DataType::Utf8).unwrap();
+            types.extend(text.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+    }
+    assert_eq!(types, ["a^b,c", "view"]);
+    let error = ingest(mapping(""), "e.csv", text).map(|_| ()).unwrap_err();
+    assert!(error.contains("missing `t`"), "{error}");
 }
 
 #[test]

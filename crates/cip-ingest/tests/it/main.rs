@@ -8,6 +8,9 @@ mod contracts;
 mod formats;
 mod hostile;
 mod laws;
+#[cfg(feature = "object-store")]
+mod objects;
+mod patterns;
 mod real;
 mod tables;
 mod tags;

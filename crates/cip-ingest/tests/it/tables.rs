@@ -20,7 +20,7 @@ use crate::{HEADER, bytes_of, rees46, threads};
 const FIRST: i64 = 1_569_888_000_000;
 
 /// Three events in the types that programs write, and as CSV.
-fn table() -> (RecordBatch, String) {
+pub(crate) fn table() -> (RecordBatch, String) {
     let session = "72d76fde-8bb3-4e00-8c23-a032dfed7300";
     let uuid = cip_core::Uuid::parse(session.as_bytes()).unwrap().bytes();
     let times = TimestampMillisecondArray::from(vec![FIRST, FIRST + 1_500, FIRST + 2_000]);
@@ -55,7 +55,7 @@ fn table() -> (RecordBatch, String) {
     (RecordBatch::try_from_iter(columns).unwrap(), csv)
 }
 
-fn arrow_file(path: &Path, batch: &RecordBatch, compression: Option<CompressionType>) {
+pub(crate) fn arrow_file(path: &Path, batch: &RecordBatch, compression: Option<CompressionType>) {
     let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = FileWriter::try_new_with_options(file, &batch.schema(), options).unwrap();
@@ -63,7 +63,7 @@ fn arrow_file(path: &Path, batch: &RecordBatch, compression: Option<CompressionT
     writer.finish().unwrap();
 }
 
-fn parquet_file(path: &Path, batch: &RecordBatch) {
+pub(crate) fn parquet_file(path: &Path, batch: &RecordBatch) {
     let mut writer = TableWriter::create(path, "t", &batch.schema()).unwrap();
     writer.write(batch.clone()).unwrap();
     writer.finish().unwrap();
