@@ -9,6 +9,7 @@ mod formats;
 mod hostile;
 mod laws;
 mod real;
+mod replay;
 mod tables;
 mod tags;
 

@@ -35,11 +35,12 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
     let account = Account { rows, events: rows, ..Account::default() };
     let (name, xxh3) = (file.to_owned(), String::new());
     Ok(CommitParts {
-        sources: vec![SourceFile { name, bytes: rows, xxh3, account, replaced_by: None }],
+        sources: vec![SourceFile { name, bytes: rows, xxh3, account, records: None, replaced_by: None }],
         events: events.finish()?,
         session_dictionary: None,
         product_dictionary: None,
         rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
+        places: None,
         quality: Vec::new(),
     })
 }
