@@ -63,12 +63,12 @@ impl RecordForm {
         }
     }
 
-    /// Returns how a file's records are read by a mapping, perhaps another than the one by which they were read first.
+    /// Returns how a file's records are written and read by a mapping, perhaps another than the one by which they were read first.
     ///
     /// # Errors
     /// [`IngestError::ReplayColumns`] where the file has not the columns that the mapping reads, [`IngestError::ReplayFormat`] where the
     /// mapping says that its records are written in another way, or where nobody knows how they are.
-    pub(crate) fn header(source: &SourceFile, mapping: &SourceMapping) -> Result<Header, IngestError> {
+    pub(crate) fn read(source: &SourceFile, mapping: &SourceMapping) -> Result<(Self, Header), IngestError> {
         let other = |found: String| IngestError::ReplayFormat { file: source.name.clone(), found };
         let Some(records) = &source.records else {
             return Err(other("an unknown format: an earlier version of cip read it".to_owned()));
@@ -86,7 +86,7 @@ impl RecordForm {
                 let header = Header { names: columns, lines: 1, format, left_out: Vec::new() };
                 // Its text has no other columns, and has them in this order.
                 return if header.names == mapping.source_columns() {
-                    Ok(header)
+                    Ok((Self::new(&header, Compression::Table), header))
                 } else {
                     Err(not_there(source, mapping, &header.names))
                 };
@@ -113,7 +113,8 @@ impl RecordForm {
             return Err(not_there(source, mapping, &names));
         }
         let lines = u64::from(line == HeaderLine::There);
-        Ok(Header { names, lines, format, left_out: Vec::new() })
+        let header = Header { names, lines, format, left_out: Vec::new() };
+        Ok((Self::new(&header, Compression::None), header))
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct RejectedFile {
     /// Its number among those files.
     pub(crate) index: usize,
     pub(crate) header: Arc<Header>,
+    /// How its records are written, for the manifest.
+    pub(crate) records: serde_json::Value,
 }
 
 /// Some rows of the table of rejects.

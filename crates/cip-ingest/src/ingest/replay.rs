@@ -166,8 +166,9 @@ impl Ingest {
         sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut files = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
-            let header = Arc::new(RecordForm::header(source, &self.mapping)?);
-            files.push(RejectedFile { name: source.name.clone(), index, header });
+            let (form, header) = RecordForm::read(source, &self.mapping)?;
+            let (name, records) = (source.name.clone(), serde_json::to_value(form)?);
+            files.push(RejectedFile { name, index, header: Arc::new(header), records });
         }
         let total: u64 = sources.iter().map(|source| source.account.rejected()).sum();
         let contract = self.contract.as_ref().map(Contract::name).unwrap_or_default();
@@ -261,6 +262,8 @@ struct ReadRejects {
     /// The files that have rejects, in their order, and what became of the rejects of each.
     names: Vec<String>,
     accounts: Vec<Account>,
+    /// How the records of each are written.
+    records: Vec<serde_json::Value>,
     account: Account,
     cut: u64,
     /// Rows that came out another way than before.
@@ -278,6 +281,7 @@ impl ReadRejects {
         Self {
             names: files.iter().map(|file| file.name.clone()).collect(),
             accounts: vec![Account::default(); files.len()],
+            records: files.iter().map(|file| file.records.clone()).collect(),
             account: Account::default(),
             cut: 0,
             changed: 0,
@@ -324,12 +328,14 @@ impl ReadRejects {
         let mut sources: Vec<SourceFile> = old.manifest().sources().cloned().collect();
         for source in &mut sources {
             let found = self.names.binary_search(&source.name).ok();
-            let Some(replayed) = found.and_then(|found| self.accounts.get(found)) else { continue };
+            let Some((replayed, records)) =
+                found.and_then(|found| self.accounts.get(found).zip(self.records.get(found)))
+            else {
+                continue;
+            };
             source.account.rejects.clear();
             source.account.add(&Account { rows: 0, ..replayed.clone() });
-            if source.account.rejected() == 0 {
-                source.records = None;
-            }
+            source.records = (source.account.rejected() > 0).then(|| records.clone());
         }
         sources
     }
