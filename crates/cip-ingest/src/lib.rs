@@ -43,6 +43,7 @@ mod record_form;
 mod reject;
 mod reject_places;
 mod rejected;
+mod replay_books;
 mod report;
 mod row;
 mod row_builder;

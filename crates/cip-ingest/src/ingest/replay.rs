@@ -1,6 +1,5 @@
 //! Replay: the rejects of a store are read again, by a mapping or a contract that was mended.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,11 +12,9 @@ use cip_store::{
 };
 
 use super::Ingest;
-use crate::books::enter_kept;
 use crate::compact::{MergedParts, merge};
 use crate::contract::Contract;
 use crate::contract::resolve::{Check, Extent, Rule};
-use crate::contract::tally::Tally;
 use crate::error::IngestError;
 use crate::mapping::{SourceMapping, SourceMappingBuilder};
 use crate::merged_places::MergedPlaces;
@@ -25,8 +22,8 @@ use crate::parse::{AttributeUse, Parser};
 use crate::plan::Plan;
 use crate::record_form::RecordForm;
 use crate::reject::{self, Reject};
-use crate::reject_places::RejectPlaces;
-use crate::rejected::{Before, Outcome, Rejected, RejectedFile};
+use crate::rejected::{Rejected, RejectedFile};
+use crate::replay_books::ReplayBooks;
 use crate::report::{IngestPhase, IngestProgress, ReplayReport};
 use crate::source::{Compression, Source};
 use crate::spill::{Scatter, SpillFolder};
@@ -160,7 +157,7 @@ impl Ingest {
         plan: &Plan,
         scatter: &Scatter,
         progress: &mut dyn FnMut(IngestProgress),
-    ) -> Result<(ReadRejects, DataFile), IngestError> {
+    ) -> Result<(ReplayBooks, DataFile), IngestError> {
         let mut sources: Vec<&SourceFile> =
             old.manifest().sources().filter(|source| source.account.rejected() > 0).collect();
         sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -173,7 +170,7 @@ impl Ingest {
         let total: u64 = sources.iter().map(|source| source.account.rejected()).sum();
         let contract = self.contract.as_ref().map(Contract::name).unwrap_or_default();
         let mut table = writer.side_table("rejects", &table::rejects())?;
-        let mut read = ReadRejects::new(&files);
+        let mut read = ReplayBooks::new(&files);
         for batch in old.rejects()?.into_iter().flatten() {
             let rejected = Rejected::new(batch?)?;
             let mut local = scatter.begin()?;
@@ -218,7 +215,7 @@ impl Ingest {
         parser: &Parser,
         plan: &Plan,
         scatter: Scatter,
-        read: &ReadRejects,
+        read: &ReplayBooks,
     ) -> Result<Option<EventStore>, IngestError> {
         if read.account.events == 0 {
             return Ok(None);
@@ -254,90 +251,6 @@ impl Ingest {
             quality: Vec::new(),
         })?;
         Ok(Some(store))
-    }
-}
-
-/// What reading the rejects again gave.
-struct ReadRejects {
-    /// The files that have rejects, in their order, and what became of the rejects of each.
-    names: Vec<String>,
-    accounts: Vec<Account>,
-    /// How the records of each are written.
-    records: Vec<serde_json::Value>,
-    account: Account,
-    cut: u64,
-    /// Rows that came out another way than before.
-    changed: u64,
-    first_reject: Option<String>,
-    tally: Tally,
-    /// Where all the rejects were.
-    places: RejectPlaces,
-    /// By file, which of its rejects still are.
-    remaining: HashMap<String, Vec<u32>>,
-}
-
-impl ReadRejects {
-    fn new(files: &[RejectedFile]) -> Self {
-        Self {
-            names: files.iter().map(|file| file.name.clone()).collect(),
-            accounts: vec![Account::default(); files.len()],
-            records: files.iter().map(|file| file.records.clone()).collect(),
-            account: Account::default(),
-            cut: 0,
-            changed: 0,
-            first_reject: None,
-            tally: Tally::default(),
-            places: RejectPlaces::of_commits(files.len()),
-            remaining: HashMap::new(),
-        }
-    }
-
-    /// Enters the next row of a file; returns the reject that it still is.
-    fn enter(
-        &mut self,
-        file: &RejectedFile,
-        byte_start: u64,
-        outcome: Outcome,
-        parser: &Parser,
-    ) -> Option<Reject> {
-        let of_file = self.accounts.get_mut(file.index)?;
-        let place = of_file.rows as u32;
-        self.places.push(file.index, byte_start);
-        self.tally.merge(&outcome.parsed.tally);
-        for account in [of_file, &mut self.account] {
-            enter_kept(&outcome.parsed, parser, account);
-            if let Some((reject, _)) = &outcome.still {
-                *account.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
-            }
-        }
-        let Some((reject, before)) = outcome.still else {
-            self.changed += 1;
-            return None;
-        };
-        self.changed += u64::from(before == Before::Other);
-        self.cut += u64::from(before == Before::Cut);
-        self.remaining.entry(file.name.clone()).or_default().push(place);
-        self.first_reject.get_or_insert_with(|| {
-            format!("{} line {}: {} ({})", file.name, reject.line, reject.detail, reject.reason.code())
-        });
-        Some(reject)
-    }
-
-    /// The source files of a store with their accounts as they are now.
-    fn sources(&self, old: &EventStore) -> Vec<SourceFile> {
-        let mut sources: Vec<SourceFile> = old.manifest().sources().cloned().collect();
-        for source in &mut sources {
-            let found = self.names.binary_search(&source.name).ok();
-            let Some((replayed, records)) =
-                found.and_then(|found| self.accounts.get(found).zip(self.records.get(found)))
-            else {
-                continue;
-            };
-            source.account.rejects.clear();
-            source.account.add(&Account { rows: 0, ..replayed.clone() });
-            source.records = (source.account.rejected() > 0).then(|| records.clone());
-        }
-        sources
     }
 }
 
