@@ -50,6 +50,7 @@ impl IngestBars {
             self.bar = None;
             let bar = match progress.phase {
                 IngestPhase::Parse => Bar::new("parsing", "bytes", progress.total),
+                IngestPhase::Replay => Bar::new("replaying", "rows", progress.total),
                 IngestPhase::Write => Bar::new("writing", "rows", progress.total),
             };
             self.bar = Some((progress.phase, bar));

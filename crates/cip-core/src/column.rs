@@ -28,6 +28,8 @@ pub const USER_SESSION: &str = "user_session";
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
 /// The name of the source file that the event comes from, Dictionary(Int32, Utf8); never null in a store.
 pub const SOURCE_FILE: &str = "source_file";
+/// How many rejected records of its source file stand before an event, UInt32; beside the events, not among their columns.
+pub const REJECTS_BEFORE: &str = "rejects_before";
 
 /// What the user watched on, Dictionary(Int32, Utf8) where features are made from it.
 pub const DEVICE_TYPE: &str = "device_type";

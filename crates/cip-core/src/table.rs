@@ -69,6 +69,11 @@ pub fn rejects() -> SchemaRef {
     ]))
 }
 
+/// `places`: where each event of a commit stands among the rejects of its source file. In the order of the events.
+pub fn places() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(column::REJECTS_BEFORE, DataType::UInt32, false)]))
+}
+
 /// `fact_sessions`: one row a session. Sorted by user_id, session_start.
 ///
 /// `revenue` is null where the source has no prices.

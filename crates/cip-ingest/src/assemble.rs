@@ -17,6 +17,7 @@ use crate::attributes::{AttributeValues, Attributes};
 use crate::error::IngestError;
 use crate::number::{Piece, RowGroupRows, text};
 use crate::parse::Parser;
+use crate::reject_places::RejectPlaces;
 use crate::row::{Row, RowLayout, Slot};
 use crate::tagging::Tagging;
 use crate::target::{ColumnKind, TargetColumn};
@@ -145,6 +146,17 @@ impl<'a> Assembler<'a> {
         }
         let names = Arc::clone(&self.files) as ArrayRef;
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new(codes.into(), None), names)?))
+    }
+
+    /// How many rejects of its file stand before each row.
+    pub(crate) fn places(&self, rows: &RowGroupRows, rejects: &RejectPlaces) -> Vec<u32> {
+        let mut places: Vec<u32> = Vec::with_capacity(rows.len());
+        for piece in &rows.pieces {
+            piece.sorted.each(self.layout, piece.rows.clone(), |row| {
+                places.push(rejects.before(row.file(), row.byte_start()));
+            });
+        }
+        places
     }
 
     /// The attributes of the rows' products.

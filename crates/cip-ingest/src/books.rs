@@ -7,7 +7,9 @@ use crate::contract::inspection::Inspection;
 use crate::contract::tally::Tally;
 use crate::error::IngestError;
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
+use crate::record_form::RecordForm;
 use crate::reject;
+use crate::reject_places::RejectPlaces;
 use crate::report::{IngestPhase, IngestProgress};
 use crate::source::{Chunk, Source};
 
@@ -27,6 +29,7 @@ pub(crate) struct Books<'a> {
     /// The contract's name, and what it counted.
     contract: String,
     tally: Tally,
+    places: RejectPlaces,
 }
 
 impl<'a> Books<'a> {
@@ -51,6 +54,7 @@ impl<'a> Books<'a> {
             files: Vec::new(),
             contract: contract.to_owned(),
             tally: Tally::default(),
+            places: RejectPlaces::new(sources.len()),
         }
     }
 
@@ -61,6 +65,7 @@ impl<'a> Books<'a> {
             files: self.files,
             rejects: self.rejects.finish()?,
             tally: self.tally,
+            places: self.places.kept(),
         })
     }
 
@@ -70,17 +75,7 @@ impl<'a> Books<'a> {
         if self.lines == 0 {
             self.lines = chunk.header.lines;
         }
-        self.file.rows += parsed.rows;
-        self.file.events += parsed.events;
-        let drops = self.parser.drop_rules().zip(&parsed.drops).chain([(BLANK_LINE, &parsed.blank_lines)]);
-        for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
-            *self.file.drops.entry(rule.to_owned()).or_default() += count;
-        }
-        let rules = self.parser.inspection.as_ref().map(Inspection::rules).unwrap_or_default();
-        for (rule, counts) in rules.iter().zip(&parsed.tally.counts).filter(|(_, counts)| counts.dropped > 0)
-        {
-            *self.file.drops.entry(rule.name.clone()).or_default() += counts.dropped;
-        }
+        enter_kept(&parsed, self.parser, &mut self.file);
         self.tally.merge(&parsed.tally);
         let mut rejects = self.account.rejected() + self.file.rejected();
         for reject in &parsed.rejects {
@@ -94,6 +89,7 @@ impl<'a> Books<'a> {
                 });
             }
             *self.file.rejects.entry(reject.reason.code().to_owned()).or_default() += 1;
+            self.places.push(chunk.file, reject.byte_start);
             self.first_reject.get_or_insert_with(|| {
                 let line = self.lines + reject.line;
                 format!("{} line {line}: {} ({})", source.name, reject.detail, reject.reason.code())
@@ -117,7 +113,11 @@ impl<'a> Books<'a> {
             self.account.add(&account);
             self.lines = 0;
             let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
-            self.files.push(SourceFile { name, bytes, xxh3, account, replaced_by: None });
+            let records = match account.rejected() {
+                0 => None,
+                _ => Some(serde_json::to_value(RecordForm::new(&chunk.header, source.compression))?),
+            };
+            self.files.push(SourceFile { name, bytes, xxh3, account, records, replaced_by: None });
         }
         Ok(IngestProgress {
             phase: IngestPhase::Parse,
@@ -129,10 +129,26 @@ impl<'a> Books<'a> {
     }
 }
 
+/// Adds to an account the rows of a chunk, its events and what was dropped.
+pub(crate) fn enter_kept(parsed: &ParsedChunk, parser: &Parser, account: &mut Account) {
+    account.rows += parsed.rows;
+    account.events += parsed.events;
+    let drops = parser.drop_rules().zip(&parsed.drops).chain([(BLANK_LINE, &parsed.blank_lines)]);
+    for (rule, &count) in drops.filter(|(_, count)| **count > 0) {
+        *account.drops.entry(rule.to_owned()).or_default() += count;
+    }
+    let rules = parser.inspection.as_ref().map(Inspection::rules).unwrap_or_default();
+    for (rule, counts) in rules.iter().zip(&parsed.tally.counts).filter(|(_, counts)| counts.dropped > 0) {
+        *account.drops.entry(rule.name.clone()).or_default() += counts.dropped;
+    }
+}
+
 /// The whole account, by file, and the rejects as they were written.
 pub(crate) struct ClosedBooks {
     pub(crate) account: Account,
     pub(crate) files: Vec<SourceFile>,
     pub(crate) rejects: DataFile,
     pub(crate) tally: Tally,
+    /// Where the rejects are; none where there are none, or too many.
+    pub(crate) places: Option<RejectPlaces>,
 }

@@ -15,14 +15,15 @@ use arrow_select::interleave::interleave;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventBatch, IdColumn, MemoryBudget, column, table};
 use cip_store::{
-    CommitParts, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore, SideTableWriter, SourceFile,
-    StoreWriter,
+    Account, CommitParts, DataFile, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore,
+    PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
 };
 use foldhash::fast::RandomState;
 
 use crate::error::IngestError;
-use crate::ingest::{append_groups, write_products};
+use crate::ingest::{CommitWriters, EncodedGroup, append_groups, write_products};
 use crate::mapping::{SourceMapping, SourceMappingBuilder};
+use crate::merged_places::MergedPlaces;
 use crate::number::{ROW_GROUP_BYTES, SharedWriter};
 use crate::plan::Plan;
 use crate::products::Products;
@@ -90,25 +91,43 @@ impl Compaction {
         if store.manifest().is_one_commit() {
             return Ok((store, report));
         }
-        let parts = merge(&writer, &store, &plan, progress)?;
+        let mut rejects = writer.side_table("rejects", &table::rejects())?;
+        for batch in store.rejects()?.into_iter().flatten() {
+            rejects.write(batch?)?;
+        }
+        let manifest = store.manifest();
+        let known = MergedParts {
+            sources: manifest.sources().cloned().collect(),
+            rejects: rejects.finish()?,
+            quality: manifest.commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
+            places: MergedPlaces::of(&store),
+        };
+        let parts = merge(&writer, &store, &plan, known, progress)?;
         Ok((writer.finish(parts)?, report))
     }
 }
 
-fn merge(
+/// What is known of merged commits before their events are.
+pub(crate) struct MergedParts {
+    pub(crate) sources: Vec<SourceFile>,
+    pub(crate) rejects: DataFile,
+    pub(crate) quality: Vec<serde_json::Value>,
+    pub(crate) places: MergedPlaces,
+}
+
+/// Merges the events of a store into one commit.
+pub(crate) fn merge(
     writer: &StoreWriter,
     store: &EventStore,
     plan: &Plan,
+    known: MergedParts,
     progress: &mut dyn FnMut(IngestProgress),
 ) -> Result<CommitParts, IngestError> {
-    let mut sources: Vec<SourceFile> = store.manifest().sources().cloned().collect();
+    let MergedParts { mut sources, rejects, quality, places } = known;
     sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let account = store.manifest().account();
+    let mut account = Account::default();
+    sources.iter().for_each(|source| account.add(&source.account));
 
-    let mut rejects = writer.side_table("rejects", &table::rejects())?;
-    for batch in store.rejects()?.into_iter().flatten() {
-        rejects.write(batch?)?;
-    }
     let schema = store.schema();
     let dictionary: SharedWriter = Arc::new(Mutex::new(None));
     if let Some(sessions) = store.session_dictionary()? {
@@ -116,19 +135,22 @@ fn merge(
             Some(writer.side_table("session_dictionary", &sessions.schema())?);
     }
     let names: Vec<&str> = schema.arrow().fields().iter().map(|field| field.name().as_str()).collect();
+    let scan = store.scan(&names);
+    let scan = if places == MergedPlaces::Unknown { scan } else { scan.with_places(store)? };
     let groups = MergedGroups {
-        partitions: store.scan(&names).partitions().into_iter(),
+        partitions: scan.partitions().into_iter(),
         batches: None,
         numbering: Numbering { next: 0, codes: HashMap::default(), writer: Arc::clone(&dictionary) },
         cutter: Cutter::new(row_bytes(store)?),
         ready: Vec::new().into_iter(),
     };
     let mut events = writer.events()?;
+    let mut places_writer = if places.are_kept() { Some(writer.places()?) } else { None };
     let encoder = events.encoder();
     let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
     std::thread::scope(|scope| {
         let encoded = ordered_map(scope, plan.threads, groups, |pieces: Result<_, IngestError>| {
-            let pieces: Vec<EventBatch> = pieces?;
+            let (pieces, places) = places.take_off(pieces?)?;
             let mut encoded = encoder.encode_pieces(&pieces)?;
             let mut products = encoded.take_products().map(Products::Int64);
             if products.is_none() {
@@ -139,9 +161,12 @@ fn merge(
                     }
                 }
             }
-            Ok::<_, IngestError>((encoded, products, pieces.iter().map(EventBatch::len).sum::<usize>()))
+            let rows = pieces.iter().map(EventBatch::len).sum();
+            Ok::<_, IngestError>(EncodedGroup { events: encoded, products, rows, places: Some(places) })
         });
-        append_groups(encoded, &mut events, &mut products, plan, &account, progress)
+        let commit =
+            CommitWriters { events: &mut events, places: places_writer.as_mut(), products: &mut products };
+        append_groups(encoded, commit, plan, &account, progress)
     })?;
     let sessions = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok(CommitParts {
@@ -149,8 +174,9 @@ fn merge(
         events: events.finish()?,
         session_dictionary: sessions.map(SideTableWriter::finish).transpose()?,
         product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
-        rejects: rejects.finish()?,
-        quality: store.manifest().commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
+        rejects,
+        places: places_writer.map(PlacesWriter::finish).transpose()?.flatten(),
+        quality,
     })
 }
 

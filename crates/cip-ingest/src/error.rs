@@ -218,6 +218,62 @@ pub enum IngestError {
         /// The name that the store knows.
         other: String,
     },
+    /// Rejects that the mapping cannot read, because their file has other columns.
+    #[error(
+        "the rejects of `{file}` have the columns {found}, mapping `{mapping}` reads {wanted}: read columns that are there, or ingest the file itself again (--changed replace, --rebuild)"
+    )]
+    ReplayColumns {
+        /// The source file.
+        file: String,
+        /// The mapping's name.
+        mapping: String,
+        /// The columns that it reads.
+        wanted: String,
+        /// The columns that there are.
+        found: String,
+    },
+    /// Rejects that are written in another way than the mapping says.
+    #[error(
+        "the rejects of `{file}` are written in {found}, which the mapping does not read: leave out its `format` and `delimiter`, or make the store anew from all files (--rebuild)"
+    )]
+    ReplayFormat {
+        /// The source file.
+        file: String,
+        /// How its records are written.
+        found: String,
+    },
+    /// Rejects whose rows would be compared with those that were kept.
+    #[error(
+        "contract `{contract}` expects rows to be unique (`{expectation}`), which a replay cannot tell: the rows that were kept before are not compared again; leave it out, or make the store anew from all files (--rebuild)"
+    )]
+    ReplayUnique {
+        /// The contract's name.
+        contract: String,
+        /// The expectation's name.
+        expectation: String,
+    },
+    /// Rejects of rows that were held against a contract, to be replayed without one.
+    #[error(
+        "the rows of {} were held against contract `{contract}`: give the contract to hold the rejects against (--contract)", store.display()
+    )]
+    ReplayContract {
+        /// The store.
+        store: PathBuf,
+        /// The contract's name.
+        contract: String,
+    },
+    /// Rejects of which nobody knows where they stood among the events.
+    #[error(
+        "commit {commit} of {} does not say where its events stand among its {rejects} rejects, so their order cannot be kept: make the store anew from all files (--rebuild)", store.display()
+    )]
+    ReplayPlaces {
+        /// The store.
+        store: PathBuf,
+        /// The commit.
+        commit: u32,
+        /// Its rejects.
+        rejects: u64,
+    },
     /// A store that was filled in another way.
     #[error(
         "{} was filled with another {what}: {place}; choose another --out, use the store's, or make the store anew from all files (--rebuild)", store.display()

@@ -35,6 +35,16 @@ pub(crate) enum RecordFormat {
 /// Delimiters that are tried where the mapping has none: the first by which the header has all columns.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+impl fmt::Display for RecordFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Csv { delimiter } => write!(f, "CSV with the delimiter {:?}", char::from(*delimiter)),
+            Self::Blanks => f.write_str("columns between blanks"),
+            Self::NdJson => f.write_str("JSON lines"),
+        }
+    }
+}
+
 impl RecordFormat {
     /// Returns what a file that starts with `start` may be written in, the likeliest first.
     pub(crate) fn candidates(format: Option<FileFormat>, delimiter: Option<u8>, start: &[u8]) -> Vec<Self> {

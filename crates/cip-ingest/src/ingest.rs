@@ -1,6 +1,7 @@
 //! The ingest: files in, a store out, and an account of every row.
 
 mod contracted;
+mod replay;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
 use cip_store::{
-    Account, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter, SideTableWriter,
-    StoreWriter, WrittenEvents,
+    Account, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter, PlacesWriter,
+    SideTableWriter, StoreWriter, WrittenEvents,
 };
 
 use crate::assemble::{Assembler, Keyed};
@@ -30,6 +31,7 @@ use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{AttributeUse, Parser};
 use crate::plan::Plan;
 use crate::products::Products;
+use crate::reject_places::RejectPlaces;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::row::Row;
 use crate::sort::SortedRows;
@@ -323,7 +325,9 @@ impl Ingest {
         parsed.account.check()?;
         let quality = self.quality(rules.map(|rules| &**rules), &parsed.account, &parsed.tally)?;
 
-        let written = self.write(&writer, &sources, parser, plan, scatter, &parsed.account, progress)?;
+        let places = parsed.places.as_ref();
+        let written =
+            self.write(&writer, &sources, parser, plan, scatter, places, &parsed.account, progress)?;
         let report = IngestReport {
             account: parsed.account,
             files: sources.len(),
@@ -339,6 +343,7 @@ impl Ingest {
             session_dictionary: written.session_dictionary,
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
+            places: written.places,
             quality: self.kept_quality(report.quality.as_ref())?.into_iter().collect(),
         })?;
         Ok(Some((store, report)))
@@ -449,12 +454,14 @@ impl Ingest {
         parser: &Parser,
         plan: &Plan,
         scatter: Scatter,
+        rejects: Option<&RejectPlaces>,
         account: &Account,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Written, IngestError> {
         let schema = self.mapping.schema()?;
         let tagging = self.experiment.as_ref().map(Tagging::new);
         let mut events = writer.events()?;
+        let mut places = rejects.map(|_| writer.places()).transpose()?;
         let encoder = events.encoder();
         let files = StringArray::from_iter_values(sources.iter().map(|source| &source.name));
         let assembler = Assembler::new(self.schema()?, parser, tagging, files);
@@ -489,7 +496,8 @@ impl Ingest {
             let sorted = ordered_map(scope, plan.sort_threads(), refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
-                let assembled = assembler.assemble(&group?)?;
+                let group = group?;
+                let assembled = assembler.assemble(&group)?;
                 let events = &assembled.events;
                 let mut encoded = match &assembled.attributes {
                     Some(Keyed { values, keys }) => encoder.encode_keyed(events, values, keys)?,
@@ -499,46 +507,65 @@ impl Ingest {
                     Some(products) => Some(Products::Int64(products)),
                     None => Products::of(events)?,
                 };
-                Ok::<_, IngestError>((encoded, products, events.len()))
+                let places = rejects.map(|rejects| assembler.places(&group, rejects));
+                Ok::<_, IngestError>(EncodedGroup { products, rows: events.len(), events: encoded, places })
             });
-            append_groups(encoded, &mut events, &mut products, plan, account, progress)
+            let commit =
+                CommitWriters { events: &mut events, places: places.as_mut(), products: &mut products };
+            append_groups(encoded, commit, plan, account, progress)
         })?;
         let session_dictionary = dictionary.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Written {
             events: events.finish()?,
             session_dictionary: session_dictionary.map(SideTableWriter::finish).transpose()?,
             product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
+            places: places.map(PlacesWriter::finish).transpose()?.flatten(),
         })
     }
 }
 
 struct Written {
     events: WrittenEvents,
+    places: Option<DataFile>,
     session_dictionary: Option<DataFile>,
     product_dictionary: Option<DataFile>,
 }
 
-/// An encoded row group, its distinct products and its rows.
-pub(crate) type EncodedGroup = (EncodedEvents, Option<Products>, usize);
+/// An encoded row group, its distinct products, and the places of its events where they are kept.
+pub(crate) struct EncodedGroup {
+    pub(crate) events: EncodedEvents,
+    pub(crate) products: Option<Products>,
+    pub(crate) rows: usize,
+    pub(crate) places: Option<Vec<u32>>,
+}
+
+/// Where the row groups of a commit go.
+pub(crate) struct CommitWriters<'a> {
+    pub(crate) events: &'a mut EventsWriter,
+    pub(crate) places: Option<&'a mut PlacesWriter>,
+    pub(crate) products: &'a mut Option<Products>,
+}
 
 /// Appends row groups to the events of a commit, and their products to those that there are.
 pub(crate) fn append_groups(
     groups: impl Iterator<Item = Result<EncodedGroup, IngestError>>,
-    events: &mut EventsWriter,
-    products: &mut Option<Products>,
+    CommitWriters { events, mut places, products }: CommitWriters<'_>,
     plan: &Plan,
     account: &Account,
     progress: &mut dyn FnMut(IngestProgress),
 ) -> Result<(), IngestError> {
     let mut done = 0;
     for group in groups {
-        let (group, group_products, group_rows) = group?;
-        events.append(group)?;
-        if let (Some(products), Some(of_group)) = (&mut *products, group_products) {
+        let group = group?;
+        events.append(group.events)?;
+        if let (Some(places), Some(of_group)) = (&mut places, group.places) {
+            places.append(of_group)?;
+        }
+        if let (Some(products), Some(of_group)) = (&mut *products, group.products) {
             products.add(of_group);
             plan.check_products(products.len())?;
         }
-        done += group_rows as u64;
+        done += group.rows as u64;
         progress(IngestProgress {
             phase: IngestPhase::Write,
             done,

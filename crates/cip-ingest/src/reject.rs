@@ -56,6 +56,35 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 21] = [
+        Self::FieldCount,
+        Self::UnclosedQuote,
+        Self::TextAfterQuote,
+        Self::InvalidJson,
+        Self::TooLong,
+        Self::MissingValue,
+        Self::InvalidUtf8,
+        Self::InvalidInteger,
+        Self::InvalidNumber,
+        Self::InvalidMoney,
+        Self::Scale,
+        Self::OutOfRange,
+        Self::InvalidTime,
+        Self::InvalidUuid,
+        Self::NotNull,
+        Self::AcceptedValues,
+        Self::Range,
+        Self::Length,
+        Self::Regex,
+        Self::Unique,
+        Self::Referential,
+    ];
+
+    /// Returns the reason of a code; none where the code is unknown.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// Its code in the table of rejects.
     pub fn code(self) -> &'static str {
         match self {

@@ -24,8 +24,23 @@ pub struct IngestProgress {
 pub enum IngestPhase {
     /// Reading and parsing the sources.
     Parse,
+    /// Reading rejects again: `done` and `total` are rows.
+    Replay,
     /// Sorting and writing the store.
     Write,
+}
+
+/// What became of the rejects of a store.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplayReport {
+    /// The rejected rows: how many there were, how many of them are events now, are rejected still, or were dropped.
+    pub account: Account,
+    /// Of those that are rejected still: rows of which the store has only a part, so that they were not read again.
+    pub cut: u64,
+    /// The commit that was written; none where nothing came out another way than before.
+    pub commit: Option<u32>,
+    /// How well the rows held the contract; none without one, or where nothing was written.
+    pub quality: Option<QualityReport>,
 }
 
 /// Where every row went.

@@ -301,6 +301,12 @@ impl<'a> Row<'a> {
         (u64::from_le_bytes(self.array(0)) >> OFFSET_BITS) as u32
     }
 
+    /// The byte of the source file where its record starts.
+    #[inline]
+    pub(crate) fn byte_start(&self) -> u64 {
+        u64::from_le_bytes(self.array(0)) & ((1 << OFFSET_BITS) - 1)
+    }
+
     /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but
     /// for the position.
     #[inline]

@@ -88,22 +88,53 @@ pub(crate) fn check_same(
     experiment: Option<&Value>,
     columns: &[ColumnSpec],
 ) -> Result<(), IngestError> {
+    if let Some(place) = difference(&store.manifest().mapping, mapping) {
+        return differ(store, "mapping", &place);
+    }
+    check_columns(store, experiment, &store.manifest().columns, columns)
+}
+
+fn differ(store: &EventStore, what: &'static str, place: &str) -> Result<(), IngestError> {
+    let place = place.trim_start_matches([':', ' ']).to_owned();
+    Err(IngestError::OtherStore { store: store.path().to_owned(), what, place })
+}
+
+/// Checks that a store has these columns and this experiment, whatever the mapping; more of them may be null than of the store's.
+///
+/// # Errors
+/// [`IngestError::OtherStore`] with the first difference.
+pub(crate) fn check_replayed(
+    store: &EventStore,
+    experiment: Option<&Value>,
+    columns: &[ColumnSpec],
+) -> Result<(), IngestError> {
+    let known = &store.manifest().columns;
+    let widened = |(place, known): (usize, &ColumnSpec)| {
+        columns.get(place).map_or_else(|| known.clone(), |asked| known.nullable_as(asked))
+    };
+    let widened: Vec<ColumnSpec> = known.iter().enumerate().map(widened).collect();
+    check_columns(store, experiment, &widened, columns)
+}
+
+/// Checks that columns and experiment are those of a store.
+///
+/// # Errors
+/// [`IngestError::OtherStore`] with the first difference.
+fn check_columns(
+    store: &EventStore,
+    experiment: Option<&Value>,
+    known_columns: &[ColumnSpec],
+    columns: &[ColumnSpec],
+) -> Result<(), IngestError> {
     let manifest = store.manifest();
     let none = Value::Null;
-    let differ = |what, place: String| -> Result<(), IngestError> {
-        let place = place.trim_start_matches([':', ' ']).to_owned();
-        Err(IngestError::OtherStore { store: store.path().to_owned(), what, place })
-    };
-    if let Some(place) = difference(&manifest.mapping, mapping) {
-        return differ("mapping", place);
-    }
     let known = manifest.experiment.as_ref().unwrap_or(&none);
     if let Some(place) = difference(known, experiment.unwrap_or(&none)) {
-        return differ("experiment", place);
+        return differ(store, "experiment", &place);
     }
-    let [known, asked] = [&manifest.columns[..], columns].map(serde_json::to_value);
+    let [known, asked] = [known_columns, columns].map(serde_json::to_value);
     match difference(&known?, &asked?) {
-        Some(place) => differ("set of columns", place),
+        Some(place) => differ(store, "set of columns", &place),
         None => Ok(()),
     }
 }

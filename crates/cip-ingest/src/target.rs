@@ -8,6 +8,9 @@ use indexmap::IndexMap;
 use crate::error::MappingError;
 use crate::rule::{ColumnRule, Condition, MappedType, TimeFormat};
 
+/// Names that the store fills itself.
+const RESERVED: [&str; 3] = [column::EXPERIMENT_GROUP, column::SOURCE_FILE, column::REJECTS_BEFORE];
+
 /// A column of the store and how to fill it, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TargetColumn {
@@ -60,7 +63,7 @@ impl TargetColumn {
 /// [`MappingError::Rule`] where the rule contradicts itself.
 pub(crate) fn target(name: &str, rule: &ColumnRule) -> Result<TargetColumn, MappingError> {
     let refuse = |reason| MappingError::Rule { column: name.to_owned(), reason };
-    if name.is_empty() || [column::EXPERIMENT_GROUP, column::SOURCE_FILE].contains(&name) {
+    if name.is_empty() || RESERVED.contains(&name) {
         return Err(refuse("the name is not free to be mapped"));
     }
     let is_session = name == column::SOURCE_SESSION;

@@ -9,8 +9,11 @@ use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, EventSchema, IdRef};
 
 use crate::error::StoreError;
-use crate::manifest::{Account, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
+use crate::manifest::{
+    Account, ColumnSpec, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile,
+};
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
+use crate::places::PlacesWriter;
 use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;
 use crate::table::RowGroups;
@@ -33,7 +36,11 @@ pub struct StoreWriter {
     folder: PathBuf,
     prefix: String,
     place: Place,
+    /// The number of the commit.
+    id: u32,
     replaced: Vec<String>,
+    /// The commits in whose place it is put.
+    superseded: Vec<u32>,
 }
 
 /// Where a commit goes.
@@ -41,7 +48,7 @@ pub struct StoreWriter {
 enum Place {
     /// Into a store of its own, which replaces what was there.
     NewStore,
-    /// Behind the commits that there are.
+    /// Behind the commits that there are, or those that are left of them.
     Behind,
 }
 
@@ -84,6 +91,31 @@ impl StoreWriter {
         Ok((Self::begin(staged, manifest, Place::NewStore)?, store))
     }
 
+    /// Starts a commit that will take the place of those that `choose` names of the store at `target`, and returns the store as
+    /// it is. Where it names all, the commit makes a store of its own, which replaces the whole folder.
+    ///
+    /// # Errors
+    /// As [`EventStore::open`], and [`StoreError::Busy`].
+    pub fn supersede(
+        target: &Path,
+        choose: impl FnOnce(&EventStore) -> Vec<u32>,
+    ) -> Result<(Self, EventStore), StoreError> {
+        let (staged, store) = Self::locked(target)?;
+        remove_strangers(staged.target(), store.manifest())?;
+        let superseded = choose(&store);
+        let commits = &store.manifest().commits;
+        let left: Vec<Commit> =
+            commits.iter().filter(|commit| !superseded.contains(&commit.id)).cloned().collect();
+        let (place, last) = match commits.last() {
+            Some(last) if !left.is_empty() => (Place::Behind, last.id),
+            _ => (Place::NewStore, 0),
+        };
+        let manifest = store.manifest().with_commits(left);
+        let mut writer = Self::begin_as(staged, manifest, place, last + 1)?;
+        writer.superseded = superseded;
+        Ok((writer, store))
+    }
+
     /// Keeps others from writing the store at `target`, then opens it.
     fn locked(target: &Path) -> Result<(StagedFolder, EventStore), StoreError> {
         // A store that cannot be read is told before a folder is made beside it.
@@ -95,10 +127,15 @@ impl StoreWriter {
 
     fn begin(staged: StagedFolder, manifest: Manifest, place: Place) -> Result<Self, StoreError> {
         let id = manifest.commits.last().map_or(0, |commit| commit.id) + 1;
-        let prefix = format!("commits/{id:06}");
+        Self::begin_as(staged, manifest, place, id)
+    }
+
+    fn begin_as(staged: StagedFolder, manifest: Manifest, place: Place, id: u32) -> Result<Self, StoreError> {
+        let prefix = commit_folder(id);
         let folder = staged.path().join(&prefix);
         fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
-        Ok(Self { staged, manifest, folder, prefix, place, replaced: Vec::new() })
+        let (replaced, superseded) = (Vec::new(), Vec::new());
+        Ok(Self { staged, manifest, folder, prefix, place, id, replaced, superseded })
     }
 
     /// Takes the rows of these source files, which earlier commits have, out of the store.
@@ -115,9 +152,18 @@ impl StoreWriter {
         self
     }
 
+    /// Keeps in the manifest another mapping, by which rows are read from now on, and its columns: those of the store, of which
+    /// more may be null.
+    #[must_use]
+    pub fn with_mapping(mut self, mapping: serde_json::Value, columns: Vec<ColumnSpec>) -> Self {
+        self.manifest.mapping = mapping;
+        self.manifest.columns = columns;
+        self
+    }
+
     /// The number that the commit will have: 1 in a store of its own.
     pub fn commit_id(&self) -> u32 {
-        self.manifest.commits.last().map_or(0, |commit| commit.id) + 1
+        self.id
     }
 
     /// A folder on the same disk for temporary files; remove them before [`StoreWriter::finish`].
@@ -152,6 +198,40 @@ impl StoreWriter {
         Ok(SideTableWriter { rows, name: format!("{}/{file}", self.prefix) })
     }
 
+    /// Starts the places of the commit's events among the rejects of their files.
+    ///
+    /// # Errors
+    /// [`StoreError::Parquet`].
+    pub fn places(&self) -> Result<PlacesWriter, StoreError> {
+        let file = format!("{}.parquet", crate::places::TABLE);
+        PlacesWriter::new(self.folder.join(&file), format!("{}/{file}", self.prefix))
+    }
+
+    /// Leaves the commits of `store`, which was returned with this writer, as they are and puts a manifest with this writer's
+    /// mapping and columns in place.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old manifest is then still there.
+    pub fn finish_without_commit(self, store: &EventStore) -> Result<EventStore, StoreError> {
+        let manifest = self.manifest.with_commits(store.manifest().commits.clone());
+        self.write_manifest(&manifest)?;
+        let target = self.staged.target().to_owned();
+        self.staged.replace_document(FILE_NAME)?;
+        EventStore::open(&target)
+    }
+
+    /// What the store will hold, but for the commit.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn write_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let path = self.staged.path().join(FILE_NAME);
+        let json =
+            manifest.to_json().map_err(|error| StoreError::Manifest { path, reason: error.to_string() })?;
+        self.staged.write(FILE_NAME, &json)
+    }
+
     /// Checks the law of rows, writes the manifest and puts the store in place.
     ///
     /// # Errors
@@ -175,7 +255,7 @@ impl StoreWriter {
             });
         }
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
-        let id = self.manifest.commits.last().map_or(0, |commit| commit.id) + 1;
+        let id = self.id;
         self.mark_replaced(id)?;
         self.manifest.commits.push(Commit {
             id,
@@ -189,21 +269,23 @@ impl StoreWriter {
             session_dictionary: parts.session_dictionary,
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
+            places: parts.places,
             quality: parts.quality,
         });
-        let path = self.staged.path().join(FILE_NAME);
-        let json = self
-            .manifest
-            .to_json()
-            .map_err(|error| StoreError::Manifest { path: path.clone(), reason: error.to_string() })?;
-        self.staged.write(FILE_NAME, &json)?;
+        self.write_manifest(&self.manifest)?;
         for made in [&self.folder, &self.staged.path().join("commits")] {
             sync(made)?;
         }
         let target = self.staged.target().to_owned();
         match self.place {
             Place::NewStore => self.staged.publish()?,
-            Place::Behind => self.staged.add(&self.prefix, FILE_NAME)?,
+            Place::Behind => {
+                self.staged.add(&self.prefix, FILE_NAME)?;
+                for id in &self.superseded {
+                    // Nobody knows of them any more: what cannot be removed is cleared by the next run.
+                    let _ = remove_folder(&target.join(commit_folder(*id)));
+                }
+            }
         }
         EventStore::open(&target)
     }
@@ -212,6 +294,11 @@ impl StoreWriter {
     fn mark_replaced(&mut self, id: u32) -> Result<(), StoreError> {
         let Manifest { commits, .. } = &mut self.manifest;
         let mut changed = Vec::new();
+        for source in commits.iter_mut().flat_map(|commit| &mut commit.sources) {
+            if source.replaced_by.is_some_and(|by| self.superseded.contains(&by)) {
+                source.replaced_by = Some(id);
+            }
+        }
         for (index, commit) in commits.iter_mut().enumerate() {
             for source in &mut commit.sources {
                 if source.replaced_by.is_none() && self.replaced.contains(&source.name) {
@@ -237,6 +324,11 @@ impl StoreWriter {
         }
         Ok(())
     }
+}
+
+/// The folder of a commit, inside its store.
+fn commit_folder(id: u32) -> String {
+    format!("commits/{id:06}")
 }
 
 /// Removes folders of commits that the manifest does not know: a run that was killed left them.
@@ -265,6 +357,8 @@ pub struct CommitParts {
     pub product_dictionary: Option<DataFile>,
     /// From [`SideTableWriter::finish`].
     pub rejects: DataFile,
+    /// From [`PlacesWriter::finish`]; none where there are no rejects, or more than are kept track of.
+    pub places: Option<DataFile>,
     /// The data contracts that rows were held against, each with what was found. They are kept as they are given.
     pub quality: Vec<serde_json::Value>,
 }

@@ -12,6 +12,7 @@
 //!     session_dictionary.parquet        source_session ─▶ user_session (16 bytes), user_id
 //!     product_dictionary.parquet        product_code ─▶ product_id
 //!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
+//!     places.parquet                    where the events stand among the rejects of their files
 //! ```
 //!
 //! Nothing appears before it is whole: [`StagedFolder`] and [`StagedFile`] write beside their target and rename.
@@ -34,6 +35,7 @@ mod error;
 mod manifest;
 mod merge;
 mod parquet_file;
+mod places;
 mod scan;
 mod session_map;
 mod side_tables;
@@ -54,6 +56,7 @@ pub use commit::{
 pub use document::write_document;
 pub use error::{CsvProblem, StoreError};
 pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
+pub use places::{PlacesWriter, take_places};
 pub use scan::{EventBatches, EventPartition, EventScan};
 pub use staged::{StagedFile, StagedFolder};
 pub use statistics::{ColumnBytes, StoreStatistics};

@@ -57,6 +57,9 @@ pub struct Commit {
     pub product_dictionary: Option<DataFile>,
     /// `rejects`.
     pub rejects: DataFile,
+    /// `places`, where there are rejects and events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<DataFile>,
     /// The data contracts that the rows were held against, and what was found: one for each ingest with a contract whose rows the
     /// commit has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +115,9 @@ pub struct SourceFile {
     pub xxh3: String,
     /// Where its rows went.
     pub account: Account,
+    /// How its records are written, as it was found: by that its rejects are read again. None where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<serde_json::Value>,
     /// The commit that holds another file of this name in its place: the rows of this one are not read any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<u32>,
@@ -261,6 +267,7 @@ impl Manifest {
                 .chain(&commit.session_dictionary)
                 .chain(&commit.product_dictionary)
                 .chain([&commit.rejects])
+                .chain(&commit.places)
         })
     }
 
@@ -295,6 +302,21 @@ impl Manifest {
     }
 }
 
+impl Commit {
+    /// The same commit with its files below a folder.
+    pub(crate) fn below(mut self, folder: &str) -> Self {
+        let events = self.events.iter_mut().map(|events| &mut events.file);
+        let side_tables = (self.session_dictionary.iter_mut())
+            .chain(&mut self.product_dictionary)
+            .chain([&mut self.rejects])
+            .chain(&mut self.places);
+        for file in events.chain(side_tables) {
+            file.path = format!("{folder}/{}", file.path);
+        }
+        self
+    }
+}
+
 impl ColumnSpec {
     /// Returns the columns of a schema as a manifest writes them.
     ///
@@ -302,6 +324,12 @@ impl ColumnSpec {
     /// Where the store has no name for a column's type.
     pub fn of(schema: &EventSchema) -> Result<Vec<Self>, StoreError> {
         schema.arrow().fields().iter().map(|field| Self::try_new(field)).collect()
+    }
+
+    /// Returns the column as it is where it may also be null whenever `other` may.
+    #[must_use]
+    pub fn nullable_as(&self, other: &Self) -> Self {
+        Self { nullable: self.nullable || other.nullable, ..self.clone() }
     }
 
     fn try_new(field: &Field) -> Result<Self, StoreError> {

@@ -1,7 +1,8 @@
 //! The events of several commits as if they were one: merged by user, time, source file and position.
 //!
 //! Every commit is sorted already, and a source file lies in one commit only, so rows of one user, time and file need no
-//! further comparison: they come from one commit, in its order.
+//! further comparison: they come from one commit, in its order. While rejects are replayed, the events of a file lie in two commits, and are merged
+//! by their places among its rejects ([`crate::places`]).
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -43,9 +44,11 @@ pub(crate) struct CommitInLine {
 impl CommitsInLine {
     /// Returns none for a store whose only commit can be read as it is.
     pub(crate) fn new(manifest: &Manifest) -> Option<Self> {
-        if manifest.is_one_commit() {
-            return None;
-        }
+        (!manifest.is_one_commit()).then(|| Self::of(manifest))
+    }
+
+    /// Returns what the commits must know of each other to be merged, however many there are.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
         let mut names: Vec<String> = manifest.sources().map(|source| source.name.clone()).collect();
         names.sort_unstable();
         names.dedup();
@@ -60,7 +63,7 @@ impl CommitsInLine {
             session_offset += commit.session_codes;
             in_line
         });
-        Some(Self { commits: commits.collect(), names })
+        Self { commits: commits.collect(), names }
     }
 }
 
@@ -85,6 +88,8 @@ struct Loaded {
     times: ScalarBuffer<i64>,
     /// The rank of each row's source file.
     files: ScalarBuffer<i32>,
+    /// Where each row stands among the rejects of its file, where that is read.
+    places: Option<ScalarBuffer<u32>>,
     rows: usize,
 }
 
@@ -213,6 +218,11 @@ impl Merge {
         users
             .then_with(|| first.times[a_row].cmp(&second.times[b_row]))
             .then_with(|| first.files[a_row].cmp(&second.files[b_row]))
+            .then_with(|| match (&first.places, &second.places) {
+                (Some(first), Some(second)) => first[a_row].cmp(&second[b_row]),
+                _ => Ordering::Equal,
+            })
+            // Of the events of one file, a rejected record that became one stands behind those of the same place.
             .then_with(|| a.cmp(&b))
     }
 
@@ -282,6 +292,10 @@ impl Merge {
             users: users.map(|users| IdColumn::try_new(column::USER_ID, users)).transpose()?,
             times: times.as_primitive::<TimestampMicrosecondType>().values().clone(),
             files: files.values().clone(),
+            places: batch
+                .column_by_name(column::REJECTS_BEFORE)
+                .and_then(|places| places.as_primitive_opt::<UInt32Type>())
+                .map(|places| places.values().clone()),
             rows: batch.num_rows(),
             columns,
         })

@@ -16,6 +16,7 @@ use crate::commit::EVENT_ROW_GROUP_ROWS;
 use crate::error::StoreError;
 use crate::manifest::{DataFile, RowGroupSpan};
 use crate::merge::{CommitsInLine, Merge, orders_rows, projected};
+use crate::places::{CommitPlaces, PlaceBatches, with_places};
 use crate::session_map::{SessionMap, WantedSessions, widen};
 use crate::store::{EventStore, same_columns};
 use crate::stored_file::{StoredFile, StoredFiles};
@@ -54,12 +55,16 @@ pub struct EventScan {
     user: Option<Id>,
     /// What merges the commits; none where there is one, which is read as it is.
     line: Option<Arc<CommitsInLine>>,
+    /// Where the places of the events are read as well.
+    places: Option<Arc<CommitPlaces>>,
 }
 
 #[derive(Debug)]
 struct ScanFile {
     /// Which of the commits has it.
     commit: usize,
+    /// How many row groups the files of the commit before it have.
+    groups_before: usize,
     data: DataFile,
     row_groups: Vec<RowGroupSpan>,
     /// The footer, read once however many partitions the file has.
@@ -88,11 +93,17 @@ impl ScanFile {
 impl EventScan {
     pub(crate) fn new(store: &EventStore, columns: &[&str]) -> Self {
         let files = store.manifest().commits.iter().enumerate().flat_map(|(commit, parts)| {
-            parts.events.iter().map(move |events| ScanFile {
-                commit,
-                data: events.file.clone(),
-                row_groups: events.row_groups.clone(),
-                metadata: OnceLock::new(),
+            let mut groups = 0;
+            parts.events.iter().map(move |events| {
+                let groups_before = groups;
+                groups += events.row_groups.len();
+                ScanFile {
+                    commit,
+                    groups_before,
+                    data: events.file.clone(),
+                    row_groups: events.row_groups.clone(),
+                    metadata: OnceLock::new(),
+                }
             })
         });
         Self {
@@ -104,7 +115,20 @@ impl EventScan {
             time: TimeRange::ALL,
             user: None,
             line: store.commits_in_line().cloned(),
+            places: None,
         }
+    }
+
+    /// Adds the column `rejects_before` behind the others: how many of the rejected records of its source file stand before each
+    /// event. Commits are then merged by it, too, so that the events of one file may lie in several. A commit without places is
+    /// read as if its files had no rejects.
+    ///
+    /// # Errors
+    /// [`StoreError::Core`] where the store has no such column to add.
+    pub fn with_places(mut self, store: &EventStore) -> Result<Self, StoreError> {
+        self.schema = EventSchema::try_new(Arc::new(with_places(self.schema.arrow())))?;
+        self.places = Some(Arc::new(CommitPlaces::new(&store.manifest().commits)));
+        Ok(self)
     }
 
     /// Keeps only events inside `range`.
@@ -320,7 +344,10 @@ impl EventPartition {
         }
         let wanted = self.scan.reads(column::SOURCE_SESSION) && self.scan.stored.has(column::SOURCE_SESSION);
         let sessions = if wanted { Some(self.sessions(line)?) } else { None };
-        let schema = projected(self.scan.stored.arrow(), |name| self.scan.reads(name));
+        let mut schema = projected(self.scan.stored.arrow(), |name| self.scan.reads(name));
+        if self.scan.places.is_some() {
+            schema = Arc::new(with_places(&schema));
+        }
         let merge = Merge::new(schema, Arc::clone(line), self.users.clone(), sessions, commits, BATCH_ROWS);
         Ok(EventBatches { scan: self.scan.clone(), rows: Rows::Merged(Box::new(merge)) })
     }
@@ -361,9 +388,17 @@ impl EventScan {
     fn read(&self, row_groups: &[(usize, usize)], batch_rows: usize) -> Result<CommitBatches, StoreError> {
         let mut readers = Vec::new();
         for part in row_groups.chunk_by(|a, b| a.0 == b.0) {
-            let groups = part.iter().map(|&(_, group)| group).collect();
-            let path = PathBuf::from(&self.files[part[0].0].data.path);
-            readers.push((path, self.open(part[0].0, groups, batch_rows)?));
+            let file = &self.files[part[0].0];
+            let groups: Vec<usize> = part.iter().map(|&(_, group)| group).collect();
+            let places = match &self.places {
+                Some(places) => {
+                    let groups = groups.iter().map(|group| file.groups_before + group).collect();
+                    Some(places.open(file.commit, groups, batch_rows, &self.open_files)?)
+                }
+                None => None,
+            };
+            let events = self.open(part[0].0, groups, batch_rows)?;
+            readers.push(FileBatches { path: PathBuf::from(&file.data.path), events, places });
         }
         readers.reverse();
         Ok(CommitBatches { readers })
@@ -373,21 +408,30 @@ impl EventScan {
 /// The batches of row groups of one commit.
 #[derive(Debug)]
 pub(crate) struct CommitBatches {
-    /// The readers that are left, each with its file, the next one last.
-    readers: Vec<(PathBuf, ParquetRecordBatchReader)>,
+    /// The readers that are left, the next one last.
+    readers: Vec<FileBatches>,
+}
+
+/// The batches of row groups of one file.
+#[derive(Debug)]
+struct FileBatches {
+    path: PathBuf,
+    events: ParquetRecordBatchReader,
+    places: Option<PlaceBatches>,
 }
 
 impl CommitBatches {
     /// Returns the next batch as it was stored.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
         loop {
-            let Some((path, reader)) = self.readers.last_mut() else { return Ok(None) };
-            match reader.next() {
-                None => {
+            let Some(FileBatches { path, events, places }) = self.readers.last_mut() else { return Ok(None) };
+            match (events.next(), places) {
+                (None, _) => {
                     self.readers.pop();
                 }
-                Some(Ok(batch)) => return Ok(Some(batch)),
-                Some(Err(error)) => {
+                (Some(Ok(batch)), Some(places)) => return places.beside(&batch).map(Some),
+                (Some(Ok(batch)), None) => return Ok(Some(batch)),
+                (Some(Err(error)), _) => {
                     let path = std::mem::take(path);
                     self.readers.clear();
                     return Err(StoreError::Parquet { path, source: error.into() });
@@ -403,7 +447,7 @@ impl CommitBatches {
 
     /// The file that is being read, by its path inside the store.
     pub(crate) fn path(&self) -> PathBuf {
-        self.readers.last().map(|(path, _)| path.clone()).unwrap_or_default()
+        self.readers.last().map(|file| file.path.clone()).unwrap_or_default()
     }
 }
 

@@ -170,6 +170,23 @@ impl StagedFolder {
     }
 }
 
+impl StagedFolder {
+    /// Puts `document` in place of the target's, and nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the target's document is then still the old one.
+    pub(crate) fn replace_document(mut self, document: &str) -> Result<(), StoreError> {
+        crash::point(Moment::Staged)?;
+        let replaced = self.target.join(document);
+        fs::rename(self.staging.join(document), &replaced).map_err(StoreError::io("replace", &replaced))?;
+        crash::point(Moment::DocumentReplaced)?;
+        sync(&self.target)?;
+        self.published = true;
+        let _ = remove_folder(&self.staging);
+        Ok(())
+    }
+}
+
 impl Drop for StagedFolder {
     fn drop(&mut self) {
         if !self.published && !crash::happened() {

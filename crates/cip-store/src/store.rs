@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use cip_core::{EventSchema, column, table};
 
+use crate::commit::StoreWriter;
 use crate::error::StoreError;
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
 use crate::merge::CommitsInLine;
@@ -15,6 +16,9 @@ use crate::scan::EventScan;
 use crate::side_tables::{self, RejectRows, SessionRows};
 use crate::stored_file::StoredFiles;
 use crate::table::{TableReader, read_from};
+
+/// Where the files of another store are, in a joined one.
+const JOINED: &str = "joined";
 
 /// An event store that is open for reading. Its files are held open, so what is read does not change even where the
 /// store is replaced meanwhile.
@@ -68,6 +72,35 @@ impl EventStore {
         let open_files = StoredFiles::open(path, manifest.files())?;
         let line = CommitsInLine::new(&manifest).map(Arc::new);
         Ok(Self { path: path.to_owned(), manifest, schema, open_files, line })
+    }
+
+    /// Returns those commits of this store that `ids` names, and behind them those of `other`, as one store to be read, with the
+    /// columns and the mapping of the store that `writer` makes. The events of a source file may lie in commits of both: read them with
+    /// [`EventScan::with_places`].
+    ///
+    /// # Errors
+    /// Where the stores have other columns.
+    pub fn joined(
+        &self,
+        ids: &[u32],
+        other: Option<&Self>,
+        writer: &StoreWriter,
+    ) -> Result<Self, StoreError> {
+        let commits = self.manifest.commits.iter().filter(|commit| ids.contains(&commit.id)).cloned();
+        let mut manifest = writer.manifest().with_commits(commits.collect());
+        let schema = manifest.schema()?;
+        let mut open_files = self.open_files.clone();
+        for store in [Some(self), other].into_iter().flatten() {
+            if !same_columns(store.schema.arrow(), schema.arrow()) {
+                return Err(StoreError::not_as_recorded(&store.path));
+            }
+        }
+        if let Some(other) = other {
+            manifest.commits.extend(other.manifest.commits.iter().map(|commit| commit.clone().below(JOINED)));
+            open_files = open_files.with_those_of(&other.open_files, Path::new(JOINED));
+        }
+        let line = Some(Arc::new(CommitsInLine::of(&manifest)));
+        Ok(Self { path: self.path.clone(), manifest, schema, open_files, line })
     }
 
     /// Its folder.

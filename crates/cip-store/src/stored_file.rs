@@ -171,6 +171,13 @@ impl StoredFiles {
         Ok(Self { files: Arc::new(files) })
     }
 
+    /// Returns these files and those of another store, whose paths are put below `folder`.
+    pub(crate) fn with_those_of(&self, other: &Self, folder: &Path) -> Self {
+        let others = other.files.iter().map(|(path, file)| (folder.join(path), file.clone()));
+        let own = self.files.iter().map(|(path, file)| (path.clone(), file.clone()));
+        Self { files: Arc::new(own.chain(others).collect()) }
+    }
+
     /// The open file of an entry of the manifest.
     pub(crate) fn get(&self, data: &DataFile) -> Result<&StoredFile, StoreError> {
         let path = Path::new(&data.path);

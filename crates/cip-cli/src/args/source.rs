@@ -50,6 +50,7 @@ pub(crate) struct SourceArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("sources", |sources| sources.required(false).required_unless_present("replay")))]
 pub(crate) struct IngestArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -62,6 +63,9 @@ pub(crate) struct IngestArgs {
     /// Make the store anew from these files, instead of adding those that it has not taken
     #[arg(long, conflicts_with_all = ["changed", "dry_run"])]
     pub(crate) rebuild: bool,
+    /// Read the store's own rejects again, by a mapping or a contract that was mended, and no files
+    #[arg(long, requires = "out", conflicts_with_all = ["sources", "changed", "rebuild", "dry_run"])]
+    pub(crate) replay: bool,
     /// Write nothing: show what the first rows become
     #[arg(long, conflicts_with = "out")]
     pub(crate) dry_run: bool,

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cip::ingest::{ChangedFiles, Contract, ContractError, Ingest, IngestReport, SourceMapping};
+use cip::ingest::{
+    ChangedFiles, Contract, ContractError, Ingest, IngestReport, QualityReport, SourceMapping,
+};
 use cip::store::{Account, EventStore};
 use serde_json::json;
 
@@ -17,6 +19,9 @@ use crate::quality;
 
 pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError> {
     let Some(out) = &args.out else { return dry_run(&args.source, common) };
+    if args.replay {
+        return replay(&args.source, out, common);
+    }
     spare_the_sources(&args.source, out)?;
     let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
     let (store, report) = ingest(&args.source, out, way, common)?;
@@ -62,6 +67,49 @@ pub(crate) enum Way {
     Anew,
     /// Into one more commit of the store that is there, if there is one.
     Behind(ChangedFiles),
+}
+
+/// Reads the rejects of a store again.
+fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliError> {
+    let mut bars = IngestBars::default();
+    let (store, report) = configured(args, common)?.replay(out, &mut |progress| bars.update(progress))?;
+    drop(bars);
+    warn(report.quality.as_ref());
+    let replayed = &report.account;
+    let mut text = match (report.commit, replayed.rows) {
+        (_, 0) => format!("{} has no rejected rows\n", out.display()),
+        (None, rows) => format!("{} rejected rows of {} stay as they are\n", grouped(rows), out.display()),
+        (Some(commit), _) => {
+            let what = if commit > 1 { format!(" as commit {commit}") } else { String::new() };
+            let all = store.manifest().account();
+            format!("replayed{what}: {}\n{}: {}\n", account_text(replayed), out.display(), account_text(&all))
+        }
+    };
+    if report.cut > 0 {
+        let cut = grouped(report.cut);
+        text.push_str(&format!(
+            "{cut} of them are longer than what the store keeps of a row, and stay rejects\n"
+        ));
+    }
+    if let Some(report) = &report.quality {
+        text.push_str(&format!("\n{}", quality::text(report)));
+    }
+    Ok(Answer {
+        text,
+        json: json!({
+            "replayed": account_json(replayed), "cut": report.cut, "account": account_json(&store.manifest().account()),
+            "quality": report.quality, "commit": report.commit, "commits": store.manifest().commits.len(),
+        }),
+    })
+}
+
+/// Says on standard error which expectations do not hold.
+fn warn(quality: Option<&QualityReport>) {
+    for found in quality.iter().flat_map(|report| &report.expectations) {
+        if let Some(warning) = quality::warning(found) {
+            note(&warning);
+        }
+    }
 }
 
 /// Shows what the first rows of the sources become.
@@ -136,11 +184,7 @@ pub(crate) fn ingest(
     if !report.unmapped_columns.is_empty() {
         note(&format!("note: columns that the mapping leaves out: {}", report.unmapped_columns.join(", ")));
     }
-    for found in report.quality.iter().flat_map(|report| &report.expectations) {
-        if let Some(warning) = quality::warning(found) {
-            note(&warning);
-        }
-    }
+    warn(report.quality.as_ref());
     if report.account.events == 0 && report.account.rows > 0 {
         note("warning: every row was rejected or dropped; `cip rejects` shows why");
     }

@@ -15,6 +15,7 @@ mod json;
 mod paths;
 mod propensity;
 mod real;
+mod replay;
 mod run;
 mod sessions;
 mod usage;

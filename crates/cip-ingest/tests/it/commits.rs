@@ -39,12 +39,12 @@ fn write_day(folder: &Path, day: usize, rows: &[String]) -> PathBuf {
     file
 }
 
-fn append(ingest: &Ingest, files: &[PathBuf], store: &Path) -> Result<IngestReport, IngestError> {
+pub(crate) fn append(ingest: &Ingest, files: &[PathBuf], store: &Path) -> Result<IngestReport, IngestError> {
     ingest.append(files, store, &mut |_| ()).map(|(_, report)| report)
 }
 
 /// The rejects of a store as lines of text.
-fn reject_lines(store: &EventStore) -> Vec<String> {
+pub(crate) fn reject_lines(store: &EventStore) -> Vec<String> {
     let mut lines = Vec::new();
     for batch in store.rejects().unwrap().unwrap() {
         let batch = batch.unwrap();
@@ -60,13 +60,13 @@ fn reject_lines(store: &EventStore) -> Vec<String> {
 }
 
 /// What a store holds, but for its bytes.
-fn counted(store: &EventStore) -> StoreStatistics {
+pub(crate) fn counted(store: &EventStore) -> StoreStatistics {
     let statistics = store.statistics(MemoryBudget::from_mib(64)).unwrap();
     StoreStatistics { bytes: 0, columns: Vec::new(), ..statistics }
 }
 
 #[track_caller]
-fn assert_same(commits: &EventStore, whole: &EventStore) {
+pub(crate) fn assert_same(commits: &EventStore, whole: &EventStore) {
     assert_eq!(event_lines(commits), event_lines(whole));
     assert_eq!(reject_lines(commits), reject_lines(whole));
     assert_eq!(counted(commits), counted(whole));

@@ -12,6 +12,7 @@ mod laws;
 mod objects;
 mod patterns;
 mod real;
+mod replay;
 mod tables;
 mod tags;
 

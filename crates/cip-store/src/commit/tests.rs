@@ -29,17 +29,19 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
         text(file),
     ];
     let batch = EventBatch::try_new(RecordBatch::try_new(Arc::clone(schema().arrow()), columns)?)?;
-    let mut events = writer.events()?;
+    let (mut events, mut places) = (writer.events()?, writer.places()?);
     events.append(events.encoder().encode(&batch)?)?;
+    places.append((0..).take(users.len()).collect())?;
     let rows = users.len() as u64;
     let account = Account { rows, events: rows, ..Account::default() };
     let (name, xxh3) = (file.to_owned(), String::new());
     Ok(CommitParts {
-        sources: vec![SourceFile { name, bytes: rows, xxh3, account, replaced_by: None }],
+        sources: vec![SourceFile { name, bytes: rows, xxh3, account, records: None, replaced_by: None }],
         events: events.finish()?,
         session_dictionary: None,
         product_dictionary: None,
         rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
+        places: places.finish()?,
         quality: Vec::new(),
     })
 }
@@ -59,6 +61,15 @@ fn append(target: &Path) -> Result<EventStore, StoreError> {
 fn rewrite(target: &Path) -> Result<EventStore, StoreError> {
     let (writer, _) = StoreWriter::rewrite(target)?;
     let parts = parts(&writer, "ab.csv", &[1, 2, 2, 3])?;
+    writer.finish(parts)
+}
+
+/// Puts one commit in place of those of these numbers.
+fn supersede(target: &Path, ids: &[u32]) -> Result<EventStore, StoreError> {
+    let (writer, store) = StoreWriter::supersede(target, |_| ids.to_vec())?;
+    assert_eq!(store.manifest().commits.len(), 2);
+    let users = if ids.len() == 2 { vec![1, 2, 2, 3, 4] } else { vec![1, 2, 4] };
+    let parts = parts(&writer, "ab.csv", &users)?;
     writer.finish(parts)
 }
 
@@ -130,6 +141,54 @@ fn a_writer_that_dies_leaves_the_old_store_or_the_new() {
         assert_eq!(users(&store), after);
         assert_eq!(EventStore::open(&store).unwrap().manifest().commits.len(), 1);
     }
+    for ids in [&[1][..], &[1, 2]] {
+        let (undisturbed, done) = (at(&format!("supersede {}", ids.len())), vec![1, 2, 2, 3, 4]);
+        create(&undisturbed).unwrap();
+        append(&undisturbed).unwrap();
+        let store = supersede(&undisturbed, ids).unwrap();
+        let commits: Vec<u32> = store.manifest().commits.iter().map(|commit| commit.id).collect();
+        assert_eq!(commits, if ids.len() == 2 { vec![1] } else { vec![2, 3] });
+        let expected = bytes_of(&undisturbed);
+        let folders = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+            files.keys().filter(|name| name.ends_with("rejects.parquet")).count()
+        };
+        assert_eq!(folders(&expected), commits.len(), "what was superseded is removed");
+        for moment in [Moment::Staged, Moment::FolderMoved, Moment::DocumentReplaced] {
+            if ids.len() == 2 && moment == Moment::DocumentReplaced {
+                continue;
+            }
+            let store = at(&format!("supersede {} {moment:?}", ids.len()));
+            create(&store).unwrap();
+            append(&store).unwrap();
+            crash::at(moment, || supersede(&store, ids));
+            let last = if ids.len() == 2 { Moment::FolderMoved } else { Moment::DocumentReplaced };
+            assert_eq!(
+                users(&store),
+                if moment == last { done.clone() } else { after.clone() },
+                "{moment:?}"
+            );
+            if moment == last {
+                drop(StoreWriter::append(&store).unwrap());
+            } else {
+                supersede(&store, ids).unwrap();
+            }
+            assert!(bytes_of(&store) == expected, "{ids:?} {moment:?}");
+        }
+    }
+    for moment in [Moment::Staged, Moment::DocumentReplaced] {
+        let store = at(&format!("mapping {moment:?}"));
+        create(&store).unwrap();
+        let remap = || {
+            let (writer, opened) = StoreWriter::supersede(&store, |_| Vec::new())?;
+            let columns = opened.manifest().columns.clone();
+            writer.with_mapping(serde_json::json!("another"), columns).finish_without_commit(&opened)
+        };
+        crash::at(moment, remap);
+        let mapping = &EventStore::open(&store).unwrap().manifest().mapping.clone();
+        assert_eq!(mapping == "another", moment == Moment::DocumentReplaced);
+        assert_eq!(remap().unwrap().manifest().mapping, "another");
+        assert_eq!(users(&store), before);
+    }
     // No lock, no staging folder and no stranger is left.
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
@@ -161,4 +220,37 @@ fn a_commit_without_its_column_of_files_is_refused() {
     fs::write(&manifest, value.to_string()).unwrap();
     let error = EventStore::open(&store).unwrap_err();
     assert!(error.to_string().contains("several commits, but no column `source_file`"), "{error}");
+}
+
+#[test]
+fn places_come_with_their_events_and_damage_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    create(&path).unwrap();
+    append(&path).unwrap();
+    let places = |path: &Path| -> Result<Vec<u32>, StoreError> {
+        let store = EventStore::open(path)?;
+        let mut all = Vec::new();
+        for partition in store.scan(&["user_id"]).with_places(&store)?.partitions() {
+            for events in partition.batches()? {
+                let (bare, places) = crate::take_places(events?.record_batch())?;
+                assert_eq!((bare.num_columns(), bare.num_rows()), (1, places.len()));
+                all.extend(places);
+            }
+        }
+        Ok(all)
+    };
+    // Users 1, 2 of a.csv, and 2, 3 of b.csv.
+    assert_eq!(places(&path).unwrap(), [0, 1, 0, 1]);
+    let file = path.join("commits/000002/places.parquet");
+    let good = fs::read(&file).unwrap();
+    for at in 4..good.len() - 4 {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        fs::write(&file, bad).unwrap();
+        assert!(places(&path).is_err(), "byte {at}");
+        assert!(EventStore::open(&path).map_or(true, |store| store.verify().is_err()), "byte {at}");
+    }
+    fs::write(&file, good).unwrap();
+    assert_eq!(places(&path).unwrap(), [0, 1, 0, 1]);
 }

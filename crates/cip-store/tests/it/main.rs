@@ -146,12 +146,14 @@ pub(crate) fn write(
             bytes: 0,
             xxh3: String::new(),
             account,
+            records: None,
             replaced_by: None,
         }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
         product_dictionary: None,
         rejects: no_rejects(&writer)?,
+        places: None,
         quality: Vec::new(),
     };
     writer.finish(parts)
