@@ -6,6 +6,7 @@ use cip_store::{Account, DataFile, SideTableWriter, SourceFile};
 use crate::contract::inspection::Inspection;
 use crate::contract::tally::Tally;
 use crate::error::IngestError;
+use crate::owner::user_field;
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
 use crate::reject;
 use crate::report::{IngestPhase, IngestProgress};
@@ -117,7 +118,10 @@ impl<'a> Books<'a> {
             self.account.add(&account);
             self.lines = 0;
             let (name, bytes, xxh3) = (source.name.clone(), finished.bytes, finished.xxh3);
-            self.files.push(SourceFile { name, bytes, xxh3, account, replaced_by: None });
+            // Records that are kept as they came must be found again by their users.
+            let user_field =
+                if account.rejected() > 0 { user_field(self.parser, &chunk.header) } else { None };
+            self.files.push(SourceFile { name, bytes, xxh3, account, replaced_by: None, user_field });
         }
         Ok(IngestProgress {
             phase: IngestPhase::Parse,

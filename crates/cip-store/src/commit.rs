@@ -9,7 +9,7 @@ use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, EventSchema, IdRef};
 
 use crate::error::StoreError;
-use crate::manifest::{Account, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
+use crate::manifest::{Account, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
 use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;
@@ -131,9 +131,8 @@ impl StoreWriter {
     /// As the manifest's schema.
     pub fn events(&self) -> Result<EventsWriter, StoreError> {
         let schema = self.manifest.schema()?;
-        let encoder = RowGroupEncoder::new("events", schema.arrow(), &self.folder)?;
         Ok(EventsWriter {
-            encoder: EventEncoder { encoder },
+            encoder: EventEncoder::new(schema.arrow(), &self.folder)?,
             folder: self.folder.clone(),
             prefix: self.prefix.clone(),
             open: None,
@@ -172,6 +171,7 @@ impl StoreWriter {
                 events,
                 rejects: parts.rejects.rows,
                 drops: account.dropped(),
+                forgotten: account.forgotten,
             });
         }
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
@@ -190,6 +190,7 @@ impl StoreWriter {
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
             quality: parts.quality,
+            layout: CommitLayout::Whole,
         });
         let path = self.staged.path().join(FILE_NAME);
         let json = self
@@ -223,20 +224,24 @@ impl StoreWriter {
         changed.dedup();
         for index in changed {
             let alone = self.manifest.with_commits(vec![self.manifest.commits[index].clone()]);
-            let store = EventStore::with_manifest(self.staged.target(), alone)?;
-            let mut span: Option<[i64; 2]> = None;
-            for partition in store.scan(&[cip_core::column::EVENT_TIME]).partitions() {
-                for events in partition.batches()? {
-                    for &time in events?.times()?.values() {
-                        span =
-                            Some(span.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
-                    }
-                }
-            }
-            self.manifest.commits[index].time_span = span;
+            self.manifest.commits[index].time_span = counted_span(self.staged.target(), alone)?;
         }
         Ok(())
     }
+}
+
+/// Returns the span of the events that count in the commits of a manifest, whose files lie at `root`.
+pub(crate) fn counted_span(root: &Path, manifest: Manifest) -> Result<Option<[i64; 2]>, StoreError> {
+    let store = EventStore::with_manifest(root, manifest)?;
+    let mut span: Option<[i64; 2]> = None;
+    for partition in store.scan(&[cip_core::column::EVENT_TIME]).partitions() {
+        for events in partition.batches()? {
+            for &time in events?.times()?.values() {
+                span = Some(span.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
+            }
+        }
+    }
+    Ok(span)
 }
 
 /// Removes folders of commits that the manifest does not know: a run that was killed left them.
@@ -284,6 +289,10 @@ pub struct EncodedEvents {
 }
 
 impl EncodedEvents {
+    pub(crate) fn into_parts(self) -> (EncodedRowGroup, RowGroupSpan) {
+        (self.group, self.span)
+    }
+
     /// Takes the distinct products, ascending, where they are integers that repeat; none else.
     pub fn take_products(&mut self) -> Option<Vec<i64>> {
         self.products.take()
@@ -303,6 +312,15 @@ impl std::fmt::Debug for EncodedEvents {
 }
 
 impl EventEncoder {
+    /// Returns the encoder of events of this schema; `path` is named in errors.
+    pub(crate) fn new(schema: &SchemaRef, path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { encoder: RowGroupEncoder::new("events", schema, path)? })
+    }
+
+    pub(crate) fn row_groups(&self) -> &RowGroupEncoder {
+        &self.encoder
+    }
+
     /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
     ///
     /// # Errors

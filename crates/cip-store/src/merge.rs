@@ -43,9 +43,11 @@ pub(crate) struct CommitInLine {
 impl CommitsInLine {
     /// Returns none for a store whose only commit can be read as it is.
     pub(crate) fn new(manifest: &Manifest) -> Option<Self> {
-        if manifest.is_one_commit() {
-            return None;
-        }
+        (!manifest.is_one_commit()).then(|| Self::of(manifest))
+    }
+
+    /// What merges any commits, be it one.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
         let mut names: Vec<String> = manifest.sources().map(|source| source.name.clone()).collect();
         names.sort_unstable();
         names.dedup();
@@ -60,7 +62,7 @@ impl CommitsInLine {
             session_offset += commit.session_codes;
             in_line
         });
-        Some(Self { commits: commits.collect(), names })
+        Self { commits: commits.collect(), names }
     }
 }
 

@@ -35,7 +35,7 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
     let account = Account { rows, events: rows, ..Account::default() };
     let (name, xxh3) = (file.to_owned(), String::new());
     Ok(CommitParts {
-        sources: vec![SourceFile { name, bytes: rows, xxh3, account, replaced_by: None }],
+        sources: vec![SourceFile { name, bytes: rows, xxh3, account, replaced_by: None, user_field: None }],
         events: events.finish()?,
         session_dictionary: None,
         product_dictionary: None,

@@ -147,6 +147,7 @@ pub(crate) fn write(
             xxh3: String::new(),
             account,
             replaced_by: None,
+            user_field: None,
         }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
