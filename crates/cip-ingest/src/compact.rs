@@ -15,8 +15,8 @@ use arrow_select::interleave::interleave;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventBatch, IdColumn, MemoryBudget, column, table};
 use cip_store::{
-    CommitLayout, CommitParts, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore, SideTableWriter, SourceFile,
-    StoreWriter,
+    CommitLayout, CommitParts, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore,
+    SideTableWriter, SourceFile, StoreWriter,
 };
 use foldhash::fast::RandomState;
 

@@ -134,7 +134,9 @@ impl Erasure {
                 }
                 Ok(erased) => report.derived.push(erased),
                 // Of a folder, what is not cip's is somebody else's.
-                Err(StoreError::NotAResult { .. }) if named == Named::ByItsFolder => report.left_alone.push(path),
+                Err(StoreError::NotAResult { .. }) if named == Named::ByItsFolder => {
+                    report.left_alone.push(path)
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -216,7 +218,8 @@ fn find_derived(named: &[PathBuf], store: &Path) -> Result<Derived, IngestError>
 /// The folder of the run that made a store: there the store is called `store`, and a summary stands beside it.
 fn run_around(store: &Path, real: &Path) -> Option<PathBuf> {
     let folder = real.parent().filter(|_| real.file_name().is_some_and(|name| name == "store"))?;
-    let summary: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("summary.json")).ok()?).ok()?;
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("summary.json")).ok()?).ok()?;
     (summary.get("format")?.as_str()? == "cip-run").then_some(())?;
     // As the caller would write it, where that is the same folder.
     let written = store.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -87,18 +87,14 @@ impl<'a> Owner<'a> {
 }
 
 /// Reasons of records that are no row of their file, so that nobody can say which field is which.
-const NO_ROWS: [Reason; 5] = [
-    Reason::FieldCount,
-    Reason::UnclosedQuote,
-    Reason::TextAfterQuote,
-    Reason::InvalidJson,
-    Reason::TooLong,
-];
+const NO_ROWS: [Reason; 5] =
+    [Reason::FieldCount, Reason::UnclosedQuote, Reason::TextAfterQuote, Reason::InvalidJson, Reason::TooLong];
 
 impl Whose for Owner<'_> {
     fn is_theirs(&self, source: Option<&SourceFile>, row: &RejectedRow<'_>) -> bool {
         let form = source.and_then(|source| source.user_field.as_ref());
-        let is_row = row.raw.len() < MAX_RAW_BYTES && NO_ROWS.iter().all(|reason| reason.code() != row.reason);
+        let is_row =
+            row.raw.len() < MAX_RAW_BYTES && NO_ROWS.iter().all(|reason| reason.code() != row.reason);
         let known = form.filter(|_| is_row).and_then(|form| self.user_is_theirs(form, row.raw));
         known.unwrap_or_else(|| self.users.named_in(row.raw) > 0)
     }
@@ -125,7 +121,9 @@ impl Whose for Owner<'_> {
         // The report says the list in words.
         for (index, values) in lists {
             if let Some(bound) = quality.pointer_mut(&format!("/report/expectations/{index}/bound")) {
-                let words = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                let words = values
+                    .iter()
+                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
                 *bound = Value::String(format!("one of {}", words.collect::<Vec<_>>().join(", ")));
             }
         }
@@ -152,7 +150,14 @@ mod tests {
     fn source(format: &str, delimiter: Option<char>, fields: usize, field: usize) -> SourceFile {
         let user_field = Some(UserField { format: format.to_owned(), delimiter, fields, field });
         let (name, xxh3) = ("a".to_owned(), String::new());
-        SourceFile { name, bytes: 0, xxh3, account: cip_store::Account::default(), replaced_by: None, user_field }
+        SourceFile {
+            name,
+            bytes: 0,
+            xxh3,
+            account: cip_store::Account::default(),
+            replaced_by: None,
+            user_field,
+        }
     }
 
     #[test]
@@ -177,7 +182,9 @@ mod tests {
         assert!(theirs(&json, "invalid_time", r#"{"x":8,"u":7,"t":"?"}"#));
         assert!(!theirs(&json, "invalid_time", r#"{"x":7,"u":8,"t":"?"}"#));
         assert!(theirs(&json, "invalid_json", r#"{"x":8,"u":7,"t"#));
-        assert!(theirs(&blanks, "invalid_time", "7  ? view") && !theirs(&blanks, "invalid_time", "8  7 view"));
+        assert!(
+            theirs(&blanks, "invalid_time", "7  ? view") && !theirs(&blanks, "invalid_time", "8  7 view")
+        );
         // Where the store does not know how the file was written.
         let unknown = SourceFile { user_field: None, ..csv.clone() };
         assert!(theirs(&unknown, "invalid_time", "7;view;8;1"));

@@ -9,7 +9,9 @@ use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, EventSchema, IdRef};
 
 use crate::error::StoreError;
-use crate::manifest::{Account, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile};
+use crate::manifest::{
+    Account, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile,
+};
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
 use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;

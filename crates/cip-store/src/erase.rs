@@ -86,10 +86,7 @@ impl StoreEraser {
     /// As [`EventStore::open`]; [`StoreError::Busy`] where another run writes the store, [`StoreError::NoUsers`] where it has no
     /// users, [`StoreError::UserId`] where an id cannot be one of its users, [`StoreError::NoSourceFiles`] where its rows could not be
     /// accounted for.
-    pub fn begin<T: AsRef<str>>(
-        target: &Path,
-        ids: impl IntoIterator<Item = T>,
-    ) -> Result<Self, StoreError> {
+    pub fn begin<T: AsRef<str>>(target: &Path, ids: impl IntoIterator<Item = T>) -> Result<Self, StoreError> {
         // A store that cannot be read is told before a folder is made beside it.
         EventStore::open(target)?;
         let staged = StagedFolder::begin(target)?;
@@ -97,8 +94,7 @@ impl StoreEraser {
         let path = || store.path().to_owned();
         let id_type = store.schema().id_type(column::USER_ID);
         let id_type = id_type.ok_or_else(|| StoreError::NoUsers { path: path() })?;
-        let users =
-            ErasedUsers::new(id_type, ids).map_err(|id| StoreError::UserId { path: path(), id })?;
+        let users = ErasedUsers::new(id_type, ids).map_err(|id| StoreError::UserId { path: path(), id })?;
         let many = store.manifest().commits.iter().any(|commit| commit.sources.len() > 1);
         if many && !store.schema().has(column::SOURCE_FILE) {
             return Err(StoreError::NoSourceFiles { path: path() });
@@ -126,9 +122,7 @@ impl StoreEraser {
         let sources = self.store.manifest().commits.iter().flat_map(|commit| &commit.sources);
         let by_name: BTreeMap<&str, &SourceFile> =
             sources.map(|source| (source.name.as_str(), source)).collect();
-        table::erase(path, &self.users, &|row| {
-            whose.is_theirs(by_name.get(row.source_file).copied(), row)
-        })
+        table::erase(path, &self.users, &|row| whose.is_theirs(by_name.get(row.source_file).copied(), row))
     }
 
     /// Puts the store without the users in place, reads all of it again, and returns it with what became of each of its
@@ -185,10 +179,9 @@ impl StoreEraser {
 }
 
 fn json(manifest: &Manifest, folder: &Path) -> Result<Vec<u8>, StoreError> {
-    manifest.to_json().map_err(|error| StoreError::Manifest {
-        path: folder.join(FILE_NAME),
-        reason: error.to_string(),
-    })
+    manifest
+        .to_json()
+        .map_err(|error| StoreError::Manifest { path: folder.join(FILE_NAME), reason: error.to_string() })
 }
 
 /// The files of a commit and their tables.
@@ -258,9 +251,8 @@ fn rewrite(
     if theirs.rejected() == 0 {
         keep(&new.rejects.path)?;
     } else {
-        new.rejects = side::rejects(store, &commit.rejects, &folder, |row| {
-            whose.is_theirs(source(commit, row), row)
-        })?;
+        new.rejects =
+            side::rejects(store, &commit.rejects, &folder, |row| whose.is_theirs(source(commit, row), row))?;
     }
     new.events = events::write(store, commit, found, &codes, &folder, keep)?;
     if found.rows() > 0 {
@@ -334,10 +326,8 @@ fn read_again(
 ) -> Result<Vec<ErasedFile>, StoreError> {
     let path = |file: &str| -> PathBuf { store.path().join(file) };
     let manifest = store.manifest();
-    let found = search_manifest(manifest, users).map_err(|error| StoreError::Manifest {
-        path: path(FILE_NAME),
-        reason: error.to_string(),
-    })?;
+    let found = search_manifest(manifest, users)
+        .map_err(|error| StoreError::Manifest { path: path(FILE_NAME), reason: error.to_string() })?;
     let describe = |file: &str, table: &str, content, rows_before, rows| ErasedFile {
         path: path(file),
         table: table.to_owned(),
@@ -372,6 +362,3 @@ fn read_again(
     files.extend(gone.iter().map(|(file, &rows)| describe(file, "events", FileContent::Rows, rows, 0)));
     Ok(files)
 }
-
-#[cfg(test)]
-mod tests;

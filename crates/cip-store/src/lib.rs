@@ -57,7 +57,8 @@ pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
 pub use manifest::{
-    Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile, UserField,
+    Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
+    UserField,
 };
 pub use scan::{EventBatches, EventPartition, EventScan};
 pub use staged::{StagedFile, StagedFolder};

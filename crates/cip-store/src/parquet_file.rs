@@ -55,7 +55,11 @@ enum EncodedChunk {
     Ours(EncodedColumn),
     Arrow(ArrowColumnChunk),
     /// As it lies in a file of the store, of which it is a copy.
-    Stored { file: StoredFile, close: Box<ColumnCloseResult>, xxh3: String },
+    Stored {
+        file: StoredFile,
+        close: Box<ColumnCloseResult>,
+        xxh3: String,
+    },
 }
 
 impl EncodedRowGroup {

@@ -21,9 +21,8 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     drop(bars);
     let events = compacted.manifest().account().events;
     let size: u64 = compacted.files().map(|file| file.bytes).sum();
-    let sizes = || {
-        format!("{} events in {}, {} before", grouped(events), bytes(size), bytes(report.bytes_before))
-    };
+    let sizes =
+        || format!("{} events in {}, {} before", grouped(events), bytes(size), bytes(report.bytes_before));
     let text = match report.outcome {
         CompactionOutcome::AsItWas => format!("{} has one commit: nothing to merge", store.display()),
         CompactionOutcome::Refilled => {

@@ -37,11 +37,8 @@ pub(crate) fn run(args: &ForgetArgs, common: &Common) -> Result<Answer, CliError
 
 /// The ids of a file: its lines, or a column of it.
 fn read_ids(path: &Path, column: Option<&str>) -> Result<Vec<String>, CliError> {
-    let bytes = fs::read(path).map_err(|source| CliError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes =
+        fs::read(path).map_err(|source| CliError::Io { action: "read", path: path.to_owned(), source })?;
     if column.is_none() && TableFormat::of(&bytes).is_none() {
         let text = String::from_utf8(bytes).map_err(|_| {
             CliError::Usage(format!("{} is not UTF-8 text: give an id a line, or a table", path.display()))
@@ -77,7 +74,11 @@ fn text(report: &ErasureReport, store: &Path) -> String {
             grouped(report.erased("session_dictionary")),
             grouped(report.erased("product_dictionary")),
             grouped(report.erased("rejects")),
-            if report.users > 1 { format!("; {} had events", grouped(report.users_with_events)) } else { String::new() },
+            if report.users > 1 {
+                format!("; {} had events", grouped(report.users_with_events))
+            } else {
+                String::new()
+            },
         )
     };
     let shown = |file: &&ErasedFile| file.erased > 0 || file.mentions > 0;
@@ -139,9 +140,8 @@ fn json(report: &ErasureReport) -> Value {
             })
             .collect()
     };
-    let paths = |paths: &[PathBuf]| -> Vec<String> {
-        paths.iter().map(|path| path.display().to_string()).collect()
-    };
+    let paths =
+        |paths: &[PathBuf]| -> Vec<String> { paths.iter().map(|path| path.display().to_string()).collect() };
     json!({
         "users": report.users, "users_with_events": report.users_with_events,
         "erased": {

@@ -44,7 +44,7 @@ fn append(ingest: &Ingest, files: &[PathBuf], store: &Path) -> Result<IngestRepo
 }
 
 /// The rejects of a store as lines of text.
-fn reject_lines(store: &EventStore) -> Vec<String> {
+pub(crate) fn reject_lines(store: &EventStore) -> Vec<String> {
     let mut lines = Vec::new();
     for batch in store.rejects().unwrap().unwrap() {
         let batch = batch.unwrap();
@@ -60,7 +60,7 @@ fn reject_lines(store: &EventStore) -> Vec<String> {
 }
 
 /// What a store holds, but for its bytes.
-fn counted(store: &EventStore) -> StoreStatistics {
+pub(crate) fn counted(store: &EventStore) -> StoreStatistics {
     let statistics = store.statistics(MemoryBudget::from_mib(64)).unwrap();
     StoreStatistics { bytes: 0, columns: Vec::new(), ..statistics }
 }

@@ -43,11 +43,7 @@ impl Found {
     }
 
     /// Looks for the rows of `users` in a commit.
-    pub(super) fn find(
-        store: &EventStore,
-        commit: &Commit,
-        users: &ErasedUsers,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn find(store: &EventStore, commit: &Commit, users: &ErasedUsers) -> Result<Self, StoreError> {
         let mut found = Self::default();
         for (file, events) in commit.events.iter().enumerate() {
             if !events.row_groups.iter().any(|span| users.meet(span)) {
@@ -135,7 +131,8 @@ impl Found {
                 }
             }
         }
-        self.products = theirs.into_iter().zip(spared).filter(|(_, spared)| !spared).map(|(id, _)| id).collect();
+        self.products =
+            theirs.into_iter().zip(spared).filter(|(_, spared)| !spared).map(|(id, _)| id).collect();
         Ok(())
     }
 }

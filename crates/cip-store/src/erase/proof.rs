@@ -40,7 +40,9 @@ pub(super) fn search<R: ChunkReader + Clone + 'static>(
     let mut found = search_pages(file, id_column, users).map_err(StoreError::parquet(path))?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file.clone()).map_err(StoreError::parquet(path))?;
-    let Some(place) = id_column.and_then(|name| builder.schema().index_of(name).ok()) else { return Ok(found) };
+    let Some(place) = id_column.and_then(|name| builder.schema().index_of(name).ok()) else {
+        return Ok(found);
+    };
     let mask = ProjectionMask::roots(builder.parquet_schema(), [place]);
     let rows = builder.with_projection(mask).build().map_err(StoreError::parquet(path))?;
     for batch in rows {
@@ -130,11 +132,16 @@ fn names_text(bytes: &[u8], users: &ErasedUsers) -> bool {
 }
 
 /// Searches the manifest: the users of row groups, and all its texts.
-pub(super) fn search_manifest(manifest: &Manifest, users: &ErasedUsers) -> Result<Occurrences, serde_json::Error> {
+pub(super) fn search_manifest(
+    manifest: &Manifest,
+    users: &ErasedUsers,
+) -> Result<Occurrences, serde_json::Error> {
     let spans = manifest.commits.iter().flat_map(|commit| &commit.events).flat_map(|file| &file.row_groups);
     let ids = spans.flat_map(|span| &span.users).flatten().filter(|id| users.has(id.as_ref())).count() as u64;
     let mut mentions = users.named_in(&serde_json::to_vec(&manifest.mapping)?);
-    for document in manifest.experiment.iter().chain(manifest.commits.iter().flat_map(|commit| &commit.quality)) {
+    for document in
+        manifest.experiment.iter().chain(manifest.commits.iter().flat_map(|commit| &commit.quality))
+    {
         mentions += named_by_texts(document, users);
     }
     let sources = manifest.commits.iter().flat_map(|commit| &commit.sources);
@@ -181,7 +188,8 @@ mod tests {
     #[test]
     fn counts_of_a_document_are_no_ids() {
         let users = ErasedUsers::new(IdType::Int64, ["7"]).unwrap();
-        let document = serde_json::json!({ "rows": 7, "example": ["user_id 7", { "raw": "7,view" }], "seven": "77" });
+        let document =
+            serde_json::json!({ "rows": 7, "example": ["user_id 7", { "raw": "7,view" }], "seven": "77" });
         assert_eq!(named_by_texts(&document, &users), 2);
     }
 }

@@ -1,6 +1,5 @@
 //! Row groups of a stored file, read one at a time.
 
-
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use parquet::arrow::ProjectionMask;
@@ -77,5 +76,4 @@ impl<'a> Groups<'a> {
     pub(super) fn stored(&self, group: usize) -> Result<crate::parquet_file::EncodedRowGroup, StoreError> {
         crate::parquet_file::EncodedRowGroup::stored(self.file, self.data, self.metadata.metadata(), group)
     }
-
 }

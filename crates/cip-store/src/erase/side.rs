@@ -70,10 +70,8 @@ pub(super) fn sessions(
 ) -> Result<DataFile, StoreError> {
     let (mut row, mut next) = (0u32, 0u32);
     write(store, data, "session_dictionary", folder, |batch| {
-        let keep: BooleanArray = (row..)
-            .take(batch.num_rows())
-            .map(|code| Some(gone.binary_search(&code).is_err()))
-            .collect();
+        let keep: BooleanArray =
+            (row..).take(batch.num_rows()).map(|code| Some(gone.binary_search(&code).is_err())).collect();
         row += batch.num_rows() as u32;
         with_codes(filter_record_batch(&batch, &keep)?, &mut next)
     })

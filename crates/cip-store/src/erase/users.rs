@@ -48,9 +48,8 @@ impl ErasedUsers {
         ids.dedup();
         let words: HashSet<Box<[u8]>> =
             ids.iter().map(|id| id.to_string().into_bytes().into_boxed_slice()).collect();
-        let no_word = |id: &&Box<[u8]>| words_of(id).next() != Some(id);
-        let mut phrases: Vec<Box<[u8]>> =
-            words.iter().filter(|id| !id.is_empty()).filter(no_word).cloned().collect();
+        let phrases = words.iter().filter(|id| !id.is_empty() && words_of(id).next() != Some(id));
+        let mut phrases: Vec<Box<[u8]>> = phrases.cloned().collect();
         phrases.sort_unstable();
         Ok(Self { ids, words, phrases })
     }
@@ -76,9 +75,7 @@ impl ErasedUsers {
             (IdRef::Int64(_), Some(Id::Int64(_))) => {
                 self.ids.binary_search_by(|known| known.as_ref().cmp(&id)).is_ok()
             }
-            (IdRef::Int64(value), Some(Id::Utf8(_))) => {
-                self.words.contains(value.to_string().as_bytes())
-            }
+            (IdRef::Int64(value), Some(Id::Utf8(_))) => self.words.contains(value.to_string().as_bytes()),
         }
     }
 
