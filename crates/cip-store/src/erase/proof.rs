@@ -5,7 +5,7 @@ use std::path::Path;
 use cip_core::{IdRef, column};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Type;
+use parquet::basic::{Encoding, Type};
 use parquet::column::page::Page;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
@@ -83,6 +83,9 @@ fn search_pages<R: ChunkReader + Clone + 'static>(
                         found.ids += named_by_entries(&buf, chunk.column_type(), users);
                     }
                     _ if is_id => (),
+                    // Codes of a dictionary may look like anything.
+                    Page::DataPage { encoding, .. } | Page::DataPageV2 { encoding, .. }
+                        if matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY) => {}
                     page => found.mentions += users.named_in(page.buffer()),
                 }
             }
