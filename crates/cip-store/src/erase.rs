@@ -97,7 +97,7 @@ impl StoreEraser {
     /// as it is where it has nothing of them; then it is read again.
     ///
     /// # Errors
-    /// [`StoreError::NotAResult`] where cip did not write it, [`StoreError::Busy`], [`StoreError::Io`],
+    /// [`StoreError::NotAResult`] where cip did not write it, [`StoreError::PartOfStore`], [`StoreError::Busy`], [`StoreError::Io`],
     /// [`StoreError::Parquet`]. It is then as it was.
     pub fn erase_table(&self, path: &Path, whose: &impl Whose) -> Result<ErasedFile, StoreError> {
         let sources = self.store.manifest().commits.iter().flat_map(|commit| &commit.sources);

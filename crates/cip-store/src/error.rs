@@ -101,6 +101,14 @@ pub enum StoreError {
         /// The store.
         path: PathBuf,
     },
+    /// A file of a store where a result table was expected.
+    #[error("{} is a part of the store {}: name the store itself", path.display(), store.display())]
+    PartOfStore {
+        /// The file.
+        path: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// A Parquet file that is no result table of cip's.
     #[error("{} is not a table that cip wrote: leave it out, and erase the user there by other means", path.display())]
     NotAResult {

@@ -314,6 +314,9 @@ fn rejects_beside_the_store_are_searched_as_those_in_it() {
     std::fs::write(&stranger, "not a table").unwrap();
     std::fs::write(folder.path().join("notes.txt"), "3").unwrap();
 
+    let part = store.path().join(&store.manifest().commits[0].rejects.path);
+    let refused = Erasure::new([USER]).with_derived([part]).run(store.path()).unwrap_err();
+    assert!(refused.to_string().contains("is a part of the store"), "{refused}");
     let refused = Erasure::new([USER]).with_derived([stranger.clone()]).run(store.path()).unwrap_err();
     assert!(refused.to_string().contains("is not a table that cip wrote"), "{refused}");
     assert_eq!(event_lines(&EventStore::open(store.path()).unwrap()).len(), 1);

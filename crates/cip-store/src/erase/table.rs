@@ -1,5 +1,6 @@
 //! Result tables without some users.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow_array::BooleanArray;
@@ -14,6 +15,7 @@ use super::side::{RejectedRow, rejected};
 use super::users::ErasedUsers;
 use crate::error::StoreError;
 use crate::staged::StagedFile;
+use crate::store::EventStore;
 use crate::stored_file::StoredFile;
 use crate::table::{TableWriter, read_table};
 use crate::table_column::TableColumn;
@@ -65,7 +67,7 @@ const AGGREGATES: [&str; 3] = ["product_pairs", "paths", "feature_effects"];
 /// none.
 ///
 /// # Errors
-/// [`StoreError::NotAResult`] where the file is no Parquet file with the name of a table, [`StoreError::Busy`],
+/// [`StoreError::NotAResult`] where the file is no Parquet file with the name of a table, [`StoreError::PartOfStore`], [`StoreError::Busy`],
 /// [`StoreError::Io`], [`StoreError::Parquet`].
 pub(super) fn erase(
     path: &Path,
@@ -80,6 +82,10 @@ fn erase_rows(
     users: &ErasedUsers,
     is_theirs: &dyn Fn(&RejectedRow<'_>) -> bool,
 ) -> Result<ErasedFile, StoreError> {
+    let real = fs::canonicalize(path).map_err(StoreError::io("read", path))?;
+    if let Some(store) = real.ancestors().skip(1).find(|folder| EventStore::is_at(folder)) {
+        return Err(StoreError::PartOfStore { path: path.to_owned(), store: store.to_owned() });
+    }
     // Nobody writes the table now, and what a run that was killed left beside it is cleared.
     drop(StagedFile::begin(path)?);
     let not_ours = |_| StoreError::NotAResult { path: path.to_owned() };
