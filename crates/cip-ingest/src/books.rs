@@ -6,6 +6,7 @@ use cip_store::{Account, DataFile, SideTableWriter, SourceFile};
 use crate::contract::inspection::Inspection;
 use crate::contract::tally::Tally;
 use crate::error::IngestError;
+use crate::owner::user_field;
 use crate::parse::{BLANK_LINE, ParsedChunk, Parser};
 use crate::record_form::RecordForm;
 use crate::reject;
@@ -117,7 +118,18 @@ impl<'a> Books<'a> {
                 0 => None,
                 _ => Some(serde_json::to_value(RecordForm::new(&chunk.header, source.compression))?),
             };
-            self.files.push(SourceFile { name, bytes, xxh3, account, records, replaced_by: None });
+            // Records that are kept as they came must be found again by their users.
+            let user_field =
+                if account.rejected() > 0 { user_field(self.parser, &chunk.header) } else { None };
+            self.files.push(SourceFile {
+                name,
+                bytes,
+                xxh3,
+                account,
+                records,
+                replaced_by: None,
+                user_field,
+            });
         }
         Ok(IngestProgress {
             phase: IngestPhase::Parse,

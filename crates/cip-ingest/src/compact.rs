@@ -15,8 +15,8 @@ use arrow_select::interleave::interleave;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventBatch, IdColumn, MemoryBudget, column, table};
 use cip_store::{
-    Account, CommitParts, DataFile, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition, EventStore,
-    PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
+    Account, CommitLayout, CommitParts, DataFile, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition,
+    EventStore, PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
 };
 use foldhash::fast::RandomState;
 
@@ -43,10 +43,24 @@ pub struct Compaction {
 /// What was compacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactionReport {
-    /// Commits that there were; one is left as it is.
+    /// Commits that there were; one is left as it is, unless users were erased from it.
     pub commits: usize,
     /// Bytes of the store before, all but the manifest.
     pub bytes_before: u64,
+    /// What was done.
+    pub outcome: CompactionOutcome,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompactionOutcome {
+    /// Nothing: the store had one whole commit.
+    AsItWas,
+    /// Several commits became one.
+    Merged,
+    /// The row groups of the only commit, from which users had been erased, were filled up again.
+    Refilled,
 }
 
 impl Default for Compaction {
@@ -73,7 +87,8 @@ impl Compaction {
         self
     }
 
-    /// Merges the commits of the store at `target`; a store with one commit is left as it is.
+    /// Merges the commits of the store at `target`; a store with one commit is left as it is, unless users were erased from it
+    /// (then its row groups are filled up again).
     ///
     /// # Errors
     /// See [`IngestError`]. The store is then as it was.
@@ -84,13 +99,20 @@ impl Compaction {
     ) -> Result<(EventStore, CompactionReport), IngestError> {
         let plan = Plan::new(self.budget, self.threads, None, &[])?;
         let (writer, store) = StoreWriter::rewrite(target)?;
+        let erased = store.manifest().commits.iter().any(|commit| commit.layout == CommitLayout::Erased);
         let report = CompactionReport {
             commits: store.manifest().commits.len(),
             bytes_before: store.files().map(|file| file.bytes).sum(),
+            outcome: match store.manifest().is_one_commit() {
+                false => CompactionOutcome::Merged,
+                true if erased => CompactionOutcome::Refilled,
+                true => CompactionOutcome::AsItWas,
+            },
         };
-        if store.manifest().is_one_commit() {
+        if report.outcome == CompactionOutcome::AsItWas {
             return Ok((store, report));
         }
+        let store = store.merging();
         let mut rejects = writer.side_table("rejects", &table::rejects())?;
         for batch in store.rejects()?.into_iter().flatten() {
             rejects.write(batch?)?;

@@ -286,6 +286,14 @@ pub enum IngestError {
         /// Where they first differ, and how.
         place: String,
     },
+    /// A user who was to be erased and was found afterwards: an error in this library, never in the input.
+    #[error("{} still has {found} place(s) where a user stands who was to be erased: do not rely on it, and please report this", path.display())]
+    NotErased {
+        /// The first file with such a place.
+        path: PathBuf,
+        /// Places in all files.
+        found: u64,
+    },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),

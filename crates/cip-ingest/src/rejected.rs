@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt64Type};
 use arrow_array::{DictionaryArray, RecordBatch, StringArray};
 use cip_core::{CoreError, table};
+use cip_store::UserField;
 
 use crate::buffer::Buffer;
 use crate::error::IngestError;
@@ -23,6 +24,8 @@ pub(crate) struct RejectedFile {
     pub(crate) header: Arc<Header>,
     /// How its records are written, for the manifest.
     pub(crate) records: serde_json::Value,
+    /// Where the user stands in them, likewise.
+    pub(crate) user_field: Option<UserField>,
 }
 
 /// Some rows of the table of rejects.

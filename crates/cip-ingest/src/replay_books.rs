@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cip_store::{Account, EventStore, SourceFile};
+use cip_store::{Account, EventStore, SourceFile, UserField};
 
 use crate::books::enter_kept;
 use crate::contract::tally::Tally;
@@ -16,8 +16,8 @@ pub(crate) struct ReplayBooks {
     /// The files that have rejects, in their order, and what became of the rejects of each.
     pub(crate) names: Vec<String>,
     pub(crate) accounts: Vec<Account>,
-    /// How the records of each are written.
-    pub(crate) records: Vec<serde_json::Value>,
+    /// How the records of each are written, and where the user stands in them.
+    pub(crate) records: Vec<(serde_json::Value, Option<UserField>)>,
     pub(crate) account: Account,
     pub(crate) cut: u64,
     /// Rows that came out another way than before.
@@ -35,7 +35,7 @@ impl ReplayBooks {
         Self {
             names: files.iter().map(|file| file.name.clone()).collect(),
             accounts: vec![Account::default(); files.len()],
-            records: files.iter().map(|file| file.records.clone()).collect(),
+            records: files.iter().map(|file| (file.records.clone(), file.user_field.clone())).collect(),
             account: Account::default(),
             cut: 0,
             changed: 0,
@@ -82,14 +82,16 @@ impl ReplayBooks {
         let mut sources: Vec<SourceFile> = old.manifest().sources().cloned().collect();
         for source in &mut sources {
             let found = self.names.binary_search(&source.name).ok();
-            let Some((replayed, records)) =
+            let Some((replayed, (records, user_field))) =
                 found.and_then(|found| self.accounts.get(found).zip(self.records.get(found)))
             else {
                 continue;
             };
             source.account.rejects.clear();
             source.account.add(&Account { rows: 0, ..replayed.clone() });
-            source.records = (source.account.rejected() > 0).then(|| records.clone());
+            let has_rejects = source.account.rejected() > 0;
+            source.records = has_rejects.then(|| records.clone());
+            source.user_field = user_field.clone().filter(|_| has_rejects);
         }
         sources
     }

@@ -10,7 +10,8 @@ use cip_core::{EventBatch, EventSchema, IdRef};
 
 use crate::error::StoreError;
 use crate::manifest::{
-    Account, ColumnSpec, Commit, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan, SourceFile,
+    Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan,
+    SourceFile,
 };
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
 use crate::places::PlacesWriter;
@@ -177,9 +178,8 @@ impl StoreWriter {
     /// As the manifest's schema.
     pub fn events(&self) -> Result<EventsWriter, StoreError> {
         let schema = self.manifest.schema()?;
-        let encoder = RowGroupEncoder::new("events", schema.arrow(), &self.folder)?;
         Ok(EventsWriter {
-            encoder: EventEncoder { encoder },
+            encoder: EventEncoder::new(schema.arrow(), &self.folder)?,
             folder: self.folder.clone(),
             prefix: self.prefix.clone(),
             open: None,
@@ -252,6 +252,7 @@ impl StoreWriter {
                 events,
                 rejects: parts.rejects.rows,
                 drops: account.dropped(),
+                forgotten: account.forgotten,
             });
         }
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
@@ -271,6 +272,7 @@ impl StoreWriter {
             rejects: parts.rejects,
             places: parts.places,
             quality: parts.quality,
+            layout: CommitLayout::Whole,
         });
         self.write_manifest(&self.manifest)?;
         for made in [&self.folder, &self.staged.path().join("commits")] {
@@ -310,17 +312,7 @@ impl StoreWriter {
         changed.dedup();
         for index in changed {
             let alone = self.manifest.with_commits(vec![self.manifest.commits[index].clone()]);
-            let store = EventStore::with_manifest(self.staged.target(), alone)?;
-            let mut span: Option<[i64; 2]> = None;
-            for partition in store.scan(&[cip_core::column::EVENT_TIME]).partitions() {
-                for events in partition.batches()? {
-                    for &time in events?.times()?.values() {
-                        span =
-                            Some(span.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
-                    }
-                }
-            }
-            self.manifest.commits[index].time_span = span;
+            self.manifest.commits[index].time_span = counted_span(self.staged.target(), alone)?;
         }
         Ok(())
     }
@@ -329,6 +321,20 @@ impl StoreWriter {
 /// The folder of a commit, inside its store.
 fn commit_folder(id: u32) -> String {
     format!("commits/{id:06}")
+}
+
+/// Returns the span of the events that count in the commits of a manifest, whose files lie at `root`.
+pub(crate) fn counted_span(root: &Path, manifest: Manifest) -> Result<Option<[i64; 2]>, StoreError> {
+    let store = EventStore::with_manifest(root, manifest)?;
+    let mut span: Option<[i64; 2]> = None;
+    for partition in store.scan(&[cip_core::column::EVENT_TIME]).partitions() {
+        for events in partition.batches()? {
+            for &time in events?.times()?.values() {
+                span = Some(span.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
+            }
+        }
+    }
+    Ok(span)
 }
 
 /// Removes folders of commits that the manifest does not know: a run that was killed left them.
@@ -378,6 +384,10 @@ pub struct EncodedEvents {
 }
 
 impl EncodedEvents {
+    pub(crate) fn into_parts(self) -> (EncodedRowGroup, RowGroupSpan) {
+        (self.group, self.span)
+    }
+
     /// Takes the distinct products, ascending, where they are integers that repeat; none else.
     pub fn take_products(&mut self) -> Option<Vec<i64>> {
         self.products.take()
@@ -397,6 +407,15 @@ impl std::fmt::Debug for EncodedEvents {
 }
 
 impl EventEncoder {
+    /// Returns the encoder of events of this schema; `path` is named in errors.
+    pub(crate) fn new(schema: &SchemaRef, path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { encoder: RowGroupEncoder::new("events", schema, path)? })
+    }
+
+    pub(crate) fn row_groups(&self) -> &RowGroupEncoder {
+        &self.encoder
+    }
+
     /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
     ///
     /// # Errors

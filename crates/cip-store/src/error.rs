@@ -67,7 +67,7 @@ pub enum StoreError {
     },
     /// Rows that were lost or made: an error in this library, never in the input.
     #[error(
-        "rows do not add up: {rows} rows in, but {events} events + {rejects} rejects + {drops} declared drops; nothing was written, please report this"
+        "rows do not add up: {rows} rows in, but {events} events + {rejects} rejects + {drops} declared drops + {forgotten} forgotten; nothing was written, please report this"
     )]
     Account {
         /// Rows read.
@@ -78,6 +78,42 @@ pub enum StoreError {
         rejects: u64,
         /// Rows dropped by a declared rule.
         drops: u64,
+        /// Rows of users who were erased.
+        forgotten: u64,
+    },
+    /// An id that no user of the store can have.
+    #[error("`{id}` cannot be a user of {}: its user ids are whole numbers of 64 bits", path.display())]
+    UserId {
+        /// The store.
+        path: PathBuf,
+        /// The id that was asked for.
+        id: String,
+    },
+    /// A store whose events are nobody's.
+    #[error("{} has no `user_id`: it cannot tell whose its events are; leave the rows out of the source files and make it anew", path.display())]
+    NoUsers {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A store whose events do not say which file they came from.
+    #[error("{} has several source files but no column `source_file`: its account cannot be kept; make it anew without the user's rows", path.display())]
+    NoSourceFiles {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A file of a store where a result table was expected.
+    #[error("{} is a part of the store {}: name the store itself", path.display(), store.display())]
+    PartOfStore {
+        /// The file.
+        path: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
+    /// A Parquet file that is no result table of cip's.
+    #[error("{} is not a table that cip wrote: leave it out, and erase the user there by other means", path.display())]
+    NotAResult {
+        /// The file.
+        path: PathBuf,
     },
     /// A Parquet file could not be written or read.
     #[error("{}: {source}", path.display())]

@@ -20,6 +20,7 @@
 //! # Tour
 //! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
+//! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
@@ -31,6 +32,7 @@ mod csv_records;
 mod csv_table;
 mod document;
 mod encoding;
+mod erase;
 mod error;
 mod manifest;
 mod merge;
@@ -54,8 +56,12 @@ pub use commit::{
     StoreWriter, WrittenEvents,
 };
 pub use document::write_document;
+pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
-pub use manifest::{Account, ColumnSpec, Commit, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile};
+pub use manifest::{
+    Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
+    UserField,
+};
 pub use places::{PlacesWriter, take_places};
 pub use scan::{EventBatches, EventPartition, EventScan};
 pub use staged::{StagedFile, StagedFolder};

@@ -64,6 +64,27 @@ pub struct Commit {
     /// commit has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quality: Vec<serde_json::Value>,
+    /// Whether its files are as they were written, or what an erasure of users left of them.
+    #[serde(default, skip_serializing_if = "CommitLayout::is_whole")]
+    pub layout: CommitLayout,
+}
+
+/// How the files of a commit came to be. It says nothing of what they hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitLayout {
+    /// Written at once.
+    #[default]
+    Whole,
+    /// Users were erased since: row groups may be small, and file names may leave numbers out.
+    Erased,
+}
+
+impl CommitLayout {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
 }
 
 /// A Parquet file of the store.
@@ -121,9 +142,26 @@ pub struct SourceFile {
     /// The commit that holds another file of this name in its place: the rows of this one are not read any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<u32>,
+    /// Where the user stands in its records; none where no record was rejected, or the mapping has no users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_field: Option<UserField>,
 }
 
-/// Where rows went: `rows = events + rejects + drops`.
+/// Where the user stands in the records of a source file: it tells whose a rejected record is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserField {
+    /// How the file writes records: `csv`, `blanks` or `ndjson`.
+    pub format: String,
+    /// Between the fields of `csv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// Fields of a record.
+    pub fields: usize,
+    /// Which of them is the user, from 0.
+    pub field: usize,
+}
+
+/// Where rows went: `rows = events + rejects + drops + forgotten`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Data rows read, headers not counted.
@@ -134,6 +172,14 @@ pub struct Account {
     pub rejects: BTreeMap<String, u64>,
     /// Rows dropped by a rule that the mapping or the contract declares, by rule.
     pub drops: BTreeMap<String, u64>,
+    /// Rows of users who were erased since, events and rejects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Account {
@@ -151,6 +197,7 @@ impl Account {
     pub fn add(&mut self, other: &Account) {
         self.rows += other.rows;
         self.events += other.events;
+        self.forgotten += other.forgotten;
         for (mine, theirs) in [(&mut self.rejects, &other.rejects), (&mut self.drops, &other.drops)] {
             for (key, count) in theirs {
                 *mine.entry(key.clone()).or_default() += count;
@@ -164,11 +211,11 @@ impl Account {
     /// [`StoreError::Account`] where a row was lost or made.
     pub fn check(&self) -> Result<(), StoreError> {
         let (rejects, drops) = (self.rejected(), self.dropped());
-        if self.rows == self.events + rejects + drops {
-            Ok(())
-        } else {
-            Err(StoreError::Account { rows: self.rows, events: self.events, rejects, drops })
+        if self.rows == self.events + rejects + drops + self.forgotten {
+            return Ok(());
         }
+        let Self { rows, events, forgotten, .. } = *self;
+        Err(StoreError::Account { rows, events, rejects, drops, forgotten })
     }
 }
 
@@ -383,7 +430,7 @@ mod tests {
         let mut account = Account { rows: 3, events: 2, ..Account::default() };
         assert!(matches!(
             account.check(),
-            Err(StoreError::Account { rows: 3, events: 2, rejects: 0, drops: 0 })
+            Err(StoreError::Account { rows: 3, events: 2, rejects: 0, drops: 0, forgotten: 0 })
         ));
         account.rejects.insert("scale".into(), 1);
         account.check().unwrap();

@@ -9,7 +9,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
@@ -20,7 +21,7 @@ use crate::encoding::{scheme, writer_properties};
 use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::store::same_columns;
-use crate::stored_file::{column_checksum, footer_checksum};
+use crate::stored_file::{StoredFile, column_checksum, footer_checksum};
 
 /// Encodes and compresses row groups of one table; shared by all threads.
 #[derive(Clone)]
@@ -44,7 +45,7 @@ impl EncodedRowGroup {
     pub(crate) fn take_distinct(&mut self, column: usize) -> Option<Vec<i64>> {
         match self.chunks.get_mut(column)? {
             EncodedChunk::Ours(column) => column.distinct.take(),
-            EncodedChunk::Arrow(_) => None,
+            EncodedChunk::Arrow(_) | EncodedChunk::Stored { .. } => None,
         }
     }
 }
@@ -53,6 +54,52 @@ impl EncodedRowGroup {
 enum EncodedChunk {
     Ours(EncodedColumn),
     Arrow(ArrowColumnChunk),
+    /// As it lies in a file of the store, of which it is a copy.
+    Stored {
+        file: StoredFile,
+        close: Box<ColumnCloseResult>,
+        xxh3: String,
+    },
+}
+
+impl EncodedRowGroup {
+    /// A row group of a file of the store as it is: its columns are copied, whatever their encodings.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a column is not the one that was written.
+    pub(crate) fn stored(
+        file: &StoredFile,
+        data: &DataFile,
+        metadata: &ParquetMetaData,
+        group: usize,
+    ) -> Result<Self, StoreError> {
+        let described = metadata.row_group(group);
+        let rows = described.num_rows().max(0).cast_unsigned();
+        let mut chunks = Vec::with_capacity(described.num_columns());
+        for (column, chunk) in described.columns().iter().enumerate() {
+            file.check_column(data, metadata, group, column)?;
+            let (_, bytes_written) = chunk.byte_range();
+            let close = Box::new(ColumnCloseResult {
+                bytes_written,
+                rows_written: rows,
+                metadata: chunk.clone(),
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            });
+            let known = data.column_xxh3.get(group).and_then(|columns| columns.get(column));
+            let xxh3 = known.cloned().ok_or_else(|| StoreError::not_as_recorded(file.path()))?;
+            chunks.push(EncodedChunk::Stored { file: file.clone(), close, xxh3 });
+        }
+        Ok(Self { chunks, rows })
+    }
+
+    /// Puts another column in the place of one.
+    pub(crate) fn replace(&mut self, column: usize, mut by: Self) {
+        if let (Some(old), Some(new)) = (self.chunks.get_mut(column), by.chunks.pop()) {
+            *old = new;
+        }
+    }
 }
 
 impl RowGroupEncoder {
@@ -206,6 +253,10 @@ impl ParquetFile {
                     EncodedChunk::Arrow(chunk) => {
                         chunk.append_to_row_group(&mut writer)?;
                         None
+                    }
+                    EncodedChunk::Stored { file, close, xxh3 } => {
+                        writer.append_column(&file, *close)?;
+                        Some(xxh3)
                     }
                 });
             }

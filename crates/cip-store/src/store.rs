@@ -103,6 +103,14 @@ impl EventStore {
         Ok(Self { path: self.path.clone(), manifest, schema, open_files, line })
     }
 
+    /// The same store, read as if it had several commits: its scans tell the source's own session of each event
+    /// ([`crate::EventBatches::session`]).
+    #[must_use]
+    pub fn merging(mut self) -> Self {
+        self.line.get_or_insert_with(|| Arc::new(CommitsInLine::of(&self.manifest)));
+        self
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         &self.path

@@ -45,6 +45,13 @@ impl StoredFile {
         }
     }
 
+    /// Opens a file of which no manifest speaks.
+    pub(crate) fn unrecorded(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(StoreError::io("read", path))?;
+        let bytes = file.metadata().map_err(StoreError::io("read", path))?.len();
+        Ok(Self { path: path.into(), file: Arc::new(file), bytes })
+    }
+
     /// Checks that the bytes of a column in a row group are those that were written, before anybody decodes them.
     pub(crate) fn check_column(
         &self,

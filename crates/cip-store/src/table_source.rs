@@ -259,7 +259,10 @@ fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>,
 }
 
 /// Runs the decoder on bytes that nobody vouches for: it panics on some that are damaged.
-fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, StoreError> {
+pub(crate) fn guarded<T>(
+    path: &Path,
+    decode: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, StoreError> {
     // What was being decoded is dropped: nothing half-done is seen afterwards.
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod experiment;
+mod forget;
 mod source;
 mod store;
 mod table;
@@ -12,6 +13,7 @@ use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
+pub(crate) use forget::ForgetArgs;
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     },
     /// Merge the commits of a store into one, as if all its files had been ingested at once
     Compact { store: PathBuf },
+    /// Erase users from a store and its result tables, and prove it
+    Forget(ForgetArgs),
     /// Write one row a session
     Sessions(SessionsArgs),
     /// Write how far every user comes through steps such as view, cart, purchase, and say where they leave

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cip::ingest::Compaction;
+use cip::ingest::{Compaction, CompactionOutcome};
 use serde_json::json;
 
 use crate::args::Common;
@@ -21,16 +21,14 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     drop(bars);
     let events = compacted.manifest().account().events;
     let size: u64 = compacted.files().map(|file| file.bytes).sum();
-    let text = if report.commits > 1 {
-        format!(
-            "{} commits merged into one: {} events in {}, {} before",
-            grouped(report.commits as u64),
-            grouped(events),
-            bytes(size),
-            bytes(report.bytes_before)
-        )
-    } else {
-        format!("{} has one commit: nothing to merge", store.display())
+    let sizes =
+        || format!("{} events in {}, {} before", grouped(events), bytes(size), bytes(report.bytes_before));
+    let text = match report.outcome {
+        CompactionOutcome::AsItWas => format!("{} has one commit: nothing to merge", store.display()),
+        CompactionOutcome::Refilled => {
+            format!("row groups filled up again where users were erased: {}", sizes())
+        }
+        _ => format!("{} commits merged into one: {}", grouped(report.commits as u64), sizes()),
     };
     Ok(Answer {
         text,

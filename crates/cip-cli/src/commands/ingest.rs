@@ -276,8 +276,12 @@ pub(crate) fn account_text(account: &Account) -> String {
         let parts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {}", grouped(count))).collect();
         if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
     };
+    let forgotten = match account.forgotten {
+        0 => String::new(),
+        rows => format!(" + {} forgotten", grouped(rows)),
+    };
     format!(
-        "{} rows = {} events + {} rejected{} + {} dropped{}",
+        "{} rows = {} events + {} rejected{} + {} dropped{}{forgotten}",
         grouped(account.rows),
         grouped(account.events),
         grouped(account.rejected()),
@@ -288,5 +292,8 @@ pub(crate) fn account_text(account: &Account) -> String {
 }
 
 pub(crate) fn account_json(account: &Account) -> serde_json::Value {
-    json!({ "rows": account.rows, "events": account.events, "rejects": account.rejects, "drops": account.drops })
+    json!({
+        "rows": account.rows, "events": account.events, "rejects": account.rejects, "drops": account.drops,
+        "forgotten": account.forgotten,
+    })
 }

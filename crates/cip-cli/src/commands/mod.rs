@@ -7,6 +7,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod features;
+mod forget;
 mod funnel;
 mod generate;
 mod info;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Generate(args) => generate::run(&args, common)?,
         Command::Ingest(args) => ingest::run(&args, common)?,
         Command::Info { store } => info::run(&store, common)?,
+        Command::Forget(args) => forget::run(&args, common)?,
         Command::Compact { store } => compact::run(&store, common)?,
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,

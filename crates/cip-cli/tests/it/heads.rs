@@ -199,7 +199,7 @@ fn duplicated_rows_are_the_same_sessions_with_every_event_twice() {
     let (twice, said) = store(folder.path(), "twice", &shuffled(&twice, 4));
     assert_eq!(
         said["account"],
-        serde_json::json!({ "rows": 34_868, "events": 34_868, "rejects": {}, "drops": {} })
+        serde_json::json!({ "rows": 34_868, "events": 34_868, "rejects": {}, "drops": {}, "forgotten": 0 })
     );
     let (plain, _) = store(folder.path(), "plain", &lines);
     for store in [&plain, &twice] {

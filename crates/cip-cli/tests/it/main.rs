@@ -8,6 +8,7 @@ mod commits;
 mod contracts;
 mod faults;
 mod features;
+mod forget;
 mod funnel;
 mod heads;
 mod hostile;

@@ -19,6 +19,7 @@ use crate::error::IngestError;
 use crate::mapping::{SourceMapping, SourceMappingBuilder};
 use crate::merged_places::MergedPlaces;
 use crate::origin::Origin;
+use crate::owner::user_field;
 use crate::parse::{AttributeUse, Parser};
 use crate::plan::Plan;
 use crate::record_form::RecordForm;
@@ -166,7 +167,8 @@ impl Ingest {
         for (index, source) in sources.iter().enumerate() {
             let (form, header) = RecordForm::read(source, &self.mapping)?;
             let (name, records) = (source.name.clone(), serde_json::to_value(form)?);
-            files.push(RejectedFile { name, index, header: Arc::new(header), records });
+            let user_field = user_field(parser, &header);
+            files.push(RejectedFile { name, index, header: Arc::new(header), records, user_field });
         }
         let total: u64 = sources.iter().map(|source| source.account.rejected()).sum();
         let contract = self.contract.as_ref().map(Contract::name).unwrap_or_default();
@@ -202,8 +204,8 @@ impl Ingest {
         }
         if read.account.rows != total {
             let (events, rejects) = (read.account.events, read.account.rejected());
-            let drops = read.account.dropped();
-            return Err(StoreError::Account { rows: total, events, rejects, drops }.into());
+            let (drops, forgotten) = (read.account.dropped(), read.account.forgotten);
+            return Err(StoreError::Account { rows: total, events, rejects, drops, forgotten }.into());
         }
         read.account.check()?;
         Ok((read, table.finish()?))
@@ -242,6 +244,7 @@ impl Ingest {
             account: Account { rows: account.events, events: account.events, ..Account::default() },
             records: None,
             replaced_by: None,
+            user_field: None,
         };
         let store = replayed.finish(CommitParts {
             sources: sources.iter().zip(&read.accounts).map(of_events).collect(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crash::{self, Moment};
+use crate::erase::{RejectedRow, StoreEraser, Whose};
 use arrow_array::{ArrayRef, DictionaryArray, Int64Array, TimestampMicrosecondArray, types::Int32Type};
 use arrow_schema::{DataType, Field, TimeUnit};
 use cip_core::table;
@@ -36,7 +37,15 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
     let account = Account { rows, events: rows, ..Account::default() };
     let (name, xxh3) = (file.to_owned(), String::new());
     Ok(CommitParts {
-        sources: vec![SourceFile { name, bytes: rows, xxh3, account, records: None, replaced_by: None }],
+        sources: vec![SourceFile {
+            name,
+            bytes: rows,
+            xxh3,
+            account,
+            records: None,
+            replaced_by: None,
+            user_field: None,
+        }],
         events: events.finish()?,
         session_dictionary: None,
         product_dictionary: None,
@@ -71,6 +80,18 @@ fn supersede(target: &Path, ids: &[u32]) -> Result<EventStore, StoreError> {
     let users = if ids.len() == 2 { vec![1, 2, 2, 3, 4] } else { vec![1, 2, 4] };
     let parts = parts(&writer, "ab.csv", &users)?;
     writer.finish(parts)
+}
+
+/// Erases the user 2. No reject and no document is anybody's.
+fn forget(target: &Path) -> Result<EventStore, StoreError> {
+    struct Nobodys;
+    impl Whose for Nobodys {
+        fn is_theirs(&self, _: Option<&SourceFile>, _: &RejectedRow<'_>) -> bool {
+            false
+        }
+        fn clear(&self, _: &mut serde_json::Value) {}
+    }
+    Ok(StoreEraser::begin(target, ["2"])?.finish(&Nobodys)?.store)
 }
 
 fn bytes_of(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -188,6 +209,23 @@ fn a_writer_that_dies_leaves_the_old_store_or_the_new() {
         assert_eq!(mapping == "another", moment == Moment::DocumentReplaced);
         assert_eq!(remap().unwrap().manifest().mapping, "another");
         assert_eq!(users(&store), before);
+    }
+    create(&at("erased")).unwrap();
+    append(&at("erased")).unwrap();
+    let whole = bytes_of(&at("erased"));
+    forget(&at("erased")).unwrap();
+    let erased = bytes_of(&at("erased"));
+    for moment in [Moment::Staged, Moment::FolderMoved] {
+        let store = at(&format!("forget {moment:?}"));
+        create(&store).unwrap();
+        append(&store).unwrap();
+        crash::at(moment, || forget(&store));
+        let done = moment == Moment::FolderMoved;
+        assert!(bytes_of(&store) == if done { erased.clone() } else { whole.clone() }, "{moment:?}");
+        // The old files, if they are still somewhere, go with the next try, which may find nothing else to do.
+        forget(&store).unwrap();
+        assert!(bytes_of(&store) == erased, "{moment:?}");
+        assert_eq!(users(&store), [1, 3]);
     }
     // No lock, no staging folder and no stranger is left.
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

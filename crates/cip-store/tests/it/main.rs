@@ -148,6 +148,7 @@ pub(crate) fn write(
             account,
             records: None,
             replaced_by: None,
+            user_field: None,
         }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
