@@ -96,8 +96,11 @@ pub(super) fn rewrite(
         new.rejects =
             side::rejects(store, &commit.rejects, &folder, |row| whose.is_theirs(source(commit, row), row))?;
     }
-    // They count rejects that may be gone, before events that may be gone.
-    new.places = None;
+    // They count rejects before events, and some of both are gone.
+    match &new.places {
+        Some(places) if found.rows() == 0 && theirs.rejected() == 0 => keep(&places.path)?,
+        _ => new.places = None,
+    }
     new.events = events::write(store, commit, found, &codes, &folder, keep)?;
     if found.rows() > 0 {
         new.layout = CommitLayout::Erased;
