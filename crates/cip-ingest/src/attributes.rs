@@ -9,6 +9,7 @@ use cip_core::column;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
+use crate::fetch::fetch;
 use crate::field::FieldText;
 use crate::target::{ColumnKind, Fill, TargetColumn};
 
@@ -67,7 +68,18 @@ impl Attributes {
     /// Returns the code of a text; none where it is new.
     #[inline(always)]
     pub(crate) fn code(&self, text: &FieldText<'_>, cache: &mut AttributeCache) -> Option<u32> {
-        if let Some(place) = AttributeCache::place(text.bytes())
+        self.code_at(AttributeCache::place(text.bytes()), text, cache)
+    }
+
+    /// The same, of a text whose place is known.
+    #[inline(always)]
+    pub(crate) fn code_at(
+        &self,
+        place: Option<usize>,
+        text: &FieldText<'_>,
+        cache: &mut AttributeCache,
+    ) -> Option<u32> {
+        if let Some(place) = place
             && let Some(ahead) = text.ahead().first_chunk()
             && let Some([first, second]) = cache.recent.get(place)
         {
@@ -179,6 +191,17 @@ impl AttributeCache {
             ^ (last ^ third.rotate_left(31) ^ text.len() as u64).wrapping_mul(0xd1b5_4a32_d192_ed03);
         let place = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % Self::PLACES;
         (text.len() <= LONGEST).then_some(place)
+    }
+
+    /// Says that a text will be looked up, and returns its place.
+    #[inline(always)]
+    pub(crate) fn expect(&self, text: &[u8]) -> Option<usize> {
+        let place = Self::place(text);
+        if let Some([first, second]) = place.and_then(|place| self.recent.get(place)) {
+            fetch(first);
+            fetch(second);
+        }
+        place
     }
 
     fn keep(&mut self, text: &[u8], code: u32) {

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::attributes::Attributes;
+use crate::block::BlockPlan;
 use crate::field::{FieldText, Fields};
 use crate::parse::Parser;
 use crate::rule::Condition;
@@ -19,6 +20,8 @@ pub(crate) struct FilePlan<'a> {
     /// All columns, and those that are read also where the attributes are known.
     pub(crate) every: Vec<usize>,
     pub(crate) but_attributes: Vec<usize>,
+    /// Where lines may be read some at once.
+    pub(crate) block: Option<BlockPlan>,
 }
 
 pub(crate) enum ColumnPlan<'a> {
@@ -57,8 +60,10 @@ impl<'a> FilePlan<'a> {
             AttributePlan { span: neighbours.then_some(first..=last), fields }
         });
         let every: Vec<usize> = (0..columns.len()).collect();
+        let span = plan.as_ref().and_then(|plan| plan.span.clone());
         Self {
             fields: header.names.len(),
+            block: BlockPlan::new(parser, &columns, span),
             columns,
             attributes: plan,
             but_attributes: every.iter().copied().filter(|column| !attributes.contains(column)).collect(),

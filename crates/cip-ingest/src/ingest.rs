@@ -29,14 +29,16 @@ use crate::local_copy::LocalCopies;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
 use crate::parse::{AttributeUse, Parser};
+use crate::partition::Partition;
 use crate::plan::Plan;
 use crate::products::Products;
 use crate::reject_places::RejectPlaces;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::row::Row;
+use crate::scatter::Scatter;
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, SOURCES_AHEAD, Source};
-use crate::spill::{Partition, Scatter, SpillFolder};
+use crate::spill::SpillFolder;
 use crate::splitters::{KeySample, Splitters};
 use crate::stores::Stores;
 use crate::tagging::{Tagging, tagged, with_source_file};
@@ -311,8 +313,13 @@ impl Ingest {
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
         let (sources, copies) = LocalCopies::make(sources, writer.scratch())?;
         let (splitters, unmapped_columns) = self.look_ahead(&sources, parser, plan)?;
-        let scatter =
-            Scatter::new(splitters, SpillFolder::new(writer.scratch()), plan.buffer_bytes, plan.threads);
+        let scatter = Scatter::new(
+            &parser.layout,
+            splitters,
+            SpillFolder::new(writer.scratch()),
+            plan.buffer_bytes,
+            plan.threads,
+        );
         let rejects = writer.side_table("rejects", &table::rejects())?;
         let Some(parsed) = self.parse(&sources, parser, plan, &scatter, rejects, progress)? else {
             return Ok(None);
@@ -387,7 +394,7 @@ impl Ingest {
             }
             if plan.partitions > 1 {
                 plan.sample(&mut file, source, |chunk| {
-                    parser.parse(chunk, |row| sample.push(&row.key()));
+                    parser.parse(chunk, |rows| rows.for_each(|row| sample.push(&row.key())));
                 })?;
             }
         }
@@ -399,7 +406,7 @@ impl Ingest {
         sources: &Arc<[Source]>,
         parser: &Parser,
         plan: &Plan,
-        scatter: &Scatter,
+        scatter: &Scatter<'_>,
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<ClosedBooks>, IngestError> {
@@ -411,10 +418,10 @@ impl Ingest {
             let mut chunk = chunk?;
             let mut held_back = Vec::new();
             let parsed = if compares.is_some() {
-                parser.parse(&chunk, |row| held_back.extend_from_slice(row.as_bytes()))
+                parser.parse(&chunk, |rows| held_back.extend_from_slice(rows.bytes))
             } else {
                 let mut local = scatter.begin()?;
-                let parsed = parser.parse(&chunk, |row| scatter.push(&mut local, &row));
+                let parsed = parser.parse(&chunk, |rows| scatter.push_all(&mut local, rows));
                 scatter.end(local)?;
                 spare.give(std::mem::take(&mut chunk.data));
                 parsed
@@ -453,7 +460,7 @@ impl Ingest {
         sources: &[Source],
         parser: &Parser,
         plan: &Plan,
-        scatter: Scatter,
+        scatter: Scatter<'_>,
         rejects: Option<&RejectPlaces>,
         account: &Account,
         progress: &mut dyn FnMut(IngestProgress),

@@ -221,7 +221,7 @@ impl SessionNumbering {
         let mut codes = Vec::with_capacity(sorted.session_rows().len());
         for (session, &row) in sorted.session_rows().iter().enumerate() {
             let row = sorted.row(layout, row as usize);
-            let id = row.bytes(slot);
+            let id = sorted.session_id(layout, self.column, session);
             let known = match &self.last {
                 Some(last) if continued && session < sorted.first_user_sessions() => {
                     last.codes.get(id).copied()
@@ -248,8 +248,8 @@ impl SessionNumbering {
             Some(last) if same => last,
             _ => LastUser { user: last_user, codes: HashMap::new() },
         };
-        for (&row, &code) in sorted.session_rows().iter().zip(&codes).skip(sorted.last_user_sessions()) {
-            last.codes.insert(sorted.row(layout, row as usize).bytes(slot).into(), code);
+        for (session, &code) in codes.iter().enumerate().skip(sorted.last_user_sessions()) {
+            last.codes.insert(sorted.session_id(layout, self.column, session).into(), code);
         }
         self.last = Some(last);
         if self.rows.len() >= FLUSH_ROWS {

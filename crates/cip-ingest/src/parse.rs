@@ -6,6 +6,7 @@ use cip_core::Uuid;
 use cip_core::table::SessionIdType;
 
 use crate::attributes::{AttributeCache, AttributeValues, Attributes};
+use crate::block::Lines;
 use crate::contract::inspection::{CodeMemo, Inspection};
 use crate::contract::resolve::Rule;
 use crate::contract::tally::Tally;
@@ -21,7 +22,7 @@ use crate::interner::{DictionaryCache, SharedDictionary};
 use crate::mapping::SourceMapping;
 use crate::record::{FieldSpan, RecordEnd, trim_line_end};
 use crate::reject::{Reason, Reject};
-use crate::row::{Row, RowLayout, SlotKind};
+use crate::row::{RowLayout, Rows, SlotKind};
 use crate::row_builder::RowBuilder;
 use crate::rule::{Condition, TimeFormat};
 use crate::source::Chunk;
@@ -48,23 +49,23 @@ pub(crate) struct Parser {
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Debug)]
-struct Scratch {
+pub(crate) struct Scratch {
     structure: Structure,
     spans: Vec<FieldSpan>,
-    work: Work,
+    pub(crate) work: Work,
 }
 
 /// What a thread keeps from row to row.
 #[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
     unescaped: Vec<u8>,
-    row: RowBuilder,
+    pub(crate) row: RowBuilder,
     /// One for each column, as `dates`.
-    caches: Vec<DictionaryCache>,
-    dates: Vec<LastDate>,
-    attributes: AttributeCache,
+    pub(crate) caches: Vec<DictionaryCache>,
+    pub(crate) dates: Vec<LastDate>,
+    pub(crate) attributes: AttributeCache,
     attribute_text: Vec<u8>,
-    memo: CodeMemo,
+    pub(crate) memo: CodeMemo,
 }
 
 /// What became of a chunk's rows.
@@ -124,9 +125,17 @@ impl Parser {
         self.drops.iter().map(|(rule, _, _)| rule.as_str())
     }
 
-    /// Parses a chunk; `emit` is given every event.
-    pub(crate) fn parse(&self, chunk: &Chunk, mut emit: impl FnMut(Row<'_>)) -> ParsedChunk {
-        let plan = FilePlan::new(self, &chunk.header);
+    /// Parses a chunk; `emit` is given every event, some at once.
+    pub(crate) fn parse(&self, chunk: &Chunk, emit: impl FnMut(Rows<'_>)) -> ParsedChunk {
+        self.parse_by(&FilePlan::new(self, &chunk.header), chunk, emit)
+    }
+
+    pub(crate) fn parse_by(
+        &self,
+        plan: &FilePlan<'_>,
+        chunk: &Chunk,
+        mut emit: impl FnMut(Rows<'_>),
+    ) -> ParsedChunk {
         let mut parsed = ParsedChunk {
             drops: vec![0; self.drops.len()],
             tally: Tally::new(self.inspection.as_ref().map_or(0, |inspection| inspection.rules().len())),
@@ -147,22 +156,41 @@ impl Parser {
                 RecordFormat::Csv { delimiter } => structure.scan(&data[at..], delimiter),
                 RecordFormat::Blanks | RecordFormat::NdJson => structure.clear(),
             }
-            let mut ends = structure.ends();
-            for &line in structure.lines() {
-                let end = start + line as usize + 1;
+            let (mut ends, mut lines) = (structure.ends(), structure.lines());
+            // Lines that are not read some at once.
+            let mut one_by_one = 0;
+            while let [line, behind @ ..] = lines {
+                if let Some(block) = &plan.block
+                    && one_by_one == 0
+                {
+                    let regular = Lines::regular(data, (start, at), ends, lines, plan.fields);
+                    if regular.len() > 0 && self.block(plan, block, chunk, &regular, &mut work, &mut parsed) {
+                        ends = &ends[regular.len() * plan.fields..];
+                        lines = &lines[regular.len()..];
+                        at = regular.end();
+                        if work.row.is_full() {
+                            work.row.drain(&self.layout, &mut emit);
+                        }
+                        continue;
+                    }
+                    one_by_one = regular.len().max(1);
+                }
+                one_by_one = usize::saturating_sub(one_by_one, 1);
+                lines = behind;
+                let end = start + *line as usize + 1;
                 // Nearly every line has as many fields as the header: its last one ends where the line does.
-                let outcome = if plan.fields > 1 && ends.get(plan.fields - 1) == Some(&line) {
+                let outcome = if plan.fields > 1 && ends.get(plan.fields - 1) == Some(line) {
                     let (of_line, rest) = ends.split_at(plan.fields);
                     ends = rest;
                     let fields = PlainFields::new(data, start, at, of_line);
-                    self.row(&plan, chunk, at, &fields, &mut work, &mut parsed, &mut emit)
+                    self.row(plan, chunk, at, &fields, &mut work, &mut parsed, &mut emit)
                 } else {
-                    let fields = ends.iter().take_while(|&&end| end < line).count() + 1;
+                    let fields = ends.iter().take_while(|&end| end < line).count() + 1;
                     ends = &ends[fields..];
-                    self.record(&plan, chunk, (at, end), &mut spans, &mut work, &mut parsed, &mut emit)
+                    self.record(plan, chunk, (at, end), &mut spans, &mut work, &mut parsed, &mut emit)
                 };
                 if let Err(fault) = outcome {
-                    parsed.rejects.push(self.reject(&plan, &fault, chunk, (at, end), parsed.lines));
+                    parsed.rejects.push(self.reject(plan, &fault, chunk, (at, end), parsed.lines));
                 }
                 parsed.rows += 1;
                 parsed.lines += 1;
@@ -174,14 +202,14 @@ impl Parser {
             // A record with quotes, a long one, one that is no CSV, or the last one, which may have no line end.
             let (end, outcome) = match format.record_end(data, at, true) {
                 RecordEnd::Whole(end) => {
-                    (end, self.record(&plan, chunk, (at, end), &mut spans, &mut work, &mut parsed, &mut emit))
+                    (end, self.record(plan, chunk, (at, end), &mut spans, &mut work, &mut parsed, &mut emit))
                 }
                 RecordEnd::Unclosed(end) => (end, Err(Fault::of_record(Reason::UnclosedQuote))),
                 RecordEnd::TooLong(end) => (end, Err(Fault::of_record(Reason::TooLong))),
                 RecordEnd::Undecided => (data.len(), Err(Fault::of_record(Reason::UnclosedQuote))),
             };
             if let Err(fault) = outcome {
-                parsed.rejects.push(self.reject(&plan, &fault, chunk, (at, end), parsed.lines));
+                parsed.rejects.push(self.reject(plan, &fault, chunk, (at, end), parsed.lines));
             }
             parsed.rows += 1;
             parsed.lines += count_lines(&data[at..end]);
@@ -193,7 +221,7 @@ impl Parser {
         parsed
     }
 
-    fn take_scratch(&self) -> Scratch {
+    pub(crate) fn take_scratch(&self) -> Scratch {
         self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| {
             let mut caches = Vec::new();
             caches.resize_with(self.columns.len(), DictionaryCache::default);
@@ -222,7 +250,7 @@ impl Parser {
         spans: &mut Vec<FieldSpan>,
         work: &mut Work,
         parsed: &mut ParsedChunk,
-        emit: &mut impl FnMut(Row<'_>),
+        emit: &mut impl FnMut(Rows<'_>),
     ) -> Result<(), Fault> {
         let text = trim_line_end(&chunk.data[start..end]);
         if text.is_empty() {
@@ -252,7 +280,7 @@ impl Parser {
         fields: &impl Fields,
         work: &mut Work,
         parsed: &mut ParsedChunk,
-        emit: &mut impl FnMut(Row<'_>),
+        emit: &mut impl FnMut(Rows<'_>),
     ) -> Result<(), Fault> {
         let Work { unescaped, row, caches, dates, attributes: cache, attribute_text, memo } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {

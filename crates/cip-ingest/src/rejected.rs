@@ -12,7 +12,7 @@ use crate::buffer::Buffer;
 use crate::error::IngestError;
 use crate::parse::{ParsedChunk, Parser};
 use crate::reject::{Reason, Reject};
-use crate::row::Row;
+use crate::row::Rows;
 use crate::source::{Chunk, Header, MAX_RAW_BYTES};
 
 /// A source file of which there are rejects.
@@ -128,7 +128,7 @@ impl Rejected {
         file: &RejectedFile,
         parser: &Parser,
         contract: &str,
-        emit: impl FnMut(Row<'_>),
+        emit: impl FnMut(Rows<'_>),
     ) -> Result<Outcome, IngestError> {
         if self.raw(row).len() >= MAX_RAW_BYTES {
             let parsed = ParsedChunk { rows: 1, ..ParsedChunk::default() };

@@ -1,7 +1,7 @@
 //! An event as a row of bytes: what is scattered to partitions, spilled and sorted.
 //!
 //! ```text
-//! position u64 │ time i64 │ length u32, where there are texts │ null bits │ attributes u32 │ slots … │ texts …
+//! position u64 │ time i64 │ length u32, where there are texts │ null bits │ attributes u32 │ slots … │ session id │ texts …
 //! ```
 //!
 //! `position` is the source file (24 bits) and the byte where its record starts (40 bits), so that rows of one time
@@ -12,10 +12,9 @@ use std::cmp::Ordering;
 
 use cip_core::column;
 
+use crate::packing::{ID, Packing};
 use crate::target::{ColumnKind, TargetColumn};
 use cip_core::table::SessionIdType;
-
-const TIME: usize = 8;
 
 /// Bits of the byte where a record starts, in a position.
 pub(crate) const OFFSET_BITS: u32 = 40;
@@ -32,8 +31,13 @@ pub(crate) struct RowLayout {
     pub(crate) attributes: Option<Slot>,
     /// Bytes of a row without its texts.
     pub(crate) fixed: usize,
-    /// What a row would take more with the attributes in it: row groups must not depend on where they stand.
-    attribute_bytes: usize,
+    /// What a row would take more with the attributes and the session's id in it: row groups must not depend on where
+    /// they stand.
+    spared_bytes: usize,
+    /// Where the UUID of a row's session lies, and the byte and the bit that say whether it is missing.
+    id: Option<(usize, (usize, u8))>,
+    /// How rows are packed while they wait to be sorted, where all have one length.
+    packing: Option<Packing>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +76,10 @@ impl SlotKind {
 }
 
 impl RowLayout {
+    /// Where every row's position and time lie.
+    pub(crate) const POSITION: usize = 0;
+    pub(crate) const TIME: usize = 8;
+
     /// `attributes` are the columns of which a row has only a code.
     pub(crate) fn new(columns: &[TargetColumn], attributes: Option<&[usize]>) -> Self {
         let coded = attributes.unwrap_or_default();
@@ -104,28 +112,74 @@ impl RowLayout {
             }
             let null = (nulls_at + own / 8, 1 << (own % 8));
             own += 1;
-            let start = if kind == SlotKind::Time { TIME } else { at };
-            at += kind.width();
+            let start = if kind == SlotKind::Time { Self::TIME } else { at };
+            // A session's id stands behind all else: without it, a row is its start.
+            at += if kind == SlotKind::Uuid { 0 } else { kind.width() };
             Slot { at: start, kind, null }
         };
-        let slots: Vec<Slot> = kinds.into_iter().map(&mut slot).collect();
+        let mut slots: Vec<Slot> = kinds.into_iter().map(&mut slot).collect();
+        for id in slots.iter_mut().filter(|slot| slot.kind == SlotKind::Uuid) {
+            id.at = at;
+            at += SlotKind::Uuid.width();
+        }
         let more: usize = coded.iter().map(|&column| of_its_own(&columns[column]).width()).sum();
         let less = null_bytes + attributes.map_or(0, |attributes| attributes.kind.width());
         let index = |name| columns.iter().position(|target| target.name == name);
-        Self {
+        let mut layout = Self {
             user: index(column::USER_ID).map(|user| (user, slots[user].kind)),
             session: index(column::SOURCE_SESSION),
             slots,
             length_at,
             attributes,
             fixed: at,
-            attribute_bytes: columns.len().div_ceil(8) + more - less,
-        }
+            spared_bytes: columns.len().div_ceil(8) + more - less,
+            id: None,
+            packing: None,
+        };
+        layout.id =
+            (layout.slots.iter()).find(|slot| slot.kind == SlotKind::Uuid).map(|slot| (slot.at, slot.null));
+        layout.spared_bytes += layout.row_bytes().map_or(0, |kept| layout.fixed - kept);
+        layout.packing = Packing::new(&layout);
+        layout
     }
 
-    /// What `rows` rows of so many bytes count in a row group: as much as with their attributes in them.
+    /// What `rows` sorted rows of so many bytes count in a row group: as much as with all that is kept elsewhere in them.
     pub(crate) fn counted_bytes(&self, rows: usize, bytes: usize) -> usize {
-        bytes + rows * self.attribute_bytes
+        bytes + rows * self.spared_bytes
+    }
+
+    /// How rows are packed while they wait to be sorted, where all have one length.
+    pub(crate) fn packing(&self) -> Option<&Packing> {
+        self.packing.as_ref()
+    }
+
+    /// Where the values lie that rows of one length are made of, and their bytes, at most eight.
+    pub(crate) fn values(&self) -> Vec<(usize, usize)> {
+        let nulls_at = Self::TIME + 8;
+        let own = self.slots.iter().filter(|slot| !matches!(slot.kind, SlotKind::Attribute(_))).count();
+        let null_bytes = own.div_ceil(8);
+        let mut values = vec![(Self::POSITION, 8), (Self::TIME, 8)];
+        values.extend((0..null_bytes).step_by(8).map(|at| (nulls_at + at, (null_bytes - at).min(8))));
+        for slot in self.slots.iter().chain(&self.attributes) {
+            match slot.kind {
+                SlotKind::Time | SlotKind::Attribute(_) => (),
+                // The code that stands for it.
+                SlotKind::Uuid => values.push((slot.at, SlotKind::Code.width())),
+                kind => values.push((slot.at, kind.width())),
+            }
+        }
+        values
+    }
+
+    /// Where an integer user lies, and the byte and the bit that say whether they are unknown.
+    pub(crate) fn user_at(&self) -> Option<(usize, (usize, u8))> {
+        let (user, kind) = self.user?;
+        (kind == SlotKind::Int64).then(|| (self.slots[user].at, self.slots[user].null))
+    }
+
+    /// Where the UUID of a row's session lies, and in a sorted row of one length the code that stands for it.
+    pub(crate) fn id_at(&self) -> Option<usize> {
+        self.id.map(|(at, _)| at)
     }
 
     pub(crate) fn slot(&self, column: usize) -> Slot {
@@ -137,9 +191,10 @@ impl RowLayout {
         self.slots[column].null
     }
 
-    /// The length of every row, or none where texts make them differ.
+    /// The length of every row once it is sorted, with a code for its session's UUID; none where texts make them differ.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
-        self.length_at.is_none().then_some(self.fixed)
+        let spared = if self.id_at().is_some() { SlotKind::Uuid.width() - SlotKind::Code.width() } else { 0 };
+        self.length_at.is_none().then_some(self.fixed - spared)
     }
 
     pub(crate) fn users_are_text(&self) -> bool {
@@ -170,6 +225,27 @@ pub(crate) struct Row<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// Rows, one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) layout: &'a RowLayout,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Row<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Row<'a>> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let row = Row { layout: self.layout, bytes: self.bytes };
+        self.bytes = &self.bytes[row.len()..];
+        Some(row)
+    }
+}
+
 /// What rows are ordered by: user, time, source file, line; rows without a user come last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowKey<'a> {
@@ -198,10 +274,6 @@ impl<'a> RowKey<'a> {
 
     pub(crate) fn text(&self) -> &'a [u8] {
         self.text
-    }
-
-    pub(crate) fn position(&self) -> u64 {
-        self.position
     }
 
     /// What the keys of known users are first ordered by.
@@ -268,6 +340,18 @@ impl<'a> Row<'a> {
         self.bytes[byte] & bit != 0
     }
 
+    /// The UUID of its session, zeros where it is missing, in rows that are not sorted yet.
+    #[inline]
+    pub(crate) fn id(&self) -> Option<&'a [u8; ID]> {
+        self.bytes.get(self.layout.id_at()?..)?.first_chunk()
+    }
+
+    /// Whether it has a session with a UUID.
+    #[inline]
+    pub(crate) fn has_id(&self) -> bool {
+        self.layout.id.is_some_and(|(_, (byte, bit))| self.bytes[byte] & bit == 0)
+    }
+
     #[inline]
     pub(crate) fn int64(&self, slot: Slot) -> i64 {
         i64::from_le_bytes(self.array(slot.at))
@@ -317,7 +401,7 @@ impl<'a> Row<'a> {
             }
             _ => None,
         };
-        (user, i64::from_le_bytes(self.array(TIME)))
+        (user, i64::from_le_bytes(self.array(RowLayout::TIME)))
     }
 
     /// What the keys of known users are first ordered by: all that nearly every row is routed by. The rest of a row that
@@ -339,7 +423,7 @@ impl<'a> Row<'a> {
 
     #[inline]
     pub(crate) fn key(&self) -> RowKey<'a> {
-        let time = i64::from_le_bytes(self.array(TIME));
+        let time = i64::from_le_bytes(self.array(RowLayout::TIME));
         let position = u64::from_le_bytes(self.array(0));
         match self.layout.user {
             Some((user, kind)) if !self.is_null(user) => {

@@ -1,6 +1,6 @@
 //! Rows as they are written.
 
-use crate::row::{OFFSET_BITS, Row, RowLayout, Slot};
+use crate::row::{OFFSET_BITS, Row, RowLayout, Rows, Slot};
 
 /// Writes rows, some of them before they are used: what was just written in small pieces is slow to read in large ones.
 #[derive(Debug, Default)]
@@ -70,6 +70,30 @@ impl RowBuilder {
         self.at = self.end;
     }
 
+    /// Starts some rows of one length, all zeros but for what is put into them, and returns them.
+    pub(crate) fn start_block(&mut self, layout: &RowLayout, rows: usize) -> &mut [u8] {
+        if self.end > self.at {
+            self.bytes[self.at..self.end].fill(0);
+        }
+        self.end = self.at + rows * layout.fixed;
+        if self.bytes.len() < self.end {
+            self.bytes.resize(self.end + Self::FULL, 0);
+        }
+        self.block()
+    }
+
+    /// The rows that were started.
+    pub(crate) fn block(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.at..self.end]
+    }
+
+    /// Ends the first of the rows that were started; the others are gone.
+    pub(crate) fn finish_block(&mut self, layout: &RowLayout, rows: usize) {
+        self.at += rows * layout.fixed;
+        self.bytes[self.at..self.end].fill(0);
+        self.end = self.at;
+    }
+
     /// Whether the finished rows should be used.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
@@ -81,15 +105,9 @@ impl RowBuilder {
         &self.bytes[..self.at]
     }
 
-    /// Gives every finished row to `visit`, and forgets them.
-    pub(crate) fn drain(&mut self, layout: &RowLayout, mut visit: impl FnMut(Row<'_>)) {
-        let mut rest = self.rows();
-        while !rest.is_empty() {
-            let row = Row { layout, bytes: rest };
-            let (_, behind) = rest.split_at(row.len());
-            visit(row);
-            rest = behind;
-        }
+    /// Gives the finished rows to `visit`, and forgets them.
+    pub(crate) fn drain(&mut self, layout: &RowLayout, visit: impl FnOnce(Rows<'_>)) {
+        visit(Rows { layout, bytes: self.rows() });
         self.bytes[..self.end].fill(0);
         (self.at, self.end) = (0, 0);
     }

@@ -1,18 +1,23 @@
 //! A partition's rows in the store's order, with their source sessions told apart.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
-use crate::order::{by_comparison, by_user};
+use crate::order::sort_texts;
+use crate::packing::{ID, PackedRows, ROOM};
+use crate::partition::LoadedBlocks;
 use crate::row::{Row, RowLayout};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
 pub(crate) struct SortedRows {
     data: Buffer,
+    /// The UUIDs of `sessions`, where rows have one length.
+    uuids: Vec<[u8; ID]>,
     /// Where `data` goes in the end.
     spare: SpareBuffers,
     starts: Starts,
@@ -31,15 +36,6 @@ impl Drop for SortedRows {
     }
 }
 
-/// Whether two session ids are the same; UUIDs are compared without a call.
-#[inline]
-fn same_id(a: &[u8], b: &[u8]) -> bool {
-    match (<&[u8; 16]>::try_from(a), <&[u8; 16]>::try_from(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    }
-}
-
 /// Stands for "no session".
 const NO_SESSION: u32 = u32::MAX;
 
@@ -54,86 +50,170 @@ enum Starts {
     At(Vec<u32>),
 }
 
+/// The sessions of sorted rows, as they are told apart.
+struct SessionsApart {
+    row_sessions: Vec<u32>,
+    /// The first row of each.
+    sessions: Vec<u32>,
+    /// From which session on they belong to the user.
+    user_start: usize,
+    first_user_sessions: Option<usize>,
+}
+
+impl SessionsApart {
+    fn new(rows: usize) -> Self {
+        Self {
+            row_sessions: Vec::with_capacity(rows),
+            sessions: Vec::new(),
+            user_start: 0,
+            first_user_sessions: None,
+        }
+    }
+
+    fn next_user(&mut self) {
+        self.first_user_sessions.get_or_insert(self.sessions.len());
+        self.user_start = self.sessions.len();
+    }
+
+    /// Returns which of the user's sessions has an id; `ids` are those of all sessions, `many` has room for those of the user.
+    fn find<T: Copy + Eq + Hash>(
+        &self,
+        ids: &[T],
+        many: &mut HashMap<T, u32, RandomState>,
+        id: T,
+    ) -> Option<u32> {
+        /// Up to here a user's sessions are searched one by one, the latest first.
+        const FEW: usize = 16;
+        let of_user = &ids[self.user_start..];
+        if of_user.len() <= FEW {
+            return of_user.iter().rposition(|known| *known == id).map(|at| (self.user_start + at) as u32);
+        }
+        let entered = self.user_start + many.len();
+        many.extend((entered as u32..).zip(&ids[entered..]).map(|(session, &known)| (known, session)));
+        many.get(&id).copied()
+    }
+
+    /// Enters a new session, which begins with a row.
+    fn found(&mut self, row: usize) -> u32 {
+        self.sessions.push(row as u32);
+        self.sessions.len() as u32 - 1
+    }
+
+    /// Enters the session of the next row.
+    fn enter(&mut self, session: u32) {
+        self.row_sessions.push(session);
+    }
+}
+
 impl SortedRows {
-    /// Sorts rows; `spare` has room for them, and gets it back.
-    pub(crate) fn new(layout: &RowLayout, data: Buffer, spare: &SpareBuffers) -> Self {
-        let mut sorted = spare.take();
-        let starts = match layout.row_bytes().and_then(|bytes| by_user(layout, &data, bytes, &mut sorted)) {
-            Some(()) => Vec::new(),
-            None => by_comparison(layout, &data, &mut sorted),
+    /// Sorts rows; `spare` may have room for them.
+    pub(crate) fn new(layout: &RowLayout, blocks: LoadedBlocks, spare: &SpareBuffers) -> Self {
+        let mut data = spare.take();
+        let (starts, ids) = match layout.packing() {
+            Some(packing) => {
+                let packed = PackedRows::new(packing, &blocks.bytes, blocks.segments.iter());
+                let (bytes, rows) = (packing.row_bytes, packed.len());
+                let places = data.room(rows * bytes + ROOM);
+                packed.unpack_all(&packed.ordered(), places);
+                (Starts::Every { bytes, rows }, packed.into_ids())
+            }
+            None => (Starts::At(sort_texts(layout, &blocks.bytes, &mut data)), Vec::new()),
         };
-        spare.give(data);
-        let rows = layout.row_bytes().map_or(starts.len(), |bytes| sorted.len() / bytes);
-        let starts = match layout.row_bytes() {
-            Some(bytes) => Starts::Every { bytes, rows },
-            None => Starts::At(starts),
-        };
+        spare.give(blocks.bytes);
         let mut sorted = Self {
-            data: sorted,
+            data,
             spare: spare.clone(),
             starts,
+            uuids: Vec::new(),
             row_sessions: Vec::new(),
             sessions: Vec::new(),
             first_user_sessions: 0,
             last_user_sessions: 0,
         };
-        if let Some(column) = layout.session {
-            sorted.tell_sessions_apart(layout, column);
+        match (layout.session, layout.packing()) {
+            (Some(column), Some(_)) => sorted.tell_uuids_apart(layout, column, ids.as_chunks().0),
+            (Some(column), None) => sorted.tell_texts_apart(layout, column),
+            (None, _) => (),
         }
         sorted
     }
 
-    fn tell_sessions_apart(&mut self, layout: &RowLayout, column: usize) {
-        /// Up to here a user's sessions are searched one by one, the latest first.
-        const FEW: usize = 16;
+    /// `ids` are the UUIDs by the codes that the rows have.
+    fn tell_uuids_apart(&mut self, layout: &RowLayout, column: usize, ids: &[[u8; ID]]) {
         let slot = layout.slot(column);
-        let mut row_sessions = Vec::with_capacity(self.len());
-        let mut sessions: Vec<u32> = Vec::new();
-        let id = |first_row: u32| self.row(layout, first_row as usize).bytes(slot);
-        let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
-        let mut user_start = 0;
-        let mut first_user_sessions = None;
+        // The last session that each code stood for: a session may have several codes, and a code be of several users.
+        let mut by_code = vec![NO_SESSION; ids.len()];
+        let mut apart = SessionsApart::new(self.len());
+        let mut uuids: Vec<[u8; ID]> = Vec::with_capacity(ids.len());
+        let mut many: HashMap<[u8; ID], u32, RandomState> = HashMap::default();
         let mut before: Option<Row<'_>> = None;
-        for index in 0..self.len() {
-            let row = self.row(layout, index);
-            if let Some(before) = &before
-                && !before.same_user(&row)
-            {
-                first_user_sessions.get_or_insert(sessions.len());
-                user_start = sessions.len();
+        for (index, row) in self.rows(layout).enumerate() {
+            if before.is_some_and(|before| !before.same_user(&row)) {
+                apart.next_user();
                 many.clear();
             }
             before = Some(row);
             if row.is_null(column) {
-                row_sessions.push(NO_SESSION);
+                apart.enter(NO_SESSION);
                 continue;
             }
-            let wanted = row.bytes(slot);
-            let of_user = &sessions[user_start..];
-            let known = if of_user.len() <= FEW {
-                of_user
-                    .iter()
-                    .rposition(|&first| same_id(id(first), wanted))
-                    .map(|at| (user_start + at) as u32)
-            } else {
-                if many.is_empty() {
-                    many.extend((user_start..).zip(of_user).map(|(at, &first)| (id(first), at as u32)));
-                }
-                many.get(wanted).copied()
-            };
-            row_sessions.push(known.unwrap_or_else(|| {
-                let new = sessions.len() as u32;
-                sessions.push(index as u32);
-                if !many.is_empty() {
-                    many.insert(wanted, new);
-                }
-                new
-            }));
+            let code = row.code(slot) as usize;
+            if by_code[code] == NO_SESSION || (by_code[code] as usize) < apart.user_start {
+                let id = ids[code];
+                by_code[code] = apart.find(&uuids, &mut many, id).unwrap_or_else(|| {
+                    uuids.push(id);
+                    apart.found(index)
+                });
+            }
+            apart.enter(by_code[code]);
         }
-        self.first_user_sessions = first_user_sessions.unwrap_or(sessions.len());
-        self.last_user_sessions = user_start;
-        self.row_sessions = row_sessions;
-        self.sessions = sessions;
+        self.uuids = uuids;
+        self.take_sessions(apart);
+    }
+
+    fn tell_texts_apart(&mut self, layout: &RowLayout, column: usize) {
+        let slot = layout.slot(column);
+        let mut apart = SessionsApart::new(self.len());
+        let mut texts: Vec<&[u8]> = Vec::new();
+        let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
+        let mut before: Option<Row<'_>> = None;
+        for (index, row) in self.rows(layout).enumerate() {
+            if before.is_some_and(|before| !before.same_user(&row)) {
+                apart.next_user();
+                many.clear();
+            }
+            before = Some(row);
+            if row.is_null(column) {
+                apart.enter(NO_SESSION);
+                continue;
+            }
+            let text = row.bytes(slot);
+            let session = apart.find(&texts, &mut many, text).unwrap_or_else(|| {
+                texts.push(text);
+                apart.found(index)
+            });
+            apart.enter(session);
+        }
+        self.take_sessions(apart);
+    }
+
+    fn take_sessions(&mut self, apart: SessionsApart) {
+        self.first_user_sessions = apart.first_user_sessions.unwrap_or(apart.sessions.len());
+        self.last_user_sessions = apart.user_start;
+        self.row_sessions = apart.row_sessions;
+        self.sessions = apart.sessions;
+    }
+
+    /// The id of a session.
+    pub(crate) fn session_id<'a>(&'a self, layout: &'a RowLayout, column: usize, session: usize) -> &'a [u8] {
+        match self.uuids.get(session) {
+            Some(id) => id,
+            None => self.row(layout, self.sessions[session] as usize).bytes(layout.slot(column)),
+        }
+    }
+
+    fn rows<'a>(&'a self, layout: &'a RowLayout) -> impl Iterator<Item = Row<'a>> {
+        (0..self.len()).map(|index| self.row(layout, index))
     }
 
     pub(crate) fn len(&self) -> usize {

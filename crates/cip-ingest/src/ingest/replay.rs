@@ -27,8 +27,9 @@ use crate::reject::{self, Reject};
 use crate::rejected::{Rejected, RejectedFile};
 use crate::replay_books::ReplayBooks;
 use crate::report::{IngestPhase, IngestProgress, ReplayReport};
+use crate::scatter::Scatter;
 use crate::source::{Compression, Source};
-use crate::spill::{Scatter, SpillFolder};
+use crate::spill::SpillFolder;
 use crate::splitters::Splitters;
 use crate::taken::check_replayed;
 use crate::target::ColumnKind;
@@ -73,6 +74,7 @@ impl Ingest {
         let old = store.joined(&chosen, None, &writer)?;
         let parser = self.parser(AttributeUse::InEachRow, rules.as_ref())?;
         let scatter = Scatter::new(
+            &parser.layout,
             Splitters::default(),
             SpillFolder::new(writer.scratch()),
             plan.buffer_bytes,
@@ -157,7 +159,7 @@ impl Ingest {
         old: &EventStore,
         parser: &Parser,
         plan: &Plan,
-        scatter: &Scatter,
+        scatter: &Scatter<'_>,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<(ReplayBooks, DataFile), IngestError> {
         let mut sources: Vec<&SourceFile> =
@@ -183,8 +185,8 @@ impl Ingest {
                 let found = files.binary_search_by(|file| file.name.as_str().cmp(rejected.file(row)));
                 // The law of rows says what is missing where the manifest does not know of a file.
                 let Some(file) = found.ok().and_then(|found| files.get(found)) else { continue };
-                let outcome = rejected.read_again(row, file, parser, contract, |row| {
-                    scatter.push(&mut local, &row);
+                let outcome = rejected.read_again(row, file, parser, contract, |rows| {
+                    scatter.push_all(&mut local, rows);
                 })?;
                 if still.0 != file.index {
                     write_rejects(&mut table, &files, &mut still)?;
@@ -217,7 +219,7 @@ impl Ingest {
         writer: &StoreWriter,
         parser: &Parser,
         plan: &Plan,
-        scatter: Scatter,
+        scatter: Scatter<'_>,
         read: &ReplayBooks,
     ) -> Result<Option<EventStore>, IngestError> {
         if read.account.events == 0 {

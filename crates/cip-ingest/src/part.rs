@@ -1,0 +1,230 @@
+//! The rows of all key ranges that one thread has: the latest as they are, the others in blocks, in memory or in its
+//! temporary file.
+
+use std::sync::Arc;
+
+use crate::error::IngestError;
+use crate::packing::{MOST_ROWS, ROOM};
+use crate::row::{Row, RowLayout};
+use crate::session_codes::SessionCodes;
+use crate::spill::{Extent, SpillFile};
+
+/// Bytes at which a segment is full: what is read at once where rows are spread again.
+const SEGMENT: usize = 1 << 20;
+
+/// The rows of one key range.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    /// Rows that make the next block, and the ids of sessions that it is the first of its segment to name.
+    pending: Vec<u8>,
+    ids: Vec<u8>,
+    open: Segment,
+    /// Sessions named in the open segment so far, and its number among all segments of the thread.
+    sessions: u32,
+    number: u32,
+    pub(crate) segments: Vec<Stored>,
+    /// Rows, and what they take when they are sorted.
+    pub(crate) rows: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Blocks of rows that can be read without others.
+#[derive(Debug, Default)]
+pub(crate) struct Segment {
+    pub(crate) blocks: Vec<Box<[u8]>>,
+    pub(crate) bytes: usize,
+}
+
+/// Where a segment is.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Memory(Segment),
+    File(Extent),
+}
+
+/// What one thread has of all key ranges.
+#[derive(Debug)]
+pub(crate) struct LocalRows {
+    parts: Vec<Part>,
+    pub(crate) file: Arc<SpillFile>,
+    codes: SessionCodes,
+    /// Bytes of rows that make a block.
+    block_bytes: usize,
+    /// What the blocks in memory take, and may take.
+    held: usize,
+    most: usize,
+    /// Segments so far.
+    segments: u32,
+    /// The part that is spilled next.
+    turn: usize,
+    /// Why a row could not be kept.
+    failure: Option<IngestError>,
+}
+
+impl LocalRows {
+    /// Rows of so many key ranges, which take about `bytes` in memory, the others in the file.
+    pub(crate) fn new(layout: &RowLayout, ranges: usize, bytes: usize, file: SpillFile) -> Self {
+        /// A part of the memory that waits for whole blocks, at most.
+        const PENDING: usize = 4;
+        const LEAST_ROWS: usize = 16;
+        const TEXTS: std::ops::RangeInclusive<usize> = 2 << 10..=64 << 10;
+        let share = bytes / PENDING / ranges;
+        let block_bytes = match layout.packing() {
+            Some(packing) => (share / packing.row_bytes).clamp(LEAST_ROWS, MOST_ROWS) * packing.row_bytes,
+            None => share.clamp(*TEXTS.start(), *TEXTS.end()),
+        };
+        let mut parts = Vec::new();
+        parts.resize_with(ranges, Part::default);
+        (0..).zip(&mut parts).for_each(|(number, part): (u32, &mut Part)| part.number = number);
+        Self {
+            file: Arc::new(file),
+            codes: SessionCodes::default(),
+            block_bytes,
+            held: 0,
+            most: bytes - bytes / PENDING,
+            segments: parts.len() as u32,
+            turn: parts.len(),
+            parts,
+            failure: None,
+        }
+    }
+
+    /// Says that a row will be kept.
+    #[inline]
+    pub(crate) fn expect(&self, row: &Row<'_>) {
+        if let Some(id) = row.id() {
+            self.codes.expect(id);
+        }
+    }
+
+    /// Keeps a row of a key range.
+    #[inline]
+    pub(crate) fn push(&mut self, range: usize, row: &Row<'_>) {
+        let part = &mut self.parts[range];
+        part.rows += 1;
+        match row.layout.packing() {
+            Some(packing) => {
+                if part.pending.len() >= self.block_bytes {
+                    self.make_room(range, row.layout);
+                } else if part.pending.capacity() == 0 {
+                    part.pending.reserve_exact(self.block_bytes + ROOM);
+                }
+                let part = &mut self.parts[range];
+                part.pending.extend_from_slice(&row.bytes[..packing.row_bytes]);
+                if let Some(id) = row.id() {
+                    let code = if row.has_id() {
+                        let code = self.codes.code(id, part.number, part.sessions);
+                        if code == part.sessions {
+                            part.ids.extend_from_slice(id);
+                            part.sessions += 1;
+                        }
+                        code
+                    } else {
+                        0
+                    };
+                    // The code stands where the id began.
+                    let at = part.pending.len() - size_of::<u32>();
+                    part.pending[at..].copy_from_slice(&code.to_le_bytes());
+                }
+            }
+            None => {
+                let text = row.as_bytes();
+                if part.pending.len() + text.len() > self.block_bytes && !part.pending.is_empty() {
+                    self.make_room(range, row.layout);
+                }
+                self.parts[range].pending.extend_from_slice(text);
+            }
+        }
+    }
+
+    /// Makes a block of the rows that wait for one, and room where blocks take too much.
+    #[inline(never)]
+    fn make_room(&mut self, range: usize, layout: &RowLayout) {
+        self.seal(range, layout);
+        if self.parts[range].open.bytes >= SEGMENT {
+            self.close(range);
+        }
+        if self.held > self.most
+            && let Err(failure) = self.spill(layout, self.most / 8 * 7)
+        {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    fn seal(&mut self, range: usize, layout: &RowLayout) {
+        let part = &mut self.parts[range];
+        if part.pending.is_empty() {
+            return;
+        }
+        part.bytes += part.pending.len();
+        let block = match layout.packing() {
+            Some(packing) => {
+                part.pending.extend_from_slice(&[0; ROOM]);
+                packing.pack(&part.pending, &part.ids)
+            }
+            None => part.pending.as_slice().into(),
+        };
+        part.pending.clear();
+        part.ids.clear();
+        self.held += block.len();
+        part.open.bytes += block.len();
+        part.open.blocks.push(block);
+    }
+
+    /// Ends a segment, of which no row waits for its block: what comes next can be read without it.
+    fn close(&mut self, range: usize) {
+        let part = &mut self.parts[range];
+        if !part.open.blocks.is_empty() {
+            part.segments.push(Stored::Memory(std::mem::take(&mut part.open)));
+            part.sessions = 0;
+            part.number = self.segments;
+            self.segments += 1;
+        }
+    }
+
+    /// Writes segments to the file until at most `most` bytes are in memory: those of the last key ranges first, which are
+    /// needed last.
+    fn spill(&mut self, layout: &RowLayout, most: usize) -> Result<(), IngestError> {
+        let mut bytes = Vec::new();
+        for _ in 0..self.parts.len() {
+            if self.held <= most {
+                break;
+            }
+            self.turn = self.turn.checked_sub(1).unwrap_or(self.parts.len() - 1);
+            self.seal(self.turn, layout);
+            self.close(self.turn);
+            for stored in &mut self.parts[self.turn].segments {
+                if let Stored::Memory(segment) = stored {
+                    bytes.clear();
+                    segment.blocks.iter().for_each(|block| bytes.extend_from_slice(block));
+                    self.held -= segment.bytes;
+                    *stored = Stored::File(self.file.write(&bytes)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns why a row could not be kept, if one could not.
+    pub(crate) fn take_failure(&mut self) -> Result<(), IngestError> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Returns what there is of each key range, with at most `most` bytes of it in memory.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] where the disk is full.
+    pub(crate) fn into_parts(
+        mut self,
+        layout: &RowLayout,
+        most: usize,
+    ) -> Result<(Vec<Part>, Arc<SpillFile>), IngestError> {
+        for range in 0..self.parts.len() {
+            self.seal(range, layout);
+            self.close(range);
+            self.parts[range].pending = Vec::new();
+        }
+        self.spill(layout, most)?;
+        Ok((self.parts, self.file))
+    }
+}
