@@ -44,6 +44,7 @@ mod object;
 mod order;
 mod origin;
 mod owner;
+mod packed_rows;
 mod packing;
 mod parse;
 mod part;

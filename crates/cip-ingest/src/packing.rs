@@ -9,8 +9,6 @@
 //! Every row of a block takes the same whole number of bytes, so that rows can be taken from it in any order. `ids` are the
 //! session ids that the partition's rows had not named before.
 
-use crate::fetch::fetch;
-use crate::order::{OrderKey, ordered};
 use crate::row::RowLayout;
 
 /// Bytes of a UUID.
@@ -19,50 +17,56 @@ pub(crate) const ID: usize = 16;
 pub(crate) const ROOM: usize = 8;
 /// Rows of a block at most: their number takes eight bits.
 pub(crate) const MOST_ROWS: usize = 1 << ROW_BITS;
-const ROW_BITS: u32 = 8;
+pub(crate) const ROW_BITS: u32 = 8;
 
-const HEAD: usize = 12;
-const FRAME: usize = 10;
-const TAIL: usize = 8;
+/// Bytes before the values of a block, and of each.
+pub(crate) const HEAD: usize = 12;
+pub(crate) const FRAME: usize = 10;
 
 /// How the rows of a layout are packed.
 #[derive(Debug)]
 pub(crate) struct Packing {
     /// The values of a row, which together are all of its bytes, in the order in which they lie there.
-    values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
     /// Bytes of a row.
     pub(crate) row_bytes: usize,
     /// The values that rows are ordered by: the user, where there are any, and the bit that says whether they are unknown.
-    user: Option<(usize, usize, u64)>,
-    time: usize,
-    position: usize,
+    pub(crate) user: Option<(usize, usize, u64)>,
+    pub(crate) time: usize,
+    pub(crate) position: usize,
     /// The value that is the code of a session, where sessions have UUIDs.
-    session: Option<usize>,
+    pub(crate) session: Option<usize>,
 }
 
 /// At most eight bytes of a row.
 #[derive(Debug, Clone, Copy)]
-struct Value {
-    at: usize,
+pub(crate) struct Value {
+    pub(crate) at: usize,
     bytes: usize,
+    mask: u64,
 }
 
 impl Value {
+    fn new((at, bytes): (usize, usize)) -> Self {
+        Self { at, bytes, mask: u64::MAX >> (u64::BITS - 8 * bytes as u32) }
+    }
+
+    /// The value in a row with [`ROOM`] behind it.
     #[inline(always)]
-    fn of(self, row: &[u8]) -> u64 {
+    pub(crate) fn of(self, row: &[u8]) -> u64 {
         let mut word = [0; 8];
         word.copy_from_slice(&row[self.at..self.at + 8]);
-        u64::from_le_bytes(word) & (u64::MAX >> (64 - 8 * self.bytes as u32))
+        u64::from_le_bytes(word) & self.mask
     }
 }
 
 /// What the values of a block have in common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Frame {
-    base: u64,
+pub(crate) struct Frame {
+    pub(crate) base: u64,
     /// How many zeros all end with, and the bits of the rest.
-    shift: u8,
-    bits: u8,
+    pub(crate) shift: u8,
+    pub(crate) bits: u8,
 }
 
 impl Frame {
@@ -84,67 +88,44 @@ impl Frame {
     }
 }
 
-/// Where the rests of values lie in a packed row, each in the eight bytes at the byte where it begins.
+/// Where the rests of values lie in a packed row: none in two words of eight bytes.
 #[derive(Debug, Default)]
-struct Offsets {
+pub(crate) struct Offsets {
     end: u32,
 }
 
 impl Offsets {
-    fn next(&mut self, bits: u8) -> u32 {
+    /// The byte where the word of the next value starts, and the value's first bit in it.
+    pub(crate) fn next(&mut self, bits: u8) -> (usize, u32) {
         let bits = u32::from(bits);
-        if self.end % 8 + bits > u64::BITS {
-            self.end = self.end.next_multiple_of(8);
+        if self.end % u64::BITS + bits > u64::BITS {
+            self.end = self.end.next_multiple_of(u64::BITS);
         }
-        let start = self.end;
+        // A value that takes no bits may stand behind a full word.
+        let start = self.end.min((self.end + bits).saturating_sub(1));
         self.end += bits;
-        start
+        ((start / u64::BITS * 8) as usize, start % u64::BITS)
     }
 
     /// Bytes of a row.
-    fn stride(&self) -> u32 {
+    pub(crate) fn stride(&self) -> u32 {
         self.end.div_ceil(8)
     }
 }
 
-/// A frame, ready to give values back.
-#[derive(Debug, Clone, Copy)]
-struct OpenFrame {
-    base: u64,
-    mask: u64,
-    byte: u16,
-    bit: u8,
-    shift: u8,
-}
-
-impl OpenFrame {
-    fn new(frame: Frame, offset: u32) -> Self {
-        let mask = u64::MAX.checked_shr(u64::BITS - u32::from(frame.bits)).unwrap_or(0);
-        Self {
-            base: frame.base,
-            mask,
-            byte: (offset / 8) as u16,
-            bit: (offset % 8) as u8,
-            shift: frame.shift,
-        }
-    }
-
-    /// The value in a packed row.
-    #[inline(always)]
-    fn value(&self, row: &[u8]) -> u64 {
-        let mut word = [0; 8];
-        word.copy_from_slice(&row[usize::from(self.byte)..][..8]);
-        let rest = (u64::from_le_bytes(word) >> (self.bit & 63)) & self.mask;
-        self.base.wrapping_add(rest << (self.shift & 63))
-    }
+/// What becomes of a value in a row that is packed.
+struct Step {
+    value: Value,
+    frame: Frame,
+    byte: usize,
+    bit: u32,
 }
 
 impl Packing {
     /// Returns how the rows of a layout are packed; none where they have texts.
     pub(crate) fn new(layout: &RowLayout) -> Option<Self> {
         let row_bytes = layout.row_bytes()?;
-        let mut values: Vec<Value> =
-            layout.values().into_iter().map(|(at, bytes)| Value { at, bytes }).collect();
+        let mut values: Vec<Value> = layout.values().into_iter().map(Value::new).collect();
         values.sort_unstable_by_key(|value| value.at);
         let place = |at: usize| values.iter().position(|value| value.at <= at && at < value.at + value.bytes);
         let user = layout.user_at().and_then(|(at, (byte, bit))| {
@@ -166,298 +147,41 @@ impl Packing {
         let count = (rows.len() - ROOM) / self.row_bytes;
         let row = |index: usize| &rows[index * self.row_bytes..][..self.row_bytes + ROOM];
         let mut offsets = Offsets::default();
-        let frames: Vec<(Value, Frame, u32)> = (self.values.iter())
+        let mut steps: Vec<Step> = (self.values.iter())
             .map(|&value| {
                 let frame = Frame::around((0..count).map(|index| value.of(row(index))));
-                (value, frame, offsets.next(frame.bits))
+                let (byte, bit) = offsets.next(frame.bits);
+                Step { value, frame, byte, bit }
             })
             .collect();
         let stride = offsets.stride() as usize;
-        let body = HEAD + frames.len() * FRAME;
-        let mut block = vec![0; body + count * stride + TAIL + ids.len()];
+        let body = HEAD + steps.len() * FRAME;
+        let mut block = vec![0; body + count * stride + ROOM + ids.len()];
         let length = block.len() as u32;
         block[..4].copy_from_slice(&length.to_le_bytes());
         block[4..8].copy_from_slice(&(count as u32).to_le_bytes());
         block[8..HEAD].copy_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
-        for ((_, frame, _), place) in frames.iter().zip(block[HEAD..body].chunks_exact_mut(FRAME)) {
+        for (Step { frame, .. }, place) in steps.iter().zip(block[HEAD..body].chunks_exact_mut(FRAME)) {
             place[..8].copy_from_slice(&frame.base.to_le_bytes());
             (place[8], place[9]) = (frame.shift, frame.bits);
         }
-        let differing: Vec<(Value, Frame, u32)> =
-            frames.into_iter().filter(|(_, frame, _)| frame.bits > 0).collect();
+        steps.retain(|step| step.frame.bits > 0);
         for index in 0..count {
             let row = row(index);
-            let packed = &mut block[body + index * stride..][..stride + TAIL];
-            // The bits from the byte `at` on.
+            // What is written behind a row is written again with the next one.
+            let packed = &mut block[body + index * stride..][..stride + ROOM];
             let (mut word, mut at) = (0u64, 0);
-            for (value, frame, offset) in &differing {
-                let rest = value.of(row).wrapping_sub(frame.base) >> frame.shift;
-                let byte = *offset as usize / 8;
-                if byte != at {
+            for Step { value, frame, byte, bit } in &steps {
+                if *byte != at {
                     packed[at..at + 8].copy_from_slice(&word.to_le_bytes());
-                    // Of the byte where the value begins, what was before it.
-                    word = word.checked_shr(8 * (byte - at) as u32).unwrap_or(0);
-                    at = byte;
+                    (word, at) = (0, *byte);
                 }
-                word |= rest << (offset % 8);
+                word |= (value.of(row).wrapping_sub(frame.base) >> (frame.shift & 63)) << (bit & 63);
             }
-            // The bytes behind the row are written again with the next one.
             packed[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
         let ids_at = block.len() - ids.len();
         block[ids_at..].copy_from_slice(ids);
         block.into_boxed_slice()
-    }
-}
-
-/// Rows of one partition, packed, of all threads.
-#[derive(Debug)]
-pub(crate) struct PackedRows<'a> {
-    packing: &'a Packing,
-    bytes: &'a [u8],
-    blocks: Vec<Block>,
-    /// Those of all blocks, one block after the other.
-    frames: Vec<OpenFrame>,
-    ids: Vec<u8>,
-    rows: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    rows: u32,
-    /// Where the packed rows start, and what each takes.
-    at: u32,
-    stride: u32,
-}
-
-/// The number of a row in [`PackedRows`]: that of its block, and of the row in it.
-type RowNumber = u32;
-
-impl<'a> PackedRows<'a> {
-    /// `parts` are blocks, one behind the other, whose rows know their sessions by the places of the ids in all blocks of
-    /// the part.
-    pub(crate) fn new<'p>(
-        packing: &'a Packing,
-        bytes: &'a [u8],
-        parts: impl Iterator<Item = &'p std::ops::Range<usize>>,
-    ) -> Self {
-        let values = packing.values.len();
-        let mut all =
-            Self { packing, bytes, blocks: Vec::new(), frames: Vec::new(), ids: Vec::new(), rows: 0 };
-        for part in parts {
-            let first_id = (all.ids.len() / ID) as u64;
-            let mut at = part.start;
-            while at < part.end {
-                let head = |from: usize| {
-                    let mut word = [0; 4];
-                    word.copy_from_slice(&bytes[at + from..at + from + 4]);
-                    u32::from_le_bytes(word)
-                };
-                let (length, rows, ids) = (head(0) as usize, head(4), head(8) as usize * ID);
-                let body = at + HEAD + values * FRAME;
-                let mut offsets = Offsets::default();
-                for (value, place) in bytes[at + HEAD..body].chunks_exact(FRAME).enumerate() {
-                    let mut base = [0; 8];
-                    base.copy_from_slice(&place[..8]);
-                    let mut base = u64::from_le_bytes(base);
-                    if packing.session == Some(value) {
-                        base += first_id;
-                    }
-                    let frame = Frame { base, shift: place[8], bits: place[9] };
-                    all.frames.push(OpenFrame::new(frame, offsets.next(frame.bits)));
-                }
-                all.blocks.push(Block { rows, at: body as u32, stride: offsets.stride() });
-                all.ids.extend_from_slice(&bytes[at + length - ids..at + length]);
-                all.rows += rows as usize;
-                at += length;
-            }
-        }
-        all
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rows
-    }
-
-    /// The ids of all sessions, by the codes that rows have of them.
-    pub(crate) fn into_ids(self) -> Vec<u8> {
-        self.ids
-    }
-
-    /// Gives `visit` the number of each row.
-    fn each_number(&self, mut visit: impl FnMut(RowNumber)) {
-        for (block, Block { rows, .. }) in (0u32..).zip(&self.blocks) {
-            (0..*rows).for_each(|row| visit(block << ROW_BITS | row));
-        }
-    }
-
-    /// The numbers of the rows by user, time and position.
-    pub(crate) fn ordered(&self) -> Vec<RowNumber> {
-        let mut keys = Vec::with_capacity(self.rows);
-        self.each_number(|row| {
-            let (user, time) = self.user_and_time(row);
-            keys.push(OrderKey { user, time, row });
-        });
-        ordered(keys, |row| self.position(row))
-    }
-
-    #[inline(always)]
-    fn place(&self, number: RowNumber) -> (&[OpenFrame], &[u8]) {
-        let block = (number >> ROW_BITS) as usize;
-        let Block { at, stride, .. } = self.blocks[block];
-        let row = number & (MOST_ROWS as u32 - 1);
-        let values = self.packing.values.len();
-        (&self.frames[block * values..][..values], &self.bytes[(at + row * stride) as usize..])
-    }
-
-    /// The user's key, none for the unknown user, and the time.
-    #[inline(always)]
-    fn user_and_time(&self, number: RowNumber) -> (Option<u64>, i64) {
-        let (frames, row) = self.place(number);
-        let known = |(user, null, bit): (usize, usize, u64)| {
-            (frames[null].value(row) & bit == 0).then(|| frames[user].value(row) ^ (1 << 63))
-        };
-        (self.packing.user.and_then(known), frames[self.packing.time].value(row).cast_signed())
-    }
-
-    fn position(&self, number: RowNumber) -> u64 {
-        let (frames, row) = self.place(number);
-        frames[self.packing.position].value(row)
-    }
-
-    /// Writes rows one behind the other; there is [`ROOM`] behind the last.
-    pub(crate) fn unpack_all(&self, numbers: &[RowNumber], places: &mut [u8]) {
-        /// So many rows before one is unpacked, the processor is told where it lies.
-        const AHEAD: usize = 12;
-        for (row, &number) in numbers.iter().enumerate() {
-            if let Some(&later) = numbers.get(row + AHEAD) {
-                self.place(later).1.first().into_iter().for_each(fetch);
-            }
-            self.unpack(number, &mut places[row * self.packing.row_bytes..]);
-        }
-    }
-
-    /// Writes a row to the start of `place`; what is up to [`ROOM`] bytes behind it may change.
-    #[inline(always)]
-    fn unpack(&self, number: RowNumber, place: &mut [u8]) {
-        let (frames, row) = self.place(number);
-        let place = &mut place[..self.packing.row_bytes + ROOM];
-        for (value, frame) in self.packing.values.iter().zip(frames) {
-            // What is written too much is written again by the next value.
-            place[value.at..value.at + 8].copy_from_slice(&frame.value(row).to_le_bytes());
-        }
-    }
-
-    /// Gives `visit` every row, with the id of its session in the place of the code.
-    pub(crate) fn each_whole(&self, mut visit: impl FnMut(&[u8])) {
-        let mut row = vec![0; self.packing.row_bytes + ID + ROOM];
-        self.each_number(|number| {
-            self.unpack(number, &mut row);
-            self.restore_id(&mut row);
-            visit(&row);
-        });
-    }
-
-    /// Puts the id of its session into an unpacked row, in the place of its code: there must be room for it.
-    fn restore_id(&self, row: &mut [u8]) {
-        let Some(session) = self.packing.session.map(|session| self.packing.values[session]) else { return };
-        let code = session.of(row) as usize;
-        // Rows without a session have code 0, whether there is an id or not.
-        let id = self.ids.get(code * ID..(code + 1) * ID).unwrap_or(&[0; ID]);
-        row[session.at..session.at + ID].copy_from_slice(id);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mapping::SourceMapping;
-    use crate::parse::{AttributeUse, Parser};
-    use proptest::prelude::*;
-
-    /// A layout with every kind of value, more than eight columns, and a session.
-    fn layout() -> RowLayout {
-        let columns =
-            (0..7).map(|n| format!("c{n} = {{ from = 'c{n}', type = 'int64', nullable = true }}\n"));
-        let mapping = format!(
-            "name = 't'\n[columns]\nevent_time = {{ from = 't', type = 'timestamp' }}\n\
-             event_type = {{ from = 'e', type = 'dictionary' }}\n\
-             user_id = {{ from = 'u', type = 'int64', nullable = true }}\n\
-             source_session = {{ from = 's', type = 'uuid', nullable = true }}\n{}",
-            columns.collect::<String>()
-        );
-        Parser::new(&SourceMapping::from_toml(&mapping).unwrap(), AttributeUse::Shared).unwrap().layout
-    }
-
-    /// Words of which some bytes are always the same: rows of one block are alike.
-    fn words(count: usize) -> impl Strategy<Value = Vec<u64>> {
-        let word = prop_oneof![
-            any::<u64>(),
-            Just(0),
-            (0u64..300).prop_map(|n| 1_570_000_000_000_000 + n * 1_000_000),
-            (0u64..9).prop_map(|n| n << 60),
-        ];
-        proptest::collection::vec(word, count)
-    }
-
-    proptest! {
-        #[test]
-        fn rows_come_back_as_they_were(
-            rows in (1usize..40).prop_flat_map(|rows| proptest::collection::vec(words(20), rows)),
-            like in words(20),
-            alike in proptest::collection::vec(any::<bool>(), 20),
-            ids in proptest::collection::vec(any::<[u8; ID]>(), 1..4),
-            copies in 1usize..3,
-        ) {
-            let layout = layout();
-            let packing = layout.packing().unwrap();
-            let bytes = packing.row_bytes;
-            let rows: Vec<Vec<u8>> = (rows.iter())
-                .map(|row| {
-                    let chosen = row.iter().zip(&like).zip(&alike);
-                    let words = chosen.map(|((own, like), alike)| if *alike { like } else { own });
-                    let mut row: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
-                    row.truncate(bytes);
-                    // The code of one of the ids.
-                    let code = u32::from(row[0]) % ids.len() as u32;
-                    row[bytes - 4..].copy_from_slice(&code.to_le_bytes());
-                    row
-                })
-                .collect();
-            prop_assert_eq!(rows[0].len(), bytes);
-            let block = packing.pack(&[rows.concat(), vec![0; ROOM]].concat(), &ids.concat());
-            // Several segments with the same rows: codes count in each.
-            let segments: Vec<std::ops::Range<usize>> =
-                (0..copies).map(|copy| copy * block.len()..(copy + 1) * block.len()).collect();
-            let blocks = block.repeat(copies);
-            let packed = PackedRows::new(packing, &blocks, segments.iter());
-            prop_assert_eq!(packed.len(), copies * rows.len());
-            let mut whole = Vec::new();
-            packed.each_whole(|row| whole.push(row[..bytes - 4 + ID].to_vec()));
-            let code = |row: &[u8]| u32::from_le_bytes(row[bytes - 4..].try_into().unwrap()) as usize;
-            let expected: Vec<Vec<u8>> = (0..copies)
-                .flat_map(|_| rows.iter().map(|row| [&row[..bytes - 4], &ids[code(row)][..]].concat()))
-                .collect();
-            prop_assert_eq!(whole, expected);
-            // In their order, with codes that count in all segments.
-            let order = packed.ordered();
-            let mut sorted = vec![0; copies * rows.len() * bytes + ROOM];
-            packed.unpack_all(&order, &mut sorted);
-            let key = |row: &[u8]| layout.row(row, 0).key().without_text();
-            let sorted: Vec<&[u8]> = sorted.chunks_exact(bytes).collect();
-            prop_assert!(sorted.is_sorted_by_key(|row| key(row)));
-            let mut there: Vec<Vec<u8>> = sorted.iter().map(|row| row.to_vec()).collect();
-            let mut expected: Vec<Vec<u8>> = (0..copies)
-                .flat_map(|copy| rows.iter().map(move |row| (copy, row)))
-                .map(|(copy, row)| {
-                    let code = (code(row) + copy * ids.len()) as u32;
-                    [&row[..bytes - 4], &code.to_le_bytes()[..]].concat()
-                })
-                .collect();
-            there.sort();
-            expected.sort();
-            prop_assert_eq!(there, expected);
-            prop_assert_eq!(packed.into_ids(), ids.concat().repeat(copies));
-        }
     }
 }

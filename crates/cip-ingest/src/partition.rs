@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
-use crate::packing::PackedRows;
+use crate::packed_rows::PackedRows;
 use crate::part::{LocalRows, Part, Stored};
 use crate::row::{Row, RowLayout};
 use crate::spill::{SpillFile, SpillFolder};

@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::order::sort_texts;
-use crate::packing::{ID, PackedRows, ROOM};
+use crate::packed_rows::PackedRows;
+use crate::packing::{ID, ROOM};
 use crate::partition::LoadedBlocks;
 use crate::row::{Row, RowLayout};
 
@@ -146,13 +147,14 @@ impl SortedRows {
         let mut apart = SessionsApart::new(self.len());
         let mut uuids: Vec<[u8; ID]> = Vec::with_capacity(ids.len());
         let mut many: HashMap<[u8; ID], u32, RandomState> = HashMap::default();
-        let mut before: Option<Row<'_>> = None;
+        let mut before = None;
         for (index, row) in self.rows(layout).enumerate() {
-            if before.is_some_and(|before| !before.same_user(&row)) {
+            // Users of such rows are no texts.
+            let (user, _) = row.user_and_time();
+            if before.replace(user).is_some_and(|before| before != user) {
                 apart.next_user();
                 many.clear();
             }
-            before = Some(row);
             if row.is_null(column) {
                 apart.enter(NO_SESSION);
                 continue;
