@@ -210,21 +210,22 @@ impl LocalRows {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Returns what there is of each key range, with at most `most` bytes of it in memory.
+    /// Returns what there is of each key range.
     ///
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
     pub(crate) fn into_parts(
         mut self,
         layout: &RowLayout,
-        most: usize,
     ) -> Result<(Vec<Part>, Arc<SpillFile>), IngestError> {
         for range in 0..self.parts.len() {
             self.seal(range, layout);
             self.close(range);
             self.parts[range].pending = Vec::new();
         }
-        self.spill(layout, most)?;
+        if self.held > self.most {
+            self.spill(layout, self.most)?;
+        }
         Ok((self.parts, self.file))
     }
 }

@@ -90,7 +90,7 @@ impl Partition {
         let mut local = LocalRows::new(layout, ranges, limit, folder.create()?);
         self.each_row(layout, |row| local.push(splitters.route(&row), &row))?;
         local.take_failure()?;
-        let refined = Self::of(ranges, [local.into_parts(layout, limit)?]);
+        let refined = Self::of(ranges, [local.into_parts(layout)?]);
         // One row may be larger than the limit: where nothing was split off, nothing will be.
         if refined.iter().any(|partition| partition.rows == self.rows) {
             return Ok(vec![self]);

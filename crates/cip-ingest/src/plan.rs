@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(crate) threads: NonZeroUsize,
     /// Bytes parsed at once by one thread.
     pub(crate) chunk_bytes: usize,
-    /// What the partitions buffer together before they spill.
+    /// What the rows that wait to be sorted may take before they are spilled.
     pub(crate) buffer_bytes: usize,
     /// Key ranges to scatter to.
     pub(crate) partitions: usize,
@@ -92,8 +92,9 @@ impl Plan {
             budget,
             threads: workers,
             chunk_bytes,
-            // With the chunks, all of it: sorting starts when the buffers are spilled.
-            buffer_bytes: (free / 4 * 3) as usize,
+            // With the sorted partitions, all of it: what is held of the rows is there until it is sorted, and what is freed in
+            // small pieces does not go back to the system.
+            buffer_bytes: (free / 2) as usize,
             partitions,
             partition_bytes,
             total_bytes: csv.max(1),

@@ -72,16 +72,14 @@ impl<'a> Scatter<'a> {
         failure
     }
 
-    /// Returns the partitions in key order, and where they can be spread again. Where rows do not fit, a third of their
-    /// memory is for what comes next.
+    /// Returns the partitions in key order, and where they can be spread again.
     ///
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
     pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder), IngestError> {
-        let (layout, most) = (self.layout, self.bytes / 3 * 2);
         let locals = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let threads =
-            locals.into_iter().map(|local| local.into_parts(layout, most)).collect::<Result<Vec<_>, _>>()?;
+        let threads = locals.into_iter().map(|local| local.into_parts(self.layout));
+        let threads = threads.collect::<Result<Vec<_>, _>>()?;
         Ok((Partition::of(self.splitters.partitions(), threads), self.folder))
     }
 }
