@@ -31,6 +31,9 @@ pub const SOURCE_FILE: &str = "source_file";
 /// How many rejected records of its source file stand before an event, UInt32; beside the events, not among their columns.
 pub const REJECTS_BEFORE: &str = "rejects_before";
 
+/// The currency of the event's amounts, Dictionary(Int32, Utf8); null where the source names none.
+pub const CURRENCY: &str = "currency";
+
 /// What the user watched on, Dictionary(Int32, Utf8) where features are made from it.
 pub const DEVICE_TYPE: &str = "device_type";
 /// How long the event lasted, in seconds; Int64 where features are made from it.

@@ -129,6 +129,7 @@ impl<'a> Books<'a> {
                 records,
                 replaced_by: None,
                 user_field,
+                currencies: None,
             });
         }
         Ok(IngestProgress {

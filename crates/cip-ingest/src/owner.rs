@@ -158,6 +158,7 @@ mod tests {
             records: None,
             replaced_by: None,
             user_field,
+            currencies: None,
         }
     }
 

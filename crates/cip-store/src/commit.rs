@@ -8,6 +8,7 @@ use arrow_schema::{Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, EventSchema, IdRef};
 
+use crate::currency::{CountsByFile, counts_by_file};
 use crate::error::StoreError;
 use crate::manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan,
@@ -185,6 +186,7 @@ impl StoreWriter {
             open: None,
             files: Vec::new(),
             users: UserCount::default(),
+            currencies: CountsByFile::new(),
         })
     }
 
@@ -236,13 +238,13 @@ impl StoreWriter {
     ///
     /// # Errors
     /// [`StoreError::Account`] where rows do not add up, [`StoreError::Io`]; what was there before then still is.
-    pub fn finish(mut self, parts: CommitParts) -> Result<EventStore, StoreError> {
+    pub fn finish(mut self, mut parts: CommitParts) -> Result<EventStore, StoreError> {
         let mut account = Account::default();
         for source in &parts.sources {
             source.account.check()?;
             account.add(&source.account);
         }
-        let WrittenEvents { files, users } = parts.events;
+        let WrittenEvents { files, users, mut currencies } = parts.events;
         let events: u64 = files.iter().map(|file| file.file.rows).sum();
         // The law again, by what lies on disk.
         Account { events, ..account.clone() }.check()?;
@@ -258,6 +260,12 @@ impl StoreWriter {
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
         let id = self.id;
         self.mark_replaced(id)?;
+        let schema = self.manifest.schema()?;
+        if schema.has(cip_core::column::CURRENCY) && schema.has(cip_core::column::SOURCE_FILE) {
+            for source in &mut parts.sources {
+                source.currencies = Some(currencies.remove(&source.name).unwrap_or_default());
+            }
+        }
         self.manifest.commits.push(Commit {
             id,
             account,
@@ -381,6 +389,7 @@ pub struct EncodedEvents {
     span: RowGroupSpan,
     users: UserCount,
     products: Option<Vec<i64>>,
+    currencies: CountsByFile,
 }
 
 impl EncodedEvents {
@@ -422,8 +431,8 @@ impl EventEncoder {
     /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
     /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
-        let (span, users) = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode(events.record_batch())?, span, users))
+        let covered = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode(events.record_batch())?, covered))
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
@@ -451,18 +460,19 @@ impl EventEncoder {
         keyed: &RecordBatch,
         keys: &[u32],
     ) -> Result<EncodedEvents, StoreError> {
-        let (span, users) = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, span, users))
+        let covered = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, covered))
     }
 
-    fn encoded(&self, mut group: EncodedRowGroup, span: RowGroupSpan, users: UserCount) -> EncodedEvents {
+    fn encoded(&self, mut group: EncodedRowGroup, covered: Covered) -> EncodedEvents {
         let product = self.encoder.column(cip_core::column::PRODUCT_ID);
         let products = product.and_then(|column| group.take_distinct(column));
-        EncodedEvents { group, span, users, products }
+        let Covered { span, users, currencies } = covered;
+        EncodedEvents { group, span, users, products, currencies }
     }
 
-    /// Users and times that a row group covers.
-    fn covered(&self, events: &EventBatch) -> Result<(RowGroupSpan, UserCount), StoreError> {
+    /// Users, times and currencies that a row group covers.
+    fn covered(&self, events: &EventBatch) -> Result<Covered, StoreError> {
         let times = events.times()?.values();
         let span = |times: &[i64]| {
             times.iter().fold([i64::MAX, i64::MIN], |[first, last], &time| [first.min(time), last.max(time)])
@@ -488,8 +498,15 @@ impl EventEncoder {
             users: [users.first.clone(), users.last.clone()],
             times: span(times),
         };
-        Ok((span, users))
+        Ok(Covered { span, users, currencies: counts_by_file(events.record_batch()) })
     }
+}
+
+/// What a row group covers.
+struct Covered {
+    span: RowGroupSpan,
+    users: UserCount,
+    currencies: CountsByFile,
 }
 
 /// Appends row groups of events, in order, to files of a bounded size.
@@ -500,6 +517,7 @@ pub struct EventsWriter {
     open: Option<(ParquetFile, Vec<RowGroupSpan>)>,
     files: Vec<EventFile>,
     users: UserCount,
+    currencies: CountsByFile,
 }
 
 impl std::fmt::Debug for EventsWriter {
@@ -513,6 +531,7 @@ impl std::fmt::Debug for EventsWriter {
 pub struct WrittenEvents {
     files: Vec<EventFile>,
     users: UserCount,
+    currencies: CountsByFile,
 }
 
 impl EventsWriter {
@@ -536,6 +555,9 @@ impl EventsWriter {
         file.append(events.group)?;
         spans.push(events.span);
         self.users.append(events.users);
+        for (file, counts) in events.currencies {
+            self.currencies.entry(file).or_default().add(&counts);
+        }
         if spans.len() == FILE_ROW_GROUPS {
             self.close()?;
         }
@@ -548,7 +570,7 @@ impl EventsWriter {
     /// [`StoreError::Io`].
     pub fn finish(mut self) -> Result<WrittenEvents, StoreError> {
         self.close()?;
-        Ok(WrittenEvents { files: self.files, users: self.users })
+        Ok(WrittenEvents { files: self.files, users: self.users, currencies: self.currencies })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::DataType;
 
+use crate::currency::CurrencyCounts;
+
 /// Why a store or a table could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +96,24 @@ pub enum StoreError {
     NoUsers {
         /// The store.
         path: PathBuf,
+    },
+    /// Amounts in several currencies, whose sum means nothing.
+    #[error("{} has amounts in several currencies, which are never summed: {found}; read one with --currency, such as --currency {}", path.display(), example(found))]
+    MixedCurrencies {
+        /// The store.
+        path: PathBuf,
+        /// Its currencies.
+        found: Box<CurrencyCounts>,
+    },
+    /// A currency that no event of the store is in.
+    #[error("{} has no event in the currency `{currency}`: expected one of its own ({found}), in the same letters", path.display())]
+    UnknownCurrency {
+        /// The store.
+        path: PathBuf,
+        /// The currency that was asked for.
+        currency: String,
+        /// Its currencies; none of a store without the column `currency`.
+        found: Box<CurrencyCounts>,
     },
     /// A store whose events do not say which file they came from.
     #[error("{} has several source files but no column `source_file`: its account cannot be kept; make it anew without the user's rows", path.display())]
@@ -270,6 +290,11 @@ fn hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; check the permissions",
         _ => "",
     }
+}
+
+/// A currency that may be asked for.
+fn example(found: &CurrencyCounts) -> String {
+    found.counts().find_map(|count| count.currency).unwrap_or_else(|| "EUR".to_owned())
 }
 
 fn quoted(names: &[String]) -> String {

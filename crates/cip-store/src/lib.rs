@@ -30,6 +30,7 @@ mod commit;
 mod crash;
 mod csv_records;
 mod csv_table;
+mod currency;
 mod document;
 mod encoding;
 mod erase;
@@ -55,6 +56,7 @@ pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
     StoreWriter, WrittenEvents,
 };
+pub use currency::{CurrencyCount, CurrencyCounts};
 pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};

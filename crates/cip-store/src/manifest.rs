@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use cip_core::{EventSchema, Id};
 use serde::{Deserialize, Serialize};
 
+use crate::currency::CurrencyCounts;
 use crate::error::StoreError;
 
 /// The manifest's name inside a store.
@@ -145,6 +146,9 @@ pub struct SourceFile {
     /// Where the user stands in its records; none where no record was rejected, or the mapping has no users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_field: Option<UserField>,
+    /// Its events by currency; none where the events have no column `currency`, or were written before it had a meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currencies: Option<CurrencyCounts>,
 }
 
 /// Where the user stands in the records of a source file: it tells whose a rejected record is.

@@ -6,6 +6,7 @@ use cip::core::Timestamp;
 use cip::ingest::ChangedFiles;
 use clap::ValueEnum;
 
+use crate::args::CurrencyArgs;
 use crate::number::parse_count;
 
 #[derive(Debug, clap::Args)]
@@ -98,4 +99,6 @@ pub(crate) struct RunArgs {
     /// Day or instant of the segments [default: the day after the last event]
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) currency: CurrencyArgs,
 }

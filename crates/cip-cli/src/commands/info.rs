@@ -19,6 +19,7 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(store)?;
     let statistics = store.statistics(common.memory)?;
     let manifest = store.manifest();
+    let currencies = store.currencies()?;
     let account = manifest.account();
     let span = manifest.time_span().map(|span| span.map(|micros| Timestamp::from_micros(micros).to_string()));
     let mapping = manifest.mapping.get("name").and_then(serde_json::Value::as_str).unwrap_or("-");
@@ -39,6 +40,9 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
         ("size", bytes(statistics.bytes)),
     ] {
         text.push_str(&format!("  {name:<22} {value}\n"));
+    }
+    if let Some(currencies) = &currencies {
+        text.push_str(&format!("  {:<22} {currencies}\n", "currencies"));
     }
     if let Some(experiment) = experiment {
         text.push_str(&format!("  {:<22} {}\n", "experiment", experiment_text(experiment)));

@@ -10,6 +10,7 @@ use cip::store::{Account, EventStore};
 use serde_json::json;
 
 use crate::args::{Common, IngestArgs, SourceArgs};
+use crate::currency;
 use crate::error::CliError;
 use crate::experiment;
 use crate::number::{bytes, grouped, percent};
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError
     spare_the_sources(&args.source, out)?;
     let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
     let (store, report) = ingest(&args.source, out, way, common)?;
+    currency::warn(&store)?;
     let found =
         report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
@@ -75,6 +77,7 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
     let (store, report) = configured(args, common)?.replay(out, &mut |progress| bars.update(progress))?;
     drop(bars);
     warn(report.quality.as_ref());
+    currency::warn(&store)?;
     let replayed = &report.account;
     let mut text = match (report.commit, replayed.rows) {
         (_, 0) => format!("{} has no rejected rows\n", out.display()),

@@ -6,6 +6,7 @@
 mod abtest;
 mod commits;
 mod contracts;
+mod currencies;
 mod faults;
 mod features;
 mod forget;

@@ -245,6 +245,7 @@ impl Ingest {
             records: None,
             replaced_by: None,
             user_field: None,
+            currencies: None,
         };
         let store = replayed.finish(CommitParts {
             sources: sources.iter().zip(&read.accounts).map(of_events).collect(),

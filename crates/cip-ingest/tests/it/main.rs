@@ -5,6 +5,7 @@
 mod commits;
 mod contract_laws;
 mod contracts;
+mod currencies;
 mod erasure;
 mod formats;
 mod hostile;

@@ -126,6 +126,10 @@ fn keep_account(commit: &mut Commit, theirs: &Theirs) -> Result<(), StoreError> 
         let events = theirs.events.rows_by_source.get(&source.name).copied().unwrap_or_default();
         account.events = account.events.saturating_sub(events);
         account.forgotten += events;
+        if let (Some(kept), Some(gone)) = (&mut source.currencies, theirs.events.currencies.get(&source.name))
+        {
+            kept.remove(gone);
+        }
         for ((_, reason), &rejects) in theirs.rejects.iter().filter(|((name, _), _)| *name == source.name) {
             if let Some(left) = account.rejects.get_mut(reason) {
                 *left = left.saturating_sub(rejects);

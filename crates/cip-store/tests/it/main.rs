@@ -149,6 +149,7 @@ pub(crate) fn write(
             records: None,
             replaced_by: None,
             user_field: None,
+            currencies: None,
         }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
