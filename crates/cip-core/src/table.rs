@@ -234,6 +234,36 @@ pub fn assignments(id: &str, ids: IdType) -> SchemaRef {
     ]))
 }
 
+/// `quality`: one row for each expectation of a data contract in each quality report that a store keeps. Sorted by commit and
+/// report; those of one report stand in the contract's order.
+pub fn quality() -> SchemaRef {
+    let number = |name| Field::new(name, DataType::UInt32, false);
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let word = |name| Field::new(name, dictionary_type(), false);
+    Arc::new(Schema::new(vec![
+        number("commit"),
+        number("report"),
+        word("contract"),
+        count("bronze"),
+        count("silver"),
+        count("gold"),
+        Field::new("expectation", DataType::Utf8, false),
+        word("expect"),
+        Field::new("column", DataType::Utf8, true),
+        word("action"),
+        count("checked"),
+        count("nulls"),
+        count("passed"),
+        count("failed"),
+        count("warned"),
+        count("dropped"),
+        count("quarantined"),
+        Field::new("share", DataType::Float64, true),
+        Field::new("observed", DataType::Utf8, true),
+        word("status"),
+    ]))
+}
+
 /// The type of a sum of money; where no scale is known it holds only nulls.
 fn sum_type(money: Option<MoneyScale>) -> DataType {
     money.map_or(DataType::Decimal128(SUM_PRECISION, 0), MoneyScale::sum_type)

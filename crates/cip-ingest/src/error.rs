@@ -294,6 +294,16 @@ pub enum IngestError {
         /// Places in all files.
         found: u64,
     },
+    /// What a commit keeps of a contract is no quality report.
+    #[error(
+        "commit {commit} keeps a quality report that cannot be read: {source}; restore the manifest, or ingest again"
+    )]
+    Report {
+        /// The commit.
+        commit: u32,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
     Manifest(#[from] serde_json::Error),

@@ -71,6 +71,7 @@ mod value;
 pub use compact::{Compaction, CompactionOutcome, CompactionReport};
 pub use contract::error::ContractError;
 pub use contract::expectation::{Action, Expect, Expectation, LengthUnit, Literal};
+pub use contract::history::{KeptReport, QualityHistory};
 pub use contract::quality::{ExpectationReport, QualityReport};
 pub use contract::{Contract, ContractBuilder};
 pub use erasure::{Erasure, ErasureReport};

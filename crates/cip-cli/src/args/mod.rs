@@ -66,7 +66,12 @@ pub(crate) enum Command {
     /// Read source files into an event store, each once
     Ingest(IngestArgs),
     /// Describe a store: rows, time range, users, sessions, bytes by column, rejects
-    Info { store: PathBuf },
+    Info {
+        store: PathBuf,
+        /// Write what data contracts found, one row an expectation and ingest (Parquet)
+        #[arg(long, value_name = "FILE")]
+        quality: Option<PathBuf>,
+    },
     /// Show the rows that were refused, by reason
     Rejects {
         store: PathBuf,

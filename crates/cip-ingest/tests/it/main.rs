@@ -13,6 +13,7 @@ mod laws;
 #[cfg(feature = "object-store")]
 mod objects;
 mod patterns;
+mod quality;
 mod real;
 mod replay;
 mod tables;
