@@ -234,7 +234,7 @@ pub enum IngestError {
     },
     /// Rejects that are written in another way than the mapping says.
     #[error(
-        "the rejects of `{file}` are written in {found}, which the mapping does not read: leave out its `format` and `delimiter`, or make the store anew from all files (--rebuild)"
+        "the rejects of `{file}` are written in {found}, which the mapping does not read: leave out its `format`, `delimiter` and `quote`, declare them as they were for this file, or make the store anew from all files (--rebuild)"
     )]
     ReplayFormat {
         /// The source file.
@@ -363,6 +363,12 @@ pub enum MappingError {
         /// The format.
         format: FileFormat,
     },
+    /// A quote where fields have none.
+    #[error("files of {format:?} have no quotes: leave `quote` or `format` out")]
+    NoQuote {
+        /// The format.
+        format: FileFormat,
+    },
     /// Names for files without a header line that leave a column out, or stand twice for as many fields.
     #[error("`without_header` of {fields} fields must {}", without_header(column.as_ref()))]
     WithoutHeader {
@@ -378,6 +384,20 @@ pub enum MappingError {
     Delimiter {
         /// As given.
         delimiter: char,
+    },
+    /// A quote that cannot be told from the text.
+    #[error(
+        "the quote {quote:?} cannot protect fields: choose an ASCII character other than line ends, or `none`"
+    )]
+    Quote {
+        /// As given.
+        quote: char,
+    },
+    /// A text that is no quote.
+    #[error("{text:?} is no quote: expected one character, or `none`")]
+    QuoteText {
+        /// As given.
+        text: String,
     },
     /// More columns than a row has room for.
     #[error("{columns} columns are mapped, at most {limit} are possible: leave some out")]

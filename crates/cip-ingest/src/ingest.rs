@@ -23,7 +23,8 @@ use crate::contract::Contract;
 use crate::contract::inspection::Inspection;
 use crate::contract::resolve::{Extent, Rule};
 use crate::contract::uniqueness::Uniqueness;
-use crate::error::IngestError;
+use crate::dialect::Dialect;
+use crate::error::{IngestError, MappingError};
 use crate::find::find_sources;
 use crate::local_copy::LocalCopies;
 use crate::mapping::SourceMapping;
@@ -73,6 +74,8 @@ use crate::target::ColumnKind;
 #[derive(Debug, Clone)]
 pub struct Ingest {
     mapping: SourceMapping,
+    /// The same mapping in the dialect of the sources.
+    reading: SourceMapping,
     budget: MemoryBudget,
     threads: Option<NonZeroUsize>,
     chunk_bytes: Option<NonZeroUsize>,
@@ -87,6 +90,7 @@ impl Ingest {
     /// Returns an ingest by `mapping` in 512 MiB, on as many threads as the machine runs at once and the memory carries.
     pub fn new(mapping: SourceMapping) -> Self {
         Self {
+            reading: mapping.clone(),
             mapping,
             budget: MemoryBudget::from_mib(512),
             threads: None,
@@ -115,6 +119,17 @@ impl Ingest {
     pub fn with_chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
         self.chunk_bytes = Some(bytes);
         self
+    }
+
+    /// Reads CSV as it is written in `dialect`, which goes before what the mapping declares. The store does not keep it but for files
+    /// with rejects: other files of the same mapping may come in another one.
+    ///
+    /// # Errors
+    /// [`MappingError`] where its characters cannot be told from each other or from the text, or the mapping is of a format
+    /// without them.
+    pub fn with_dialect(mut self, dialect: Dialect) -> Result<Self, MappingError> {
+        self.reading = self.mapping.in_dialect(dialect)?;
+        Ok(self)
     }
 
     /// Stops with an error, and without a store, at more than `rejects` rejected rows.
@@ -181,8 +196,8 @@ impl Ingest {
         &self.stores
     }
 
-    pub(crate) fn mapping(&self) -> &SourceMapping {
-        &self.mapping
+    pub(crate) fn reading(&self) -> &SourceMapping {
+        &self.reading
     }
 
     /// Says what becomes of files that [`Ingest::append`] finds changed; without it they are refused.
@@ -378,7 +393,7 @@ impl Ingest {
         let mut sample = KeySample::default();
         for (index, source) in sources.iter().enumerate() {
             sources.iter().skip(index + 1).take(SOURCES_AHEAD).for_each(|next| next.origin.expect());
-            let mut file = OpenFile::open(index, source, &self.mapping)?;
+            let mut file = OpenFile::open(index, source, &self.reading)?;
             let header = file.header();
             for name in header.names.iter().chain(&header.left_out) {
                 if !wanted.contains(&name.as_str()) && !unmapped.contains(name) {
@@ -403,7 +418,7 @@ impl Ingest {
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<ClosedBooks>, IngestError> {
-        let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
+        let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.reading.clone()), plan.chunk_bytes);
         let spare = chunks.spare_buffers();
         // Only in their order it is known which of two rows came first.
         let compares = parser.inspection.as_ref().filter(|inspection| Inspection::compares_rows(inspection));

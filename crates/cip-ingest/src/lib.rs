@@ -22,6 +22,7 @@ mod books;
 mod buffer;
 mod compact;
 mod contract;
+mod dialect;
 mod digits;
 mod erasure;
 mod error;
@@ -74,6 +75,7 @@ pub use contract::expectation::{Action, Expect, Expectation, LengthUnit, Literal
 pub use contract::history::{KeptReport, QualityHistory};
 pub use contract::quality::{ExpectationReport, QualityReport};
 pub use contract::{Contract, ContractBuilder};
+pub use dialect::{Dialect, Quote};
 pub use erasure::{Erasure, ErasureReport};
 pub use error::{IngestError, MappingError};
 pub use format::FileFormat;

@@ -144,7 +144,7 @@ impl Parser {
         while at < data.len() {
             let start = at;
             match format {
-                RecordFormat::Csv { delimiter } => structure.scan(&data[at..], delimiter),
+                RecordFormat::Csv(marks) => structure.scan(&data[at..], marks),
                 RecordFormat::Blanks | RecordFormat::NdJson => structure.clear(),
             }
             let mut ends = structure.ends();

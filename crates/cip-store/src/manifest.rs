@@ -159,6 +159,9 @@ pub struct UserField {
     /// Between the fields of `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// What quotes the fields of `csv`: a character, or `none`; none given where it is `"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
     /// Fields of a record.
     pub fields: usize,
     /// Which of them is the user, from 0.

@@ -42,6 +42,8 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
         contract_as_of: None,
         sources: vec![files.clone()],
         mapping: "rees46".to_owned(),
+        delimiter: None,
+        quote: None,
         experiment: Some(files.join(generate::EXPERIMENT)),
         max_rejects: None,
     };

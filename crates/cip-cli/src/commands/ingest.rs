@@ -196,7 +196,9 @@ pub(crate) fn ingest(
 
 /// An ingest with the options of the command.
 fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
-    let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    let ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    let in_dialect = ingest.with_dialect(args.dialect());
+    let mut ingest = in_dialect.map_err(|error| CliError::Usage(error.to_string()))?;
     if let Some(threads) = common.threads {
         ingest = ingest.with_threads(threads);
     }

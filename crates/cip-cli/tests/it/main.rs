@@ -7,6 +7,7 @@ mod abtest;
 mod commits;
 mod contracts;
 mod currencies;
+mod dialects;
 mod faults;
 mod features;
 mod forget;

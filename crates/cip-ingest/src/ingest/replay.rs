@@ -165,7 +165,7 @@ impl Ingest {
         sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut files = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
-            let (form, header) = RecordForm::read(source, &self.mapping)?;
+            let (form, header) = RecordForm::read(source, &self.reading)?;
             let (name, records) = (source.name.clone(), serde_json::to_value(form)?);
             let user_field = user_field(parser, &header);
             files.push(RejectedFile { name, index, header: Arc::new(header), records, user_field });

@@ -6,6 +6,7 @@ mod commits;
 mod contract_laws;
 mod contracts;
 mod currencies;
+mod dialects;
 mod erasure;
 mod formats;
 mod hostile;
