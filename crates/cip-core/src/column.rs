@@ -24,6 +24,8 @@ pub const USER_ID: &str = "user_id";
 pub const SOURCE_SESSION: &str = "source_session";
 /// The source's own session id, FixedSizeBinary(16) or Utf8.
 pub const USER_SESSION: &str = "user_session";
+/// An id under which a user is known as well, Int64 or Utf8 as the users.
+pub const ALIAS: &str = "alias";
 /// The arm of an experiment, Dictionary(Int32, Utf8).
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
 /// The name of the source file that the event comes from, Dictionary(Int32, Utf8); never null in a store.

@@ -47,6 +47,15 @@ pub fn session_dictionary(sessions: SessionIdType, users: Option<IdType>) -> Sch
     Arc::new(Schema::new(fields))
 }
 
+/// `aliases`: one row for each id under which a user is known as well, with the user that it was given, who may be an alias in
+/// turn. Sorted by alias.
+pub fn aliases(users: IdType) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new(column::ALIAS, users.data_type(), false),
+        Field::new(column::USER_ID, users.data_type(), false),
+    ]))
+}
+
 /// `product_dictionary`: a dense code for every product id. Sorted by product_code, which is the rank of the id.
 pub fn product_dictionary(products: IdType) -> SchemaRef {
     Arc::new(Schema::new(vec![

@@ -123,6 +123,7 @@ impl Compaction {
             rejects: rejects.finish()?,
             quality: manifest.commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
             places: MergedPlaces::of(&store),
+            aliases: store.aliases()?.map(|aliases| aliases.write(&writer)).transpose()?,
         };
         let parts = merge(&writer, &store, &plan, known, progress)?;
         Ok((writer.finish(parts)?, report))
@@ -135,6 +136,7 @@ pub(crate) struct MergedParts {
     pub(crate) rejects: DataFile,
     pub(crate) quality: Vec<serde_json::Value>,
     pub(crate) places: MergedPlaces,
+    pub(crate) aliases: Option<DataFile>,
 }
 
 /// Merges the events of a store into one commit.
@@ -145,7 +147,7 @@ pub(crate) fn merge(
     known: MergedParts,
     progress: &mut dyn FnMut(IngestProgress),
 ) -> Result<CommitParts, IngestError> {
-    let MergedParts { mut sources, rejects, quality, places } = known;
+    let MergedParts { mut sources, rejects, quality, places, aliases } = known;
     sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut account = Account::default();
     sources.iter().for_each(|source| account.add(&source.account));
@@ -198,6 +200,7 @@ pub(crate) fn merge(
         product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
         rejects,
         places: places_writer.map(PlacesWriter::finish).transpose()?.flatten(),
+        aliases,
         quality,
     })
 }

@@ -294,6 +294,26 @@ pub enum IngestError {
         /// Places in all files.
         found: u64,
     },
+    /// Aliases where nobody has an id.
+    #[error(
+        "mapping `{mapping}` has no `user_id`, so no alias can be anybody's: map the users, or leave the aliases out"
+    )]
+    AliasesWithoutUsers {
+        /// The mapping.
+        mapping: String,
+    },
+    /// Aliases that are ids of another type than the users.
+    #[error(
+        "the aliases are {found}, but the users of mapping `{mapping}` are {expected}: read them as {expected}"
+    )]
+    AliasType {
+        /// The mapping.
+        mapping: String,
+        /// The type of the aliases.
+        found: arrow_schema::DataType,
+        /// The type of the users.
+        expected: arrow_schema::DataType,
+    },
     /// What a commit keeps of a contract is no quality report.
     #[error(
         "commit {commit} keeps a quality report that cannot be read: {source}; restore the manifest, or ingest again"

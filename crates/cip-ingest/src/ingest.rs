@@ -2,6 +2,7 @@
 
 mod contracted;
 mod replay;
+mod stitched;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,11 @@ use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
 use cip_store::{
-    Account, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter, PlacesWriter,
-    SideTableWriter, StoreWriter, WrittenEvents,
+    Account, AliasTable, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter,
+    PlacesWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
 
+use self::stitched::KnownAliases;
 use crate::assemble::{Assembler, Keyed};
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
@@ -82,6 +84,7 @@ pub struct Ingest {
     max_rejects: Option<u64>,
     experiment: Option<Experiment>,
     contract: Option<Contract>,
+    aliases: Option<Arc<AliasTable>>,
     changed: ChangedFiles,
     stores: Stores,
 }
@@ -98,6 +101,7 @@ impl Ingest {
             max_rejects: None,
             experiment: None,
             contract: None,
+            aliases: None,
             changed: ChangedFiles::Refuse,
             stores: Stores::default(),
         }
@@ -156,6 +160,19 @@ impl Ingest {
     /// one thread between parsing and sorting.
     pub fn with_contract(mut self, contract: Contract) -> Self {
         self.contract = Some(contract);
+        self
+    }
+
+    /// Puts users in the place of their aliases, before anything is told of them: contracts, experiments and sessions see the user. The
+    /// store keeps the aliases, and later ingests into it read by all that it knows.
+    ///
+    /// Events that the store has already keep their users until it is compacted. Rules of the mapping that drop rows look at the
+    /// source's own text.
+    ///
+    /// # Complexity
+    /// A look-up for each row, and about 100 bytes an alias, which may take a quarter of the memory.
+    pub fn with_aliases(mut self, aliases: AliasTable) -> Self {
+        self.aliases = Some(Arc::new(aliases));
         self
     }
 
@@ -250,13 +267,14 @@ impl Ingest {
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
-        let parser = self.parser(attribute_use, rules)?;
+        let known = self.known_aliases(None)?;
+        let parser = self.parser(attribute_use, rules, &known)?;
         let mapping = serde_json::to_value(&self.mapping)?;
         let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?;
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        self.write_commit(writer, sources, &parser, rules, plan, progress)
+        self.write_commit(writer, sources, (&parser, &known), rules, plan, progress)
     }
 
     /// Reads those of `sources` that the store at `target` has not taken yet into one more commit of it; where there is no
@@ -292,9 +310,11 @@ impl Ingest {
             let files_replaced = replaced.len();
             let sources: Arc<[Source]> = new.into();
             let plan = self.plan(rules.as_deref(), &sources)?;
-            let parser = self.parser(attribute_use, rules.as_ref())?;
+            let known = self.known_aliases(Some(&store))?;
+            let parser = self.parser(attribute_use, rules.as_ref(), &known)?;
             let writer = writer.with_replaced(replaced);
-            let done = self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, progress)?;
+            let rules = rules.as_ref();
+            let done = self.write_commit(writer, &sources, (&parser, &known), rules, &plan, progress)?;
             if let Some((store, report)) = done {
                 return Ok((store, IngestReport { files_taken: taken, files_replaced, ..report }));
             }
@@ -306,8 +326,9 @@ impl Ingest {
         &self,
         attribute_use: AttributeUse,
         rules: Option<&Arc<[Rule]>>,
+        known: &KnownAliases,
     ) -> Result<Parser, IngestError> {
-        let parser = Parser::new(&self.mapping, attribute_use)?;
+        let parser = Parser::new(&self.mapping, attribute_use)?.with_aliases(known.table.clone());
         Ok(match rules {
             Some(rules) => parser.with_contract(Arc::clone(rules)),
             None => parser,
@@ -319,7 +340,7 @@ impl Ingest {
         &self,
         writer: StoreWriter,
         sources: &Arc<[Source]>,
-        parser: &Parser,
+        (parser, known): (&Parser, &KnownAliases),
         rules: Option<&Arc<[Rule]>>,
         plan: &Plan,
         progress: &mut dyn FnMut(IngestProgress),
@@ -349,9 +370,11 @@ impl Ingest {
             bytes: parsed.files.iter().map(|file| file.bytes).sum(),
             unmapped_columns,
             quality,
+            stitched: parsed.stitched,
             commit: Some(writer.commit_id()),
             ..IngestReport::default()
         };
+        let aliases = known.write_news(&writer)?;
         let store = writer.finish(CommitParts {
             sources: parsed.files,
             events: written.events,
@@ -359,6 +382,7 @@ impl Ingest {
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
             places: written.places,
+            aliases,
             quality: self.kept_quality(report.quality.as_ref())?.into_iter().collect(),
         })?;
         Ok(Some((store, report)))

@@ -61,6 +61,7 @@ mod sort;
 mod source;
 mod spill;
 mod splitters;
+mod stitching;
 mod stores;
 mod structure;
 mod table_text;

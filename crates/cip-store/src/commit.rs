@@ -279,6 +279,7 @@ impl StoreWriter {
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
             places: parts.places,
+            aliases: parts.aliases,
             quality: parts.quality,
             layout: CommitLayout::Whole,
         });
@@ -373,6 +374,8 @@ pub struct CommitParts {
     pub rejects: DataFile,
     /// From [`PlacesWriter::finish`]; none where there are no rejects, or more than are kept track of.
     pub places: Option<DataFile>,
+    /// From [`AliasTable::write`](crate::AliasTable::write); none where the store knows no others than before.
+    pub aliases: Option<DataFile>,
     /// The data contracts that rows were held against, each with what was found. They are kept as they are given.
     pub quality: Vec<serde_json::Value>,
 }

@@ -13,6 +13,7 @@
 //!     product_dictionary.parquet        product_code ─▶ product_id
 //!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
 //!     places.parquet                    where the events stand among the rejects of their files
+//!     aliases.parquet                     alias ─▶ user_id, where users have several ids
 //! ```
 //!
 //! Nothing appears before it is whole: [`StagedFolder`] and [`StagedFile`] write beside their target and rename.
@@ -24,6 +25,7 @@
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
+mod aliases;
 mod arrow_file;
 mod column;
 mod commit;
@@ -52,6 +54,7 @@ mod table_source;
 mod unified;
 mod user_range;
 
+pub use aliases::AliasTable;
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
     StoreWriter, WrittenEvents,

@@ -61,6 +61,9 @@ pub struct Commit {
     /// `places`, where there are rejects and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<DataFile>,
+    /// `aliases`: those that the store knows from this commit on; none where it was given no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<DataFile>,
     /// The data contracts that the rows were held against, and what was found: one for each ingest with a contract whose rows the
     /// commit has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -322,6 +325,7 @@ impl Manifest {
                 .chain(&commit.product_dictionary)
                 .chain([&commit.rejects])
                 .chain(&commit.places)
+                .chain(&commit.aliases)
         })
     }
 
@@ -363,7 +367,8 @@ impl Commit {
         let side_tables = (self.session_dictionary.iter_mut())
             .chain(&mut self.product_dictionary)
             .chain([&mut self.rejects])
-            .chain(&mut self.places);
+            .chain(&mut self.places)
+            .chain(&mut self.aliases);
         for file in events.chain(side_tables) {
             file.path = format!("{folder}/{}", file.path);
         }

@@ -42,6 +42,9 @@ pub(crate) struct SourceArgs {
     /// Character that quotes fields of CSV, or none [default: the mapping's, or "]
     #[arg(long, value_name = "CHAR|none")]
     pub(crate) quote: Option<Quote>,
+    /// Put users in the place of their aliases: a table (Parquet, Arrow, CSV) of the columns alias and user_id
+    #[arg(long, value_name = "FILE")]
+    pub(crate) aliases: Option<PathBuf>,
     /// Give every event the arm of its user in this experiment (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) experiment: Option<PathBuf>,

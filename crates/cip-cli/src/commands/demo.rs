@@ -44,6 +44,7 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
         mapping: "rees46".to_owned(),
         delimiter: None,
         quote: None,
+        aliases: None,
         experiment: Some(files.join(generate::EXPERIMENT)),
         max_rejects: None,
     };

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cip::core::{IdType, column};
 use cip::ingest::{
     ChangedFiles, Contract, ContractError, Ingest, IngestReport, QualityReport, SourceMapping,
 };
-use cip::store::{Account, EventStore};
+use cip::store::{Account, AliasTable, EventStore};
 use serde_json::json;
 
 use crate::args::{Common, IngestArgs, SourceArgs};
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError
         text: format!("{}{found}", text(&report, out)),
         json: json!({
             "files": report.files, "bytes": report.bytes, "account": account_json(&report.account),
-            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "files_taken": report.files_taken,
+            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "stitched": report.stitched, "files_taken": report.files_taken,
             "files_replaced": report.files_replaced, "commit": report.commit,
             "commits": store.manifest().commits.len(),
         }),
@@ -54,12 +55,21 @@ fn text(report: &IngestReport, out: &Path) -> String {
             )
         }
     };
+    text.push_str(&stitched_text(report.stitched));
     for (files, what) in [(report.files_replaced, "replaced"), (report.files_taken, "taken already")] {
         if files > 0 {
             text.push_str(&format!("{} file(s) {what}\n", grouped(files as u64)));
         }
     }
     text
+}
+
+/// How many events were stitched, in a line; nothing where none were.
+fn stitched_text(events: u64) -> String {
+    match events {
+        0 => String::new(),
+        events => format!("{} events are of users who were named by an alias\n", grouped(events)),
+    }
 }
 
 /// How files come into a store.
@@ -88,6 +98,7 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
             format!("replayed{what}: {}\n{}: {}\n", account_text(replayed), out.display(), account_text(&all))
         }
     };
+    text.push_str(&stitched_text(report.stitched));
     if report.cut > 0 {
         let cut = grouped(report.cut);
         text.push_str(&format!(
@@ -101,7 +112,8 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
         text,
         json: json!({
             "replayed": account_json(replayed), "cut": report.cut, "account": account_json(&store.manifest().account()),
-            "quality": report.quality, "commit": report.commit, "commits": store.manifest().commits.len(),
+            "quality": report.quality, "stitched": report.stitched, "commit": report.commit,
+            "commits": store.manifest().commits.len(),
         }),
     })
 }
@@ -196,11 +208,17 @@ pub(crate) fn ingest(
 
 /// An ingest with the options of the command.
 fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
-    let ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    let mapping = mapping(&args.mapping)?;
+    let users = mapping.schema().ok().and_then(|schema| schema.id_type(column::USER_ID));
+    let ingest = Ingest::new(mapping).with_memory(common.memory);
     let in_dialect = ingest.with_dialect(args.dialect());
     let mut ingest = in_dialect.map_err(|error| CliError::Usage(error.to_string()))?;
     if let Some(threads) = common.threads {
         ingest = ingest.with_threads(threads);
+    }
+    if let Some(path) = &args.aliases {
+        // Where there are no users, the ingest says so.
+        ingest = ingest.with_aliases(AliasTable::read(path, users.unwrap_or(IdType::Utf8))?);
     }
     if let Some(path) = &args.experiment {
         ingest = ingest.with_experiment(experiment::read(path)?);

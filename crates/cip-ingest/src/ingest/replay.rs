@@ -71,7 +71,8 @@ impl Ingest {
         let writer = writer.with_mapping(mapping, columns);
 
         let old = store.joined(&chosen, None, &writer)?;
-        let parser = self.parser(AttributeUse::InEachRow, rules.as_ref())?;
+        let known_aliases = self.known_aliases(Some(&store))?;
+        let parser = self.parser(AttributeUse::InEachRow, rules.as_ref(), &known_aliases)?;
         let scatter = Scatter::new(
             Splitters::default(),
             SpillFolder::new(writer.scratch()),
@@ -79,8 +80,12 @@ impl Ingest {
             plan.threads,
         );
         let (read, rejects) = self.read_rejects(&writer, &old, &parser, &plan, &scatter, progress)?;
-        let mut report =
-            ReplayReport { account: read.account.clone(), cut: read.cut, ..ReplayReport::default() };
+        let mut report = ReplayReport {
+            account: read.account.clone(),
+            cut: read.cut,
+            stitched: read.stitched,
+            ..ReplayReport::default()
+        };
         if read.changed == 0 && !other_columns {
             let store = if same { store } else { writer.finish_without_commit(&store)? };
             return Ok((store, report));
@@ -95,6 +100,8 @@ impl Ingest {
             rejects,
             quality: quality.chain(self.kept_quality(report.quality.as_ref())?).collect(),
             places: MergedPlaces::among(read.remaining),
+            // The commits that have it now may be among those that are merged.
+            aliases: known_aliases.write(&writer)?,
         };
         let parts = merge(&writer, &joined, &plan, known, progress)?;
         let scratch = writer.scratch().join(REPLAYED);
@@ -254,6 +261,7 @@ impl Ingest {
             product_dictionary: written.product_dictionary,
             rejects,
             places: written.places,
+            aliases: None,
             quality: Vec::new(),
         })?;
         Ok(Some(store))

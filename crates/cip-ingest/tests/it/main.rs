@@ -10,6 +10,7 @@ mod dialects;
 mod erasure;
 mod formats;
 mod hostile;
+mod identities;
 mod laws;
 #[cfg(feature = "object-store")]
 mod objects;

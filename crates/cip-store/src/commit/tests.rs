@@ -52,6 +52,7 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
         product_dictionary: None,
         rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
         places: places.finish()?,
+        aliases: None,
         quality: Vec::new(),
     })
 }

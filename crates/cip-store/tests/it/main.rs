@@ -156,6 +156,7 @@ pub(crate) fn write(
         product_dictionary: None,
         rejects: no_rejects(&writer)?,
         places: None,
+        aliases: None,
         quality: Vec::new(),
     };
     writer.finish(parts)
