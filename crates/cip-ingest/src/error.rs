@@ -314,6 +314,15 @@ pub enum IngestError {
         /// The type of the users.
         expected: arrow_schema::DataType,
     },
+    /// Aliases that a store does not know, with a replay.
+    #[error(
+        "{} does not know all of these aliases, and a replay leaves its events as they are: give them to `cip compact --aliases` first",
+        store.display()
+    )]
+    ReplayAliases {
+        /// The store.
+        store: PathBuf,
+    },
     /// What a commit keeps of a contract is no quality report.
     #[error(
         "commit {commit} keeps a quality report that cannot be read: {source}; restore the manifest, or ingest again"

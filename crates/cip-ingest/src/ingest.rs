@@ -17,7 +17,7 @@ use cip_store::{
     PlacesWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
 
-use self::stitched::KnownAliases;
+pub(crate) use self::stitched::KnownAliases;
 use crate::assemble::{Assembler, Keyed};
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;

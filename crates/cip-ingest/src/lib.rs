@@ -22,6 +22,7 @@ mod books;
 mod buffer;
 mod compact;
 mod contract;
+mod cutter;
 mod dialect;
 mod digits;
 mod erasure;
@@ -37,6 +38,7 @@ mod interner;
 mod local_copy;
 mod mapping;
 mod merged_places;
+mod moved;
 mod number;
 #[cfg(feature = "object-store")]
 mod object;

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
+use crate::aliases::AliasTable;
 use crate::commit::EVENT_ROW_GROUP_ROWS;
 use crate::currency::{in_currency, money_columns};
 use crate::error::StoreError;
@@ -55,6 +56,8 @@ pub struct EventScan {
     time: TimeRange,
     user: Option<Id>,
     currency: Option<Arc<str>>,
+    /// Whose events are left out.
+    aliases: Option<Arc<AliasTable>>,
     /// What merges the commits; none where there is one, which is read as it is.
     line: Option<Arc<CommitsInLine>>,
     /// Where the places of the events are read as well.
@@ -117,6 +120,7 @@ impl EventScan {
             time: TimeRange::ALL,
             user: None,
             currency: None,
+            aliases: None,
             line: store.commits_in_line().cloned(),
             places: None,
         }
@@ -156,6 +160,12 @@ impl EventScan {
         }
         self.currency = Some(currency.into());
         Ok(self)
+    }
+
+    /// Leaves out the events of ids that are aliases.
+    pub fn without_aliases(mut self, aliases: Arc<AliasTable>) -> Self {
+        self.aliases = Some(aliases);
+        self
     }
 
     /// Whether a column of money is among those of the batches.
@@ -260,7 +270,7 @@ impl EventScan {
     fn reads(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
             || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
-            || (name == column::USER_ID && self.user.is_some())
+            || (name == column::USER_ID && (self.user.is_some() || self.aliases.is_some()))
             || (name == column::CURRENCY && self.currency.is_some())
             || (self.line.is_some() && orders_rows(name))
     }
@@ -324,6 +334,20 @@ impl EventScan {
             let keep: BooleanArray =
                 (0..users.len()).map(|row| Some(users.get(row) == Some(user.as_ref()))).collect();
             batch = filter_record_batch(&batch, &keep)?;
+        }
+        if let Some(aliases) = &self.aliases
+            && let Some(users) = batch.column_by_name(column::USER_ID)
+        {
+            let users = IdColumn::try_new(column::USER_ID, users)?;
+            let mut keep = Vec::with_capacity(users.len());
+            for (user, run) in users.runs() {
+                let stays = user.is_none_or(|user| aliases.user(user).is_none());
+                keep.extend(run.map(|_| Some(stays)));
+            }
+            let keep = BooleanArray::from(keep);
+            if keep.true_count() < keep.len() {
+                batch = filter_record_batch(&batch, &keep)?;
+            }
         }
         if let Some(currency) = &self.currency
             && let Some(currencies) = batch.column_by_name(column::CURRENCY)

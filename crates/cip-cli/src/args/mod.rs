@@ -80,7 +80,12 @@ pub(crate) enum Command {
         limit: usize,
     },
     /// Merge the commits of a store into one, as if all its files had been ingested at once
-    Compact { store: PathBuf },
+    Compact {
+        store: PathBuf,
+        /// Put users in the place of their aliases: a table (Parquet, Arrow, CSV) of the columns alias and user_id
+        #[arg(long, value_name = "FILE")]
+        aliases: Option<PathBuf>,
+    },
     /// Erase users from a store and its result tables, and prove it
     Forget(ForgetArgs),
     /// Write one row a session

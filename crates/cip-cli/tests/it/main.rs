@@ -14,6 +14,7 @@ mod forget;
 mod funnel;
 mod heads;
 mod hostile;
+mod identities;
 mod json;
 mod paths;
 mod propensity;

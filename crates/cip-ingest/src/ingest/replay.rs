@@ -72,6 +72,9 @@ impl Ingest {
 
         let old = store.joined(&chosen, None, &writer)?;
         let known_aliases = self.known_aliases(Some(&store))?;
+        if known_aliases.news() {
+            return Err(IngestError::ReplayAliases { store: store.path().to_owned() });
+        }
         let parser = self.parser(AttributeUse::InEachRow, rules.as_ref(), &known_aliases)?;
         let scatter = Scatter::new(
             Splitters::default(),
@@ -102,6 +105,7 @@ impl Ingest {
             places: MergedPlaces::among(read.remaining),
             // The commits that have it now may be among those that are merged.
             aliases: known_aliases.write(&writer)?,
+            left_out: None,
         };
         let parts = merge(&writer, &joined, &plan, known, progress)?;
         let scratch = writer.scratch().join(REPLAYED);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cip_core::{MemoryBudget, column};
+use cip_core::{EventSchema, MemoryBudget, column};
 use cip_store::{AliasTable, DataFile, EventStore, StoreWriter};
 
 use super::Ingest;
@@ -44,6 +44,27 @@ impl KnownAliases {
         Ok(known)
     }
 
+    /// Checks that aliases are ids as the users of a schema are.
+    pub(crate) fn check_type(
+        given: &AliasTable,
+        schema: &EventSchema,
+        mapping: impl Fn() -> String,
+    ) -> Result<(), IngestError> {
+        match schema.id_type(column::USER_ID) {
+            None => Err(IngestError::AliasesWithoutUsers { mapping: mapping() }),
+            Some(users) if users != given.id_type() => {
+                let (found, expected) = (given.id_type().data_type(), users.data_type());
+                Err(IngestError::AliasType { mapping: mapping(), found, expected })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether the store does not know all of them yet.
+    pub(crate) fn news(&self) -> bool {
+        self.news
+    }
+
     /// Writes the table where the store does not know it.
     pub(crate) fn write_news(&self, writer: &StoreWriter) -> Result<Option<DataFile>, IngestError> {
         if self.news { self.write(writer) } else { Ok(None) }
@@ -59,16 +80,7 @@ impl Ingest {
     /// The aliases by which users are read into a store that there is, or a new one.
     pub(super) fn known_aliases(&self, store: Option<&EventStore>) -> Result<KnownAliases, IngestError> {
         if let Some(given) = &self.aliases {
-            let mapping = || self.mapping.name().to_owned();
-            let users = self.mapping.schema()?.id_type(column::USER_ID);
-            match users {
-                None => return Err(IngestError::AliasesWithoutUsers { mapping: mapping() }),
-                Some(users) if users != given.id_type() => {
-                    let (found, expected) = (given.id_type().data_type(), users.data_type());
-                    return Err(IngestError::AliasType { mapping: mapping(), found, expected });
-                }
-                Some(_) => (),
-            }
+            KnownAliases::check_type(given, &self.mapping.schema()?, || self.mapping.name().to_owned())?;
         }
         KnownAliases::of(store, self.aliases.as_ref(), self.budget)
     }
