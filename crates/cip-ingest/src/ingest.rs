@@ -163,19 +163,6 @@ impl Ingest {
         self
     }
 
-    /// Puts users in the place of their aliases, before anything is told of them: contracts, experiments and sessions see the user. The
-    /// store keeps the aliases, and later ingests into it read by all that it knows.
-    ///
-    /// Events that the store has already keep their users until it is compacted. Rules of the mapping that drop rows look at the
-    /// source's own text.
-    ///
-    /// # Complexity
-    /// A look-up for each row, and about 100 bytes an alias, which may take a quarter of the memory.
-    pub fn with_aliases(mut self, aliases: AliasTable) -> Self {
-        self.aliases = Some(Arc::new(aliases));
-        self
-    }
-
     /// Reads addresses that start with `root`, such as `memory://events` in `memory://events/2019/*.csv`, from this store. A root is a scheme
     /// and a name; the stores of the clouds need none of it, but one that is given goes before them.
     ///

@@ -37,6 +37,7 @@ mod document;
 mod encoding;
 mod erase;
 mod error;
+mod event_encoder;
 mod manifest;
 mod merge;
 mod parquet_file;
@@ -56,13 +57,13 @@ mod user_range;
 
 pub use aliases::AliasTable;
 pub use commit::{
-    CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
-    StoreWriter, WrittenEvents,
+    CommitParts, EVENT_ROW_GROUP_ROWS, EventsWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
 pub use currency::{CurrencyCount, CurrencyCounts};
 pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
+pub use event_encoder::{EncodedEvents, EventEncoder};
 pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,

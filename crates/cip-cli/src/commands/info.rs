@@ -40,6 +40,11 @@ pub(crate) fn run(store: &Path, quality_table: Option<&Path>, common: &Common) -
     ] {
         text.push_str(&format!("  {name:<22} {value}\n"));
     }
+    let aliases =
+        manifest.commits.iter().rev().find_map(|commit| commit.aliases.as_ref()).map(|table| table.rows);
+    if let Some(aliases) = aliases {
+        text.push_str(&format!("  {:<22} {}\n", "aliases", grouped(aliases)));
+    }
     if let Some(currencies) = &currencies {
         text.push_str(&format!("  {:<22} {currencies}\n", "currencies"));
     }
@@ -95,7 +100,7 @@ pub(crate) fn run(store: &Path, quality_table: Option<&Path>, common: &Common) -
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
             "session_codes": statistics.session_codes, "products": statistics.products, "bytes": statistics.bytes,
-            "currencies": currencies, "account": account_json(&account), "columns": columns, "quality": found,
+            "aliases": aliases, "currencies": currencies, "account": account_json(&account), "columns": columns, "quality": found,
             "quality_rows": written,
         }),
     })

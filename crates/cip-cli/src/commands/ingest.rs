@@ -28,6 +28,9 @@ pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError
     let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
     let (store, report) = ingest(&args.source, out, way, common)?;
     currency::warn(&store)?;
+    if args.source.aliases.is_some() {
+        note_aliases(report.commit);
+    }
     let found =
         report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
@@ -39,6 +42,15 @@ pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError
             "commits": store.manifest().commits.len(),
         }),
     })
+}
+
+/// Says on standard error what new aliases do not do.
+fn note_aliases(commit: Option<u32>) {
+    match commit {
+        Some(1) => {}
+        Some(_) => note("note: events of earlier commits get the users of new aliases by `cip compact`"),
+        None => note("note: no file is new, so no aliases are kept: give them to `cip compact --aliases`"),
+    }
 }
 
 fn text(report: &IngestReport, out: &Path) -> String {

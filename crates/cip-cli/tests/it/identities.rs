@@ -32,7 +32,16 @@ fn aliases_are_given_at_the_door_or_later_and_go_with_their_user() {
     // The store knows them from then on.
     let said = cip(args!["ingest", at("b.csv"), "--mapping", "rees46", "--out", store, "--json"]).ok().json();
     assert_eq!(said["stitched"], 1);
-    assert_eq!(cip(args!["info", store, "--json"]).ok().json()["users"], 2);
+    let info = cip(args!["info", store, "--json"]).ok().json();
+    assert_eq!((&info["users"], &info["aliases"]), (&json!(2), &json!(1)));
+    assert!(cip(args!["info", store]).ok().stdout.contains("\n  aliases                1\n"));
+    let again =
+        args!["ingest", at("b.csv"), "--mapping", "rees46", "--aliases", at("more.csv"), "--out", store];
+    let said = cip(again).ok().stderr;
+    assert!(
+        said.contains("no file is new, so no aliases are kept: give them to `cip compact --aliases`"),
+        "{said}"
+    );
 
     let said = cip(args!["compact", store, "--aliases", at("more.csv"), "--json"]).ok().json();
     assert_eq!(

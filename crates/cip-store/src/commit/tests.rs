@@ -4,8 +4,8 @@ use super::*;
 use crate::crash::{self, Moment};
 use crate::erase::{RejectedRow, StoreEraser, Whose};
 use arrow_array::{ArrayRef, DictionaryArray, Int64Array, TimestampMicrosecondArray, types::Int32Type};
-use arrow_schema::{DataType, Field, TimeUnit};
-use cip_core::table;
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use cip_core::{EventBatch, IdRef, table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -17,9 +17,9 @@ use cip_core::{EventBatch, Id, IdColumn, column};
 
 use super::row_group::Groups;
 use super::users::ErasedUsers;
-use crate::commit::EventEncoder;
 use crate::currency::{CountsByFile, counts_by_file, money_columns};
 use crate::error::StoreError;
+use crate::event_encoder::EventEncoder;
 use crate::manifest::{Commit, EventFile, RowGroupSpan, SourceFile};
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::store::EventStore;
