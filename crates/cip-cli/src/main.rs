@@ -3,6 +3,7 @@
 mod args;
 mod chart;
 mod commands;
+mod currency;
 mod error;
 mod experiment;
 mod number;

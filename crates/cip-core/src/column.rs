@@ -24,12 +24,17 @@ pub const USER_ID: &str = "user_id";
 pub const SOURCE_SESSION: &str = "source_session";
 /// The source's own session id, FixedSizeBinary(16) or Utf8.
 pub const USER_SESSION: &str = "user_session";
+/// An id under which a user is known as well, Int64 or Utf8 as the users.
+pub const ALIAS: &str = "alias";
 /// The arm of an experiment, Dictionary(Int32, Utf8).
 pub const EXPERIMENT_GROUP: &str = "experiment_group";
 /// The name of the source file that the event comes from, Dictionary(Int32, Utf8); never null in a store.
 pub const SOURCE_FILE: &str = "source_file";
 /// How many rejected records of its source file stand before an event, UInt32; beside the events, not among their columns.
 pub const REJECTS_BEFORE: &str = "rejects_before";
+
+/// The currency of the event's amounts, Dictionary(Int32, Utf8); null where the source names none.
+pub const CURRENCY: &str = "currency";
 
 /// What the user watched on, Dictionary(Int32, Utf8) where features are made from it.
 pub const DEVICE_TYPE: &str = "device_type";

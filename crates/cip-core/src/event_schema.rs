@@ -152,6 +152,7 @@ fn expectation(name: &str) -> Option<Expectation> {
         | column::CATEGORY_CODE
         | column::BRAND
         | column::EXPERIMENT_GROUP
+        | column::CURRENCY
         | column::SOURCE_FILE => Expectation::Dictionary,
         column::PRODUCT_ID | column::CATEGORY_ID | column::ORDER_ID | column::USER_ID => Expectation::Id,
         column::PRICE => Expectation::Money,

@@ -47,6 +47,15 @@ pub fn session_dictionary(sessions: SessionIdType, users: Option<IdType>) -> Sch
     Arc::new(Schema::new(fields))
 }
 
+/// `aliases`: one row for each id under which a user is known as well, with the user that it was given, who may be an alias in
+/// turn. Sorted by alias.
+pub fn aliases(users: IdType) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new(column::ALIAS, users.data_type(), false),
+        Field::new(column::USER_ID, users.data_type(), false),
+    ]))
+}
+
 /// `product_dictionary`: a dense code for every product id. Sorted by product_code, which is the rank of the id.
 pub fn product_dictionary(products: IdType) -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -231,6 +240,36 @@ pub fn assignments(id: &str, ids: IdType) -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new(id, ids.data_type(), false),
         Field::new(column::EXPERIMENT_GROUP, dictionary_type(), false),
+    ]))
+}
+
+/// `quality`: one row for each expectation of a data contract in each quality report that a store keeps. Sorted by commit and
+/// report; those of one report stand in the contract's order.
+pub fn quality() -> SchemaRef {
+    let number = |name| Field::new(name, DataType::UInt32, false);
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let word = |name| Field::new(name, dictionary_type(), false);
+    Arc::new(Schema::new(vec![
+        number("commit"),
+        number("report"),
+        word("contract"),
+        count("bronze"),
+        count("silver"),
+        count("gold"),
+        Field::new("expectation", DataType::Utf8, false),
+        word("expect"),
+        Field::new("column", DataType::Utf8, true),
+        word("action"),
+        count("checked"),
+        count("nulls"),
+        count("passed"),
+        count("failed"),
+        count("warned"),
+        count("dropped"),
+        count("quarantined"),
+        Field::new("share", DataType::Float64, true),
+        Field::new("observed", DataType::Utf8, true),
+        word("status"),
     ]))
 }
 

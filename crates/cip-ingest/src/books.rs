@@ -31,6 +31,7 @@ pub(crate) struct Books<'a> {
     contract: String,
     tally: Tally,
     places: RejectPlaces,
+    stitched: u64,
 }
 
 impl<'a> Books<'a> {
@@ -56,6 +57,7 @@ impl<'a> Books<'a> {
             contract: contract.to_owned(),
             tally: Tally::default(),
             places: RejectPlaces::new(sources.len()),
+            stitched: 0,
         }
     }
 
@@ -67,6 +69,7 @@ impl<'a> Books<'a> {
             rejects: self.rejects.finish()?,
             tally: self.tally,
             places: self.places.kept(),
+            stitched: self.stitched,
         })
     }
 
@@ -78,6 +81,7 @@ impl<'a> Books<'a> {
         }
         enter_kept(&parsed, self.parser, &mut self.file);
         self.tally.merge(&parsed.tally);
+        self.stitched += parsed.stitched;
         let mut rejects = self.account.rejected() + self.file.rejected();
         for reject in &parsed.rejects {
             if let Some(expectation) = &reject.stops {
@@ -129,6 +133,7 @@ impl<'a> Books<'a> {
                 records,
                 replaced_by: None,
                 user_field,
+                currencies: None,
             });
         }
         Ok(IngestProgress {
@@ -161,6 +166,8 @@ pub(crate) struct ClosedBooks {
     pub(crate) files: Vec<SourceFile>,
     pub(crate) rejects: DataFile,
     pub(crate) tally: Tally,
+    /// Events of users who were named by an alias.
+    pub(crate) stitched: u64,
     /// Where the rejects are; none where there are none, or too many.
     pub(crate) places: Option<RejectPlaces>,
 }

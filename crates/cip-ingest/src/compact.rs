@@ -13,22 +13,22 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_select::interleave::interleave;
 use cip_core::pipeline::ordered_map;
-use cip_core::{CoreError, EventBatch, IdColumn, MemoryBudget, column, table};
+use cip_core::{CoreError, EventBatch, MemoryBudget, column, table};
 use cip_store::{
-    Account, CommitLayout, CommitParts, DataFile, EVENT_ROW_GROUP_ROWS, EventBatches, EventPartition,
+    Account, AliasTable, CommitLayout, CommitParts, DataFile, EventBatches, EventPartition, EventScan,
     EventStore, PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
 };
 use foldhash::fast::RandomState;
 
+use crate::cutter::{Cutter, RowBytes};
 use crate::error::IngestError;
-use crate::ingest::{CommitWriters, EncodedGroup, append_groups, write_products};
-use crate::mapping::{SourceMapping, SourceMappingBuilder};
+use crate::ingest::{CommitWriters, EncodedGroup, KnownAliases, append_groups, write_products};
 use crate::merged_places::MergedPlaces;
-use crate::number::{ROW_GROUP_BYTES, SharedWriter};
+use crate::moved::{Mover, any_moves};
+use crate::number::SharedWriter;
 use crate::plan::Plan;
 use crate::products::Products;
 use crate::report::IngestProgress;
-use crate::row::RowLayout;
 
 /// Merges the commits of a store into one.
 ///
@@ -38,6 +38,7 @@ use crate::row::RowLayout;
 pub struct Compaction {
     budget: MemoryBudget,
     threads: Option<NonZeroUsize>,
+    aliases: Option<Arc<AliasTable>>,
 }
 
 /// What was compacted.
@@ -47,6 +48,8 @@ pub struct CompactionReport {
     pub commits: usize,
     /// Bytes of the store before, all but the manifest.
     pub bytes_before: u64,
+    /// Events of aliases that have their users now.
+    pub stitched: u64,
     /// What was done.
     pub outcome: CompactionOutcome,
 }
@@ -59,6 +62,8 @@ pub enum CompactionOutcome {
     AsItWas,
     /// Several commits became one.
     Merged,
+    /// Users were put in the place of their aliases in the only commit.
+    Stitched,
     /// The row groups of the only commit, from which users had been erased, were filled up again.
     Refilled,
 }
@@ -72,7 +77,7 @@ impl Default for Compaction {
 impl Compaction {
     /// Returns a compaction in 512 MiB, on as many threads as the machine runs at once and the memory carries.
     pub fn new() -> Self {
-        Self { budget: MemoryBudget::from_mib(512), threads: None }
+        Self { budget: MemoryBudget::from_mib(512), threads: None, aliases: None }
     }
 
     /// Sets how much memory it may use. What reads the commits comes on top, up to a MiB a commit.
@@ -87,8 +92,17 @@ impl Compaction {
         self
     }
 
-    /// Merges the commits of the store at `target`; a store with one commit is left as it is, unless users were erased from it
-    /// (then its row groups are filled up again).
+    /// Puts users in the place of these aliases, beside those that the store knows; it keeps them all.
+    pub fn with_aliases(mut self, aliases: AliasTable) -> Self {
+        self.aliases = Some(Arc::new(aliases));
+        self
+    }
+
+    /// Merges the commits of the store at `target`, and puts users in the place of all their aliases; a store with one commit is left as it is, unless users were erased from it
+    /// (then its row groups are filled up again) or it has events of aliases.
+    ///
+    /// Events of one user, time and source file that came under several ids have the order of their lines no more: those of the user's
+    /// own id come first, then the others by their ids.
     ///
     /// # Errors
     /// See [`IngestError`]. The store is then as it was.
@@ -100,11 +114,18 @@ impl Compaction {
         let plan = Plan::new(self.budget, self.threads, None, &[])?;
         let (writer, store) = StoreWriter::rewrite(target)?;
         let erased = store.manifest().commits.iter().any(|commit| commit.layout == CommitLayout::Erased);
-        let report = CompactionReport {
+        let known = self.known_aliases(&store)?;
+        let moves = match &known.table {
+            Some(aliases) => known.news() || any_moves(&store, aliases)?,
+            None => false,
+        };
+        let mut report = CompactionReport {
             commits: store.manifest().commits.len(),
             bytes_before: store.files().map(|file| file.bytes).sum(),
+            stitched: 0,
             outcome: match store.manifest().is_one_commit() {
                 false => CompactionOutcome::Merged,
+                true if moves => CompactionOutcome::Stitched,
                 true if erased => CompactionOutcome::Refilled,
                 true => CompactionOutcome::AsItWas,
             },
@@ -117,15 +138,39 @@ impl Compaction {
         for batch in store.rejects()?.into_iter().flatten() {
             rejects.write(batch?)?;
         }
+        let places = MergedPlaces::of(&store);
+        let mut joined = None;
+        if let (Some(aliases), true) = (&known.table, moves) {
+            let mover = Mover::new(&store, aliases, &places, self.budget.part(1, 8))?;
+            if let Some(moved) = mover.run(&writer)? {
+                report.stitched = moved.events;
+                let all: Vec<u32> = store.manifest().commits.iter().map(|commit| commit.id).collect();
+                joined = Some(store.joined(&all, Some(&moved.store), &writer)?);
+            }
+        }
         let manifest = store.manifest();
-        let known = MergedParts {
+        let parts = MergedParts {
             sources: manifest.sources().cloned().collect(),
             rejects: rejects.finish()?,
             quality: manifest.commits.iter().flat_map(|commit| commit.quality.clone()).collect(),
-            places: MergedPlaces::of(&store),
+            places,
+            aliases: known.write(&writer)?,
+            left_out: known.table.clone().filter(|_| joined.is_some()),
         };
-        let parts = merge(&writer, &store, &plan, known, progress)?;
+        let parts = merge(&writer, joined.as_ref().unwrap_or(&store), &plan, parts, progress)?;
+        Mover::clear(&writer)?;
         Ok((writer.finish(parts)?, report))
+    }
+}
+
+impl Compaction {
+    /// The aliases that the store knows and those that are given.
+    fn known_aliases(&self, store: &EventStore) -> Result<KnownAliases, IngestError> {
+        if let Some(given) = &self.aliases {
+            let mapping = || store.manifest().mapping["name"].as_str().unwrap_or_default().to_owned();
+            KnownAliases::check_type(given, store.schema(), mapping)?;
+        }
+        KnownAliases::of(Some(store), self.aliases.as_ref(), self.budget)
     }
 }
 
@@ -135,6 +180,9 @@ pub(crate) struct MergedParts {
     pub(crate) rejects: DataFile,
     pub(crate) quality: Vec<serde_json::Value>,
     pub(crate) places: MergedPlaces,
+    pub(crate) aliases: Option<DataFile>,
+    /// Whose events are not read, where they lie in the store under their users as well.
+    pub(crate) left_out: Option<Arc<AliasTable>>,
 }
 
 /// Merges the events of a store into one commit.
@@ -145,7 +193,7 @@ pub(crate) fn merge(
     known: MergedParts,
     progress: &mut dyn FnMut(IngestProgress),
 ) -> Result<CommitParts, IngestError> {
-    let MergedParts { mut sources, rejects, quality, places } = known;
+    let MergedParts { mut sources, rejects, quality, places, aliases, left_out } = known;
     sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut account = Account::default();
     sources.iter().for_each(|source| account.add(&source.account));
@@ -158,12 +206,13 @@ pub(crate) fn merge(
     }
     let names: Vec<&str> = schema.arrow().fields().iter().map(|field| field.name().as_str()).collect();
     let scan = store.scan(&names);
+    let scan = left_out.into_iter().fold(scan, EventScan::without_aliases);
     let scan = if places == MergedPlaces::Unknown { scan } else { scan.with_places(store)? };
     let groups = MergedGroups {
         partitions: scan.partitions().into_iter(),
         batches: None,
         numbering: Numbering { next: 0, codes: HashMap::default(), writer: Arc::clone(&dictionary) },
-        cutter: Cutter::new(row_bytes(store)?),
+        cutter: Cutter::new(RowBytes::of(store)?),
         ready: Vec::new().into_iter(),
     };
     let mut events = writer.events()?;
@@ -198,24 +247,9 @@ pub(crate) fn merge(
         product_dictionary: products.map(|products| write_products(writer, products)).transpose()?,
         rejects,
         places: places_writer.map(PlacesWriter::finish).transpose()?.flatten(),
+        aliases,
         quality,
     })
-}
-
-/// What a row of an ingest takes, without its texts.
-fn row_bytes(store: &EventStore) -> Result<RowBytes, IngestError> {
-    let rules: SourceMappingBuilder = serde_json::from_value(store.manifest().mapping.clone())?;
-    let mapping: SourceMapping = rules.build()?;
-    let layout = RowLayout::new(&mapping.targets()?, None);
-    let fields = store.schema().arrow().fields();
-    let texts = fields.iter().filter(|field| field.data_type() == &arrow_schema::DataType::Utf8);
-    Ok(RowBytes { fixed: layout.fixed, texts: texts.map(|field| field.name().clone()).collect() })
-}
-
-#[derive(Debug, Clone)]
-struct RowBytes {
-    fixed: usize,
-    texts: Vec<String>,
 }
 
 /// The row groups of the merged events, each in pieces.
@@ -341,75 +375,5 @@ impl Numbering {
             Some(writer) => Ok(writer.write(batch)?),
             None => Ok(()),
         }
-    }
-}
-
-/// Cuts events into row groups as an ingest does: after the user with whom a row group is full, and at twice as much in any
-/// case.
-struct Cutter {
-    row_bytes: RowBytes,
-    pieces: Vec<EventBatch>,
-    rows: usize,
-    bytes: usize,
-}
-
-impl Cutter {
-    fn new(row_bytes: RowBytes) -> Self {
-        Self { row_bytes, pieces: Vec::new(), rows: 0, bytes: 0 }
-    }
-
-    fn holds(&self, times: usize) -> bool {
-        self.rows >= times * EVENT_ROW_GROUP_ROWS || self.bytes >= times * ROW_GROUP_BYTES
-    }
-
-    /// Takes the next events; returns the row groups that are whole.
-    fn take(&mut self, events: &EventBatch, sessions: &[usize]) -> Result<Vec<Vec<EventBatch>>, IngestError> {
-        let batch = events.record_batch();
-        let texts: Vec<_> = (self.row_bytes.texts.iter())
-            .filter_map(|name| batch.column_by_name(name))
-            .filter_map(|array| array.as_string_opt::<i32>())
-            .collect();
-        let users = batch.column_by_name(column::USER_ID);
-        let users = users.map(|users| IdColumn::try_new(column::USER_ID, users)).transpose()?;
-        let before = self.last_user()?;
-        let mut groups = Vec::new();
-        let mut start = 0;
-        for row in 0..events.len() {
-            let same_user = || match (&users, row) {
-                (None, _) => true,
-                (Some(users), 0) => {
-                    before.as_ref().is_none_or(|(before, last)| before.get(*last) == users.get(0))
-                }
-                (Some(users), _) => users.compare(row - 1, row).is_eq(),
-            };
-            if self.holds(1) && (self.holds(2) || !same_user()) {
-                if row > start {
-                    self.pieces.push(events.slice(start, row - start));
-                }
-                start = row;
-                groups.push(std::mem::take(&mut self.pieces));
-                (self.rows, self.bytes) = (0, 0);
-            }
-            let of_texts: usize = (texts.iter())
-                .map(|texts| if texts.is_valid(row) { texts.value_length(row) as usize } else { 0 })
-                .sum();
-            self.rows += 1;
-            self.bytes += self.row_bytes.fixed + of_texts + sessions.get(row).copied().unwrap_or_default();
-        }
-        self.pieces.push(events.slice(start, events.len() - start));
-        Ok(groups)
-    }
-
-    /// The users of the last piece, and the last row.
-    fn last_user(&self) -> Result<Option<(IdColumn, usize)>, IngestError> {
-        let Some(last) = self.pieces.last().filter(|last| !last.is_empty()) else { return Ok(None) };
-        let Some(users) = last.record_batch().column_by_name(column::USER_ID) else { return Ok(None) };
-        Ok(Some((IdColumn::try_new(column::USER_ID, users)?, last.len() - 1)))
-    }
-
-    /// Returns what is left.
-    fn finish(&mut self) -> Option<Vec<EventBatch>> {
-        let pieces = std::mem::take(&mut self.pieces);
-        (!pieces.is_empty()).then_some(pieces)
     }
 }

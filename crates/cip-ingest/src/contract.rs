@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod expectation;
+pub(crate) mod history;
 pub(crate) mod inspection;
 pub(crate) mod quality;
 pub(crate) mod resolve;

@@ -124,7 +124,7 @@ impl Erasure {
         self.budget.require("forget", smallest)?;
         let users = eraser.users().clone();
         let owner = Owner::new(&users, &eraser.store().manifest().mapping)?;
-        let mut report = ErasureReport { users: users.ids().len() as u64, ..ErasureReport::default() };
+        let mut report = ErasureReport { users: eraser.asked(), ..ErasureReport::default() };
         let found = find_derived(&self.derived, eraser.store().path())?;
         for (path, named) in found.tables {
             match eraser.erase_table(&path, &owner) {

@@ -234,7 +234,7 @@ pub enum IngestError {
     },
     /// Rejects that are written in another way than the mapping says.
     #[error(
-        "the rejects of `{file}` are written in {found}, which the mapping does not read: leave out its `format` and `delimiter`, or make the store anew from all files (--rebuild)"
+        "the rejects of `{file}` are written in {found}, which the mapping does not read: leave out its `format`, `delimiter` and `quote`, declare them as they were for this file, or make the store anew from all files (--rebuild)"
     )]
     ReplayFormat {
         /// The source file.
@@ -293,6 +293,45 @@ pub enum IngestError {
         path: PathBuf,
         /// Places in all files.
         found: u64,
+    },
+    /// Aliases where nobody has an id.
+    #[error(
+        "mapping `{mapping}` has no `user_id`, so no alias can be anybody's: map the users, or leave the aliases out"
+    )]
+    AliasesWithoutUsers {
+        /// The mapping.
+        mapping: String,
+    },
+    /// Aliases that are ids of another type than the users.
+    #[error(
+        "the aliases are {found}, but the users of mapping `{mapping}` are {expected}: read them as {expected}"
+    )]
+    AliasType {
+        /// The mapping.
+        mapping: String,
+        /// The type of the aliases.
+        found: arrow_schema::DataType,
+        /// The type of the users.
+        expected: arrow_schema::DataType,
+    },
+    /// Aliases that a store does not know, with a replay.
+    #[error(
+        "{} does not know all of these aliases, and a replay leaves its events as they are: give them to `cip compact --aliases` first",
+        store.display()
+    )]
+    ReplayAliases {
+        /// The store.
+        store: PathBuf,
+    },
+    /// What a commit keeps of a contract is no quality report.
+    #[error(
+        "commit {commit} keeps a quality report that cannot be read: {source}; restore the manifest, or ingest again"
+    )]
+    Report {
+        /// The commit.
+        commit: u32,
+        /// What is wrong with it.
+        source: serde_json::Error,
     },
     /// The mapping or the experiment cannot be kept in the manifest.
     #[error("the manifest cannot be written: {0}")]
@@ -353,6 +392,12 @@ pub enum MappingError {
         /// The format.
         format: FileFormat,
     },
+    /// A quote where fields have none.
+    #[error("files of {format:?} have no quotes: leave `quote` or `format` out")]
+    NoQuote {
+        /// The format.
+        format: FileFormat,
+    },
     /// Names for files without a header line that leave a column out, or stand twice for as many fields.
     #[error("`without_header` of {fields} fields must {}", without_header(column.as_ref()))]
     WithoutHeader {
@@ -368,6 +413,20 @@ pub enum MappingError {
     Delimiter {
         /// As given.
         delimiter: char,
+    },
+    /// A quote that cannot be told from the text.
+    #[error(
+        "the quote {quote:?} cannot protect fields: choose an ASCII character other than line ends, or `none`"
+    )]
+    Quote {
+        /// As given.
+        quote: char,
+    },
+    /// A text that is no quote.
+    #[error("{text:?} is no quote: expected one character, or `none`")]
+    QuoteText {
+        /// As given.
+        text: String,
     },
     /// More columns than a row has room for.
     #[error("{columns} columns are mapped, at most {limit} are possible: leave some out")]

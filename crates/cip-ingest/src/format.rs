@@ -8,7 +8,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::record::{self, Escape, FieldSpan, MAX_RECORD_BYTES, RecordEnd};
+use crate::dialect::{Dialect, Quote};
+use crate::record::{self, Escape, FieldSpan, MAX_RECORD_BYTES, Marks, RecordEnd};
 use crate::reject::Reason;
 
 /// How a source writes its records.
@@ -16,7 +17,7 @@ use crate::reject::Reason;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FileFormat {
-    /// Fields between delimiters, quoted as in RFC 4180, behind a header line.
+    /// Fields between delimiters, quoted as in RFC 4180 or in another [`Dialect`], behind a header line.
     Csv,
     /// Fields between one or more blanks or tabs, which no quotes protect.
     Blanks,
@@ -27,18 +28,25 @@ pub enum FileFormat {
 /// The same with what is known once a file was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordFormat {
-    Csv { delimiter: u8 },
+    Csv(Marks),
     Blanks,
     NdJson,
 }
 
-/// Delimiters that are tried where the mapping has none: the first by which the header has all columns.
+/// Delimiters that are tried where none is declared: the first by which the header has all columns.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 impl fmt::Display for RecordFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Csv { delimiter } => write!(f, "CSV with the delimiter {:?}", char::from(*delimiter)),
+            Self::Csv(Marks { delimiter, quote }) => {
+                write!(f, "CSV with the delimiter {:?}", char::from(*delimiter))?;
+                match Quote::of_byte(*quote) {
+                    quote if quote.is_default() => Ok(()),
+                    Quote::Mark(mark) => write!(f, " and the quote {mark:?}"),
+                    Quote::None => f.write_str(" and no quotes"),
+                }
+            }
             Self::Blanks => f.write_str("columns between blanks"),
             Self::NdJson => f.write_str("JSON lines"),
         }
@@ -47,27 +55,29 @@ impl fmt::Display for RecordFormat {
 
 impl RecordFormat {
     /// Returns what a file that starts with `start` may be written in, the likeliest first.
-    pub(crate) fn candidates(format: Option<FileFormat>, delimiter: Option<u8>, start: &[u8]) -> Vec<Self> {
+    pub(crate) fn candidates(format: Option<FileFormat>, dialect: Dialect, start: &[u8]) -> Vec<Self> {
         let is_json = start.trim_ascii_start().first() == Some(&b'{');
+        let (delimiter, quote) = dialect.bytes();
+        let csv = |delimiter| Self::Csv(Marks { delimiter, quote });
         match (format, delimiter) {
             (Some(FileFormat::NdJson), _) => vec![Self::NdJson],
             (Some(FileFormat::Blanks), _) => vec![Self::Blanks],
-            (None, None) if is_json => vec![Self::NdJson],
-            (_, Some(delimiter)) => vec![Self::Csv { delimiter }],
-            (_, None) => DELIMITERS.map(|delimiter| Self::Csv { delimiter }).to_vec(),
+            (None, _) if is_json && !dialect.is_declared() => vec![Self::NdJson],
+            (_, Some(delimiter)) => vec![csv(delimiter)],
+            (_, None) => DELIMITERS.into_iter().filter(|&mark| quote != Some(mark)).map(csv).collect(),
         }
     }
 
     /// Returns the end of the record that starts at `start`. `last`: no data follows.
     pub(crate) fn record_end(self, data: &[u8], start: usize, last: bool) -> RecordEnd {
-        let Self::Csv { delimiter } = self else { return line_end(data, start, last) };
-        record::record_end(data, start, delimiter, last)
+        let Self::Csv(marks) = self else { return line_end(data, start, last) };
+        record::record_end(data, start, marks, last)
     }
 
     /// Returns the end of the last whole record in `data`, which starts at a record, or 0 where none is whole.
     pub(crate) fn last_record_end(self, data: &[u8]) -> usize {
         match self {
-            Self::Csv { delimiter } => record::last_record_end(data, delimiter),
+            Self::Csv(marks) => record::last_record_end(data, marks),
             Self::Blanks | Self::NdJson => memrchr(b'\n', data).map_or(0, |place| place + 1),
         }
     }
@@ -81,8 +91,8 @@ impl RecordFormat {
         fields: &mut Vec<FieldSpan>,
     ) -> Result<(), Reason> {
         match self {
-            Self::Csv { delimiter } => {
-                record::split_fields(record, delimiter, fields).map_err(|_| Reason::TextAfterQuote)
+            Self::Csv(marks) => {
+                record::split_fields(record, marks, fields).map_err(|_| Reason::TextAfterQuote)
             }
             Self::Blanks => {
                 split_at_blanks(record, fields);

@@ -2,6 +2,7 @@
 
 mod contracted;
 mod replay;
+mod stitched;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,11 @@ use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
 use cip_store::{
-    Account, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter, PlacesWriter,
-    SideTableWriter, StoreWriter, WrittenEvents,
+    Account, AliasTable, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter,
+    PlacesWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
 
+pub(crate) use self::stitched::KnownAliases;
 use crate::assemble::{Assembler, Keyed};
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
@@ -23,7 +25,8 @@ use crate::contract::Contract;
 use crate::contract::inspection::Inspection;
 use crate::contract::resolve::{Extent, Rule};
 use crate::contract::uniqueness::Uniqueness;
-use crate::error::IngestError;
+use crate::dialect::Dialect;
+use crate::error::{IngestError, MappingError};
 use crate::find::find_sources;
 use crate::local_copy::LocalCopies;
 use crate::mapping::SourceMapping;
@@ -75,12 +78,15 @@ use crate::target::ColumnKind;
 #[derive(Debug, Clone)]
 pub struct Ingest {
     mapping: SourceMapping,
+    /// The same mapping in the dialect of the sources.
+    reading: SourceMapping,
     budget: MemoryBudget,
     threads: Option<NonZeroUsize>,
     chunk_bytes: Option<NonZeroUsize>,
     max_rejects: Option<u64>,
     experiment: Option<Experiment>,
     contract: Option<Contract>,
+    aliases: Option<Arc<AliasTable>>,
     changed: ChangedFiles,
     stores: Stores,
 }
@@ -89,6 +95,7 @@ impl Ingest {
     /// Returns an ingest by `mapping` in 512 MiB, on as many threads as the machine runs at once and the memory carries.
     pub fn new(mapping: SourceMapping) -> Self {
         Self {
+            reading: mapping.clone(),
             mapping,
             budget: MemoryBudget::from_mib(512),
             threads: None,
@@ -96,6 +103,7 @@ impl Ingest {
             max_rejects: None,
             experiment: None,
             contract: None,
+            aliases: None,
             changed: ChangedFiles::Refuse,
             stores: Stores::default(),
         }
@@ -117,6 +125,17 @@ impl Ingest {
     pub fn with_chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
         self.chunk_bytes = Some(bytes);
         self
+    }
+
+    /// Reads CSV as it is written in `dialect`, which goes before what the mapping declares. The store does not keep it but for files
+    /// with rejects: other files of the same mapping may come in another one.
+    ///
+    /// # Errors
+    /// [`MappingError`] where its characters cannot be told from each other or from the text, or the mapping is of a format
+    /// without them.
+    pub fn with_dialect(mut self, dialect: Dialect) -> Result<Self, MappingError> {
+        self.reading = self.mapping.in_dialect(dialect)?;
+        Ok(self)
     }
 
     /// Stops with an error, and without a store, at more than `rejects` rejected rows.
@@ -183,8 +202,8 @@ impl Ingest {
         &self.stores
     }
 
-    pub(crate) fn mapping(&self) -> &SourceMapping {
-        &self.mapping
+    pub(crate) fn reading(&self) -> &SourceMapping {
+        &self.reading
     }
 
     /// Says what becomes of files that [`Ingest::append`] finds changed; without it they are refused.
@@ -237,13 +256,14 @@ impl Ingest {
         target: &Path,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<(EventStore, IngestReport)>, IngestError> {
-        let parser = self.parser(attribute_use, rules)?;
+        let known = self.known_aliases(None)?;
+        let parser = self.parser(attribute_use, rules, &known)?;
         let mapping = serde_json::to_value(&self.mapping)?;
         let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?;
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
-        self.write_commit(writer, sources, &parser, rules, plan, progress)
+        self.write_commit(writer, sources, (&parser, &known), rules, plan, progress)
     }
 
     /// Reads those of `sources` that the store at `target` has not taken yet into one more commit of it; where there is no
@@ -279,9 +299,11 @@ impl Ingest {
             let files_replaced = replaced.len();
             let sources: Arc<[Source]> = new.into();
             let plan = self.plan(rules.as_deref(), &sources)?;
-            let parser = self.parser(attribute_use, rules.as_ref())?;
+            let known = self.known_aliases(Some(&store))?;
+            let parser = self.parser(attribute_use, rules.as_ref(), &known)?;
             let writer = writer.with_replaced(replaced);
-            let done = self.write_commit(writer, &sources, &parser, rules.as_ref(), &plan, progress)?;
+            let rules = rules.as_ref();
+            let done = self.write_commit(writer, &sources, (&parser, &known), rules, &plan, progress)?;
             if let Some((store, report)) = done {
                 return Ok((store, IngestReport { files_taken: taken, files_replaced, ..report }));
             }
@@ -293,8 +315,9 @@ impl Ingest {
         &self,
         attribute_use: AttributeUse,
         rules: Option<&Arc<[Rule]>>,
+        known: &KnownAliases,
     ) -> Result<Parser, IngestError> {
-        let parser = Parser::new(&self.mapping, attribute_use)?;
+        let parser = Parser::new(&self.mapping, attribute_use)?.with_aliases(known.table.clone());
         Ok(match rules {
             Some(rules) => parser.with_contract(Arc::clone(rules)),
             None => parser,
@@ -306,7 +329,7 @@ impl Ingest {
         &self,
         writer: StoreWriter,
         sources: &Arc<[Source]>,
-        parser: &Parser,
+        (parser, known): (&Parser, &KnownAliases),
         rules: Option<&Arc<[Rule]>>,
         plan: &Plan,
         progress: &mut dyn FnMut(IngestProgress),
@@ -341,9 +364,11 @@ impl Ingest {
             bytes: parsed.files.iter().map(|file| file.bytes).sum(),
             unmapped_columns,
             quality,
+            stitched: parsed.stitched,
             commit: Some(writer.commit_id()),
             ..IngestReport::default()
         };
+        let aliases = known.write_news(&writer)?;
         let store = writer.finish(CommitParts {
             sources: parsed.files,
             events: written.events,
@@ -351,6 +376,7 @@ impl Ingest {
             product_dictionary: written.product_dictionary,
             rejects: parsed.rejects,
             places: written.places,
+            aliases,
             quality: self.kept_quality(report.quality.as_ref())?.into_iter().collect(),
         })?;
         Ok(Some((store, report)))
@@ -385,7 +411,7 @@ impl Ingest {
         let mut sample = KeySample::default();
         for (index, source) in sources.iter().enumerate() {
             sources.iter().skip(index + 1).take(SOURCES_AHEAD).for_each(|next| next.origin.expect());
-            let mut file = OpenFile::open(index, source, &self.mapping)?;
+            let mut file = OpenFile::open(index, source, &self.reading)?;
             let header = file.header();
             for name in header.names.iter().chain(&header.left_out) {
                 if !wanted.contains(&name.as_str()) && !unmapped.contains(name) {
@@ -410,7 +436,7 @@ impl Ingest {
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<ClosedBooks>, IngestError> {
-        let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.mapping.clone()), plan.chunk_bytes);
+        let chunks = ChunkReader::new(Arc::clone(sources), Arc::new(self.reading.clone()), plan.chunk_bytes);
         let spare = chunks.spare_buffers();
         // Only in their order it is known which of two rows came first.
         let compares = parser.inspection.as_ref().filter(|inspection| Inspection::compares_rows(inspection));

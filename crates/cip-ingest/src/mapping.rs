@@ -5,6 +5,7 @@ use cip_core::{CoreError, EventSchema, column};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::{Dialect, Quote};
 use crate::error::MappingError;
 use crate::format::{FileFormat, RecordFormat};
 use crate::rule::{ColumnRule, Condition, DropRule};
@@ -53,6 +54,8 @@ pub struct SourceMappingBuilder {
     format: Option<FileFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delimiter: Option<char>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quote: Option<Quote>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     without_header: Vec<Vec<String>>,
     columns: IndexMap<String, ColumnRule>,
@@ -78,6 +81,12 @@ impl SourceMappingBuilder {
     /// file's header has all columns.
     pub fn with_delimiter(mut self, delimiter: char) -> Self {
         self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Takes this for the quote of CSV; without it `"`.
+    pub fn with_quote(mut self, quote: Quote) -> Self {
+        self.quote = Some(quote);
         self
     }
 
@@ -112,6 +121,7 @@ impl SourceMapping {
             name: name.to_owned(),
             format: None,
             delimiter: None,
+            quote: None,
             without_header: Vec::new(),
             columns: IndexMap::new(),
             drop: Vec::new(),
@@ -150,8 +160,28 @@ impl SourceMapping {
 
     /// Returns what a file that starts with `start` may be written in, the likeliest first.
     pub(crate) fn formats(&self, start: &[u8]) -> Vec<RecordFormat> {
-        let delimiter = self.rules.delimiter.map(|delimiter| delimiter as u8);
-        RecordFormat::candidates(self.rules.format, delimiter, start)
+        RecordFormat::candidates(self.rules.format, self.dialect(), start)
+    }
+
+    /// The dialect that it declares.
+    pub(crate) fn dialect(&self) -> Dialect {
+        let SourceMappingBuilder { delimiter, quote, .. } = self.rules;
+        let dialect = delimiter.map_or(Dialect::new(), |delimiter| Dialect::new().with_delimiter(delimiter));
+        quote.map_or(dialect, |quote| dialect.with_quote(quote))
+    }
+
+    /// The same mapping of sources in another dialect, where `dialect` declares one.
+    ///
+    /// # Errors
+    /// As [`SourceMappingBuilder::build`].
+    pub(crate) fn in_dialect(&self, dialect: Dialect) -> Result<Self, MappingError> {
+        let dialect = dialect.or(self.dialect());
+        let rules = SourceMappingBuilder {
+            delimiter: dialect.delimiter(),
+            quote: dialect.quote(),
+            ..self.rules.clone()
+        };
+        rules.build()
     }
 
     /// The names of so many columns of a file without a header line.
@@ -198,15 +228,14 @@ impl SourceMapping {
     }
 
     fn check(&self) -> Result<(), MappingError> {
-        if let Some(delimiter) = self.rules.delimiter
-            && (!delimiter.is_ascii() || matches!(delimiter, '"' | '\n' | '\r'))
-        {
-            return Err(MappingError::Delimiter { delimiter });
-        }
-        if let (Some(format @ (FileFormat::Blanks | FileFormat::NdJson)), Some(_)) =
-            (self.rules.format, self.rules.delimiter)
-        {
-            return Err(MappingError::NoDelimiter { format });
+        self.dialect().check()?;
+        if let Some(format @ (FileFormat::Blanks | FileFormat::NdJson)) = self.rules.format {
+            if self.rules.delimiter.is_some() {
+                return Err(MappingError::NoDelimiter { format });
+            }
+            if self.rules.quote.is_some() {
+                return Err(MappingError::NoQuote { format });
+            }
         }
         self.check_without_header()?;
         for required in [column::EVENT_TIME, column::EVENT_TYPE] {

@@ -4,11 +4,12 @@ use cip_core::{IdRef, IdType, column};
 use cip_store::{ErasedUsers, RejectedRow, SourceFile, UserField, Whose};
 use serde_json::Value;
 
+use crate::dialect::Quote;
 use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::mapping::{SourceMapping, SourceMappingBuilder};
 use crate::parse::Parser;
-use crate::record::unescape;
+use crate::record::{Marks, unescape};
 use crate::reject::Reason;
 use crate::source::{Header, MAX_RAW_BYTES};
 use crate::target::{ColumnKind, Fill, TargetColumn};
@@ -17,16 +18,25 @@ use crate::value;
 /// Returns where the user stands in the records of a file; none where the mapping has no users.
 pub(crate) fn user_field(parser: &Parser, header: &Header) -> Option<UserField> {
     let from = source_column(&parser.columns)?.0;
-    let (format, delimiter) = match header.format {
-        RecordFormat::Csv { delimiter } => ("csv", Some(char::from(delimiter))),
-        RecordFormat::Blanks => ("blanks", None),
+    let (format, delimiter, quote) = match header.format {
+        RecordFormat::Csv(Marks { delimiter, quote }) => {
+            let quote = Some(Quote::of_byte(quote)).filter(|quote| !quote.is_default());
+            ("csv", Some(char::from(delimiter)), quote.map(String::from))
+        }
+        RecordFormat::Blanks => ("blanks", None, None),
         // A record says itself which of its values is the user.
         RecordFormat::NdJson => {
-            return Some(UserField { format: "ndjson".to_owned(), delimiter: None, fields: 1, field: 0 });
+            return Some(UserField {
+                format: "ndjson".to_owned(),
+                delimiter: None,
+                quote: None,
+                fields: 1,
+                field: 0,
+            });
         }
     };
     let field = header.index_of(from)?;
-    Some(UserField { format: format.to_owned(), delimiter, fields: header.names.len(), field })
+    Some(UserField { format: format.to_owned(), delimiter, quote, fields: header.names.len(), field })
 }
 
 /// The source column of the users, and the type of their ids.
@@ -63,7 +73,10 @@ impl<'a> Owner<'a> {
     /// Whether the user of a record is one of them; none where it cannot be read.
     fn user_is_theirs(&self, form: &UserField, record: &[u8]) -> Option<bool> {
         let format = match (form.format.as_str(), form.delimiter) {
-            ("csv", Some(delimiter)) => RecordFormat::Csv { delimiter: u8::try_from(delimiter).ok()? },
+            ("csv", Some(delimiter)) => {
+                let quote = form.quote.as_ref().map_or(Ok(Quote::default()), |quote| quote.parse()).ok()?;
+                RecordFormat::Csv(Marks { delimiter: u8::try_from(delimiter).ok()?, quote: quote.byte() })
+            }
             ("blanks", _) => RecordFormat::Blanks,
             ("ndjson", _) => RecordFormat::NdJson,
             _ => return None,
@@ -148,7 +161,7 @@ mod tests {
     }
 
     fn source(format: &str, delimiter: Option<char>, fields: usize, field: usize) -> SourceFile {
-        let user_field = Some(UserField { format: format.to_owned(), delimiter, fields, field });
+        let user_field = Some(UserField { format: format.to_owned(), delimiter, quote: None, fields, field });
         let (name, xxh3) = ("a".to_owned(), String::new());
         SourceFile {
             name,
@@ -158,6 +171,7 @@ mod tests {
             records: None,
             replaced_by: None,
             user_field,
+            currencies: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cip_core::Uuid;
 use cip_core::table::SessionIdType;
+use cip_store::AliasTable;
 
 use crate::attributes::{AttributeCache, AttributeValues, Attributes};
 use crate::block::Lines;
@@ -26,6 +27,7 @@ use crate::row::{RowLayout, Rows, SlotKind};
 use crate::row_builder::RowBuilder;
 use crate::rule::{Condition, TimeFormat};
 use crate::source::Chunk;
+use crate::stitching::{Stitched, Stitching};
 use crate::structure::Structure;
 use crate::target::{ColumnKind, TargetColumn};
 use crate::value;
@@ -44,6 +46,8 @@ pub(crate) struct Parser {
     pub(crate) drops: Vec<(String, String, Condition)>,
     /// Where there is a contract.
     pub(crate) inspection: Option<Inspection>,
+    /// Where ids of users may be aliases.
+    pub(crate) stitching: Option<Stitching>,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -77,6 +81,8 @@ pub(crate) struct ParsedChunk {
     /// Rows dropped, by rule.
     pub(crate) drops: Vec<u64>,
     pub(crate) rejects: Vec<Reject>,
+    /// Events of users who were named by an alias.
+    pub(crate) stitched: u64,
     /// Line ends in the chunk.
     pub(crate) lines: u64,
     /// What the contract counted.
@@ -108,6 +114,7 @@ impl Parser {
             attributes,
             drops: drops.collect(),
             inspection: None,
+            stitching: None,
             columns,
             dictionaries,
             scratches: Mutex::new(Vec::new()),
@@ -117,6 +124,12 @@ impl Parser {
     /// Holds rows against a contract as well.
     pub(crate) fn with_contract(mut self, rules: Arc<[Rule]>) -> Self {
         self.inspection = Some(Inspection::new(rules, &self.columns, &self.layout));
+        self
+    }
+
+    /// Puts users in the place of their aliases.
+    pub(crate) fn with_aliases(mut self, aliases: Option<Arc<AliasTable>>) -> Self {
+        self.stitching = aliases.and_then(|aliases| Stitching::new(aliases, &self.columns));
         self
     }
 
@@ -153,7 +166,7 @@ impl Parser {
         while at < data.len() {
             let start = at;
             match format {
-                RecordFormat::Csv { delimiter } => structure.scan(&data[at..], delimiter),
+                RecordFormat::Csv(marks) => structure.scan(&data[at..], marks),
                 RecordFormat::Blanks | RecordFormat::NdJson => structure.clear(),
             }
             let (mut ends, mut lines) = (structure.ends(), structure.lines());
@@ -290,6 +303,7 @@ impl Parser {
             }
         }
         row.start(&self.layout, chunk.file, chunk.offset + start as u64);
+        let mut stitched = Stitched::new(self.stitching.as_ref());
         // What is known of the product already need not be read again.
         let mut values = AttributeValues::default();
         let attributes = match (&self.attributes, &plan.attributes) {
@@ -332,7 +346,7 @@ impl Parser {
                     };
                     match slot.kind {
                         SlotKind::Attribute(place) => values.set(place, Some(value)),
-                        _ => row.put(slot, value.to_le_bytes()),
+                        _ => row.put(slot, stitched.integer(index, value).to_le_bytes()),
                     }
                 }
                 ColumnKind::Float64 => {
@@ -368,7 +382,7 @@ impl Parser {
                 }
                 ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8) => {
                     simdutf8::basic::from_utf8(field.bytes()).map_err(|_| fault(Reason::InvalidUtf8))?;
-                    row.put_text(slot, field.bytes());
+                    row.put_text(slot, stitched.text(index, field.bytes()));
                 }
             }
         }
@@ -387,6 +401,7 @@ impl Parser {
             }
         }
         parsed.events += 1;
+        parsed.stitched += stitched.events();
         row.finish(&self.layout);
         if row.is_full() {
             row.drain(&self.layout, emit);

@@ -21,6 +21,7 @@ use crate::find::find_sources;
 use crate::format::RecordFormat;
 use crate::ingest::Ingest;
 use crate::local_copy::LocalCopies;
+use crate::record::Marks;
 use crate::source::{Header, OpenFile, SOURCES_AHEAD, Source};
 use crate::target::Fill;
 
@@ -127,7 +128,7 @@ impl Ingest {
     fn sample(&self, source: &Source, folder: &Path) -> Result<(PathBuf, Vec<String>), IngestError> {
         let path = folder.join(&source.name);
         let io = |source| IngestError::Io { action: "write", path: path.clone(), source };
-        let mut file = OpenFile::open(0, source, self.mapping())?;
+        let mut file = OpenFile::open(0, source, self.reading())?;
         let header = Arc::clone(file.header());
         let mut out = BufWriter::new(File::create(&path).map_err(io)?);
         let chunk = file.next_chunk(BYTES_A_FILE, &SpareBuffers::new(1))?;
@@ -139,7 +140,7 @@ impl Ingest {
     }
 
     fn look_at(&self, store: &EventStore) -> Result<Vec<ColumnPreview>, IngestError> {
-        let targets = self.mapping().targets()?;
+        let targets = self.reading().targets()?;
         let from = |name: &str| {
             let target = targets.iter().find(|target| target.name == name)?;
             match &target.fill {
@@ -185,12 +186,17 @@ impl Ingest {
 
 /// Writes the header line of a file that has one.
 fn write_header(out: &mut impl Write, header: &Header) -> io::Result<()> {
-    let separator = match header.format {
+    let (separator, quote) = match header.format {
         _ if header.lines == 0 => return Ok(()),
-        RecordFormat::Csv { delimiter } => char::from(delimiter).to_string(),
+        RecordFormat::Csv(Marks { delimiter, quote }) => {
+            (char::from(delimiter).to_string(), quote.map(char::from))
+        }
         RecordFormat::Blanks | RecordFormat::NdJson => return writeln!(out, "{}", header.names.join(" ")),
     };
-    let names = header.names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+    let names = header.names.iter().map(|name| match quote {
+        Some(quote) => format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}"))),
+        None => name.clone(),
+    });
     writeln!(out, "{}", names.collect::<Vec<_>>().join(&separator))
 }
 

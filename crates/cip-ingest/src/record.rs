@@ -1,6 +1,7 @@
 //! Where records end and fields begin: CSV as RFC 4180 has it, and what to do where a file breaks its rules.
 //!
-//! A quote opens a field only as its first byte; `""` inside stands for one quote. A quote that is not closed within
+//! The delimiter and the quote are those of the file's [`Marks`]; without a quote every line end ends a record.
+//! A quote opens a field only as its first byte; two of it inside stand for one quote. A quote that is not closed within
 //! [`MAX_RECORD_BYTES`] (or by the end of the file) costs its own line and not the rest of the file: that line is
 //! one broken record, and reading goes on after it. The same bytes give the same records wherever chunks are cut.
 
@@ -8,6 +9,21 @@ use memchr::{memchr, memchr2, memrchr};
 
 /// A longer record is rejected; it bounds what must be held to find a record's end.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// The bytes that have a meaning in a file of CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) delimiter: u8,
+    /// None where nothing quotes.
+    pub(crate) quote: Option<u8>,
+}
+
+impl Marks {
+    /// Fields between these delimiters, quoted as in RFC 4180.
+    pub(crate) const fn usual(delimiter: u8) -> Self {
+        Self { delimiter, quote: Some(b'"') }
+    }
+}
 
 /// Where a record ends, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +39,8 @@ pub(crate) enum RecordEnd {
 }
 
 /// Returns the end of the record that starts at `start`. `last`: no data follows.
-pub(crate) fn record_end(data: &[u8], start: usize, delimiter: u8, last: bool) -> RecordEnd {
-    let end = match unbounded_end(data, start, delimiter, last) {
+pub(crate) fn record_end(data: &[u8], start: usize, marks: Marks, last: bool) -> RecordEnd {
+    let end = match unbounded_end(data, start, marks, last) {
         RecordEnd::Undecided => data.len(),
         RecordEnd::Whole(end) | RecordEnd::Unclosed(end) | RecordEnd::TooLong(end)
             if end - start > MAX_RECORD_BYTES =>
@@ -45,23 +61,27 @@ pub(crate) fn record_end(data: &[u8], start: usize, delimiter: u8, last: bool) -
     }
 }
 
-fn unbounded_end(data: &[u8], start: usize, delimiter: u8, last: bool) -> RecordEnd {
+fn unbounded_end(data: &[u8], start: usize, Marks { delimiter, quote }: Marks, last: bool) -> RecordEnd {
     let mut at = start;
     loop {
-        let Some(found) = memchr2(b'"', b'\n', &data[at..]) else {
+        let found = match quote {
+            Some(quote) => memchr2(quote, b'\n', &data[at..]),
+            None => memchr(b'\n', &data[at..]),
+        };
+        let Some(found) = found else {
             return if last { RecordEnd::Whole(data.len()) } else { RecordEnd::Undecided };
         };
         let place = at + found;
-        if data[place] == b'\n' {
+        let Some(quote) = quote.filter(|_| data[place] != b'\n') else {
             return RecordEnd::Whole(place + 1);
-        }
+        };
         let opens = place == start || data[place - 1] == delimiter;
         if !opens {
             at = place + 1;
             continue;
         }
         let limit = start + MAX_RECORD_BYTES;
-        match closing_quote(data, place + 1, limit) {
+        match closing_quote(data, quote, place + 1, limit) {
             Some(closing) if closing + 1 < data.len() || last => at = closing + 1,
             // A quote as the very last byte may be the first half of an escaped one.
             Some(_) => return RecordEnd::Undecided,
@@ -76,11 +96,11 @@ fn unbounded_end(data: &[u8], start: usize, delimiter: u8, last: bool) -> Record
 }
 
 /// Returns the quote that ends a field whose text starts at `from`, looking no further than `limit`.
-fn closing_quote(data: &[u8], from: usize, limit: usize) -> Option<usize> {
+fn closing_quote(data: &[u8], quote: u8, from: usize, limit: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        let place = at + memchr(b'"', data.get(at..data.len().min(limit))?)?;
-        if data.get(place + 1) != Some(&b'"') {
+        let place = at + memchr(quote, data.get(at..data.len().min(limit))?)?;
+        if data.get(place + 1) != Some(&quote) {
             return Some(place);
         }
         at = place + 2;
@@ -88,13 +108,13 @@ fn closing_quote(data: &[u8], from: usize, limit: usize) -> Option<usize> {
 }
 
 /// Returns the end of the last whole record in `data`, which starts at a record, or 0 where none is whole.
-pub(crate) fn last_record_end(data: &[u8], delimiter: u8) -> usize {
-    if memchr(b'"', data).is_none() {
+pub(crate) fn last_record_end(data: &[u8], marks: Marks) -> usize {
+    if marks.quote.is_none_or(|quote| memchr(quote, data).is_none()) {
         return memrchr(b'\n', data).map_or(0, |place| place + 1);
     }
     let mut end = 0;
     while end < data.len() {
-        match record_end(data, end, delimiter, false) {
+        match record_end(data, end, marks, false) {
             RecordEnd::Whole(next) | RecordEnd::Unclosed(next) | RecordEnd::TooLong(next) => end = next,
             RecordEnd::Undecided => break,
         }
@@ -115,8 +135,8 @@ pub(crate) struct FieldSpan {
 pub(crate) enum Escape {
     /// Not at all.
     None,
-    /// `""` stands for one quote.
-    Quotes,
+    /// Two of this quote stand for one.
+    Quotes(u8),
     /// Backslashes, as in a JSON string.
     Json,
 }
@@ -128,16 +148,16 @@ pub(crate) struct TextAfterQuote;
 /// Splits a record (without its line end) into fields.
 pub(crate) fn split_fields(
     record: &[u8],
-    delimiter: u8,
+    Marks { delimiter, quote }: Marks,
     fields: &mut Vec<FieldSpan>,
 ) -> Result<(), TextAfterQuote> {
     fields.clear();
     let mut start = 0;
     loop {
-        if record.get(start) == Some(&b'"') {
-            let closing = closing_quote(record, start + 1, record.len()).ok_or(TextAfterQuote)?;
+        if let Some(quote) = quote.filter(|quote| record.get(start) == Some(quote)) {
+            let closing = closing_quote(record, quote, start + 1, record.len()).ok_or(TextAfterQuote)?;
             let text = &record[start + 1..closing];
-            let escape = if memchr(b'"', text).is_some() { Escape::Quotes } else { Escape::None };
+            let escape = if memchr(quote, text).is_some() { Escape::Quotes(quote) } else { Escape::None };
             fields.push(FieldSpan { start: start + 1, end: closing, escape });
             match record.get(closing + 1) {
                 None => return Ok(()),
@@ -168,7 +188,7 @@ pub(crate) fn trim_line_end(record: &[u8]) -> &[u8] {
 /// Returns a field's text, with escapes undone in `buffer`.
 pub(crate) fn unescape<'a>(text: &'a [u8], escape: Escape, buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer.clear();
-    match escape {
+    let quote = match escape {
         Escape::None => return text,
         Escape::Json => {
             let quoted = [b"\"", text, b"\""].concat();
@@ -177,10 +197,10 @@ pub(crate) fn unescape<'a>(text: &'a [u8], escape: Escape, buffer: &'a mut Vec<u
             buffer.extend_from_slice(text.as_bytes());
             return buffer;
         }
-        Escape::Quotes => (),
-    }
+        Escape::Quotes(quote) => quote,
+    };
     let mut rest = text;
-    while let Some(place) = memchr(b'"', rest) {
+    while let Some(place) = memchr(quote, rest) {
         buffer.extend_from_slice(&rest[..=place]);
         rest = rest.get(place + 2..).unwrap_or_default();
     }
@@ -193,11 +213,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const COMMAS: Marks = Marks::usual(b',');
+
     fn records(data: &[u8]) -> Vec<(&[u8], bool)> {
         let mut found = Vec::new();
         let mut at = 0;
         while at < data.len() {
-            let (end, whole) = match record_end(data, at, b',', true) {
+            let (end, whole) = match record_end(data, at, COMMAS, true) {
                 RecordEnd::Whole(end) => (end, true),
                 RecordEnd::Unclosed(end) | RecordEnd::TooLong(end) => (end, false),
                 RecordEnd::Undecided => unreachable!("the data is complete"),
@@ -210,7 +232,7 @@ mod tests {
 
     fn fields(record: &str) -> Result<Vec<String>, TextAfterQuote> {
         let (mut spans, mut buffer) = (Vec::new(), Vec::new());
-        split_fields(record.as_bytes(), b',', &mut spans)?;
+        split_fields(record.as_bytes(), COMMAS, &mut spans)?;
         Ok(spans
             .iter()
             .map(|span| {
@@ -243,7 +265,7 @@ mod tests {
             let data = data.as_bytes();
             let whole: Vec<_> = records(data);
             let cut = cut.min(data.len());
-            let end = last_record_end(&data[..cut], b',');
+            let end = last_record_end(&data[..cut], COMMAS);
             let mut starts = vec![0];
             for (record, _) in &whole {
                 starts.push(starts[starts.len() - 1] + record.len());

@@ -3,9 +3,11 @@
 use cip_store::SourceFile;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Quote;
 use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::mapping::SourceMapping;
+use crate::record::Marks;
 use crate::source::{Compression, Header};
 use crate::table_text;
 
@@ -15,6 +17,8 @@ use crate::table_text;
 pub(crate) enum RecordForm {
     Csv {
         delimiter: char,
+        #[serde(default, skip_serializing_if = "Quote::is_default")]
+        quote: Quote,
         columns: Vec<String>,
         #[serde(default, skip_serializing_if = "HeaderLine::is_there")]
         header: HeaderLine,
@@ -55,9 +59,12 @@ impl RecordForm {
             RecordFormat::Csv { .. } if compression == Compression::Table => {
                 Self::Table { columns: columns() }
             }
-            RecordFormat::Csv { delimiter } => {
-                Self::Csv { delimiter: char::from(delimiter), columns: columns(), header: line }
-            }
+            RecordFormat::Csv(Marks { delimiter, quote }) => Self::Csv {
+                delimiter: char::from(delimiter),
+                quote: Quote::of_byte(quote),
+                columns: columns(),
+                header: line,
+            },
             RecordFormat::Blanks => Self::Blanks { columns: columns(), header: line },
             RecordFormat::NdJson => Self::NdJson,
         }
@@ -75,14 +82,14 @@ impl RecordForm {
         };
         let form: Self = serde_json::from_value(records.clone())?;
         let (format, names, line) = match form {
-            Self::Csv { delimiter, columns, header } => {
+            Self::Csv { delimiter, quote, columns, header } => {
                 let delimiter =
                     u8::try_from(delimiter).map_err(|_| other(format!("the delimiter {delimiter:?}")))?;
-                (RecordFormat::Csv { delimiter }, columns, header)
+                (RecordFormat::Csv(Marks { delimiter, quote: quote.byte() }), columns, header)
             }
             Self::Blanks { columns, header } => (RecordFormat::Blanks, columns, header),
             Self::Table { columns } => {
-                let format = RecordFormat::Csv { delimiter: table_text::DELIMITER };
+                let format = RecordFormat::Csv(table_text::MARKS);
                 let header = Header { names: columns, lines: 1, format, left_out: Vec::new() };
                 // Its text has no other columns, and has them in this order.
                 return if header.names == mapping.source_columns() {

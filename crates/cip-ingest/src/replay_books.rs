@@ -24,6 +24,8 @@ pub(crate) struct ReplayBooks {
     pub(crate) changed: u64,
     pub(crate) first_reject: Option<String>,
     pub(crate) tally: Tally,
+    /// Events of users who were named by an alias.
+    pub(crate) stitched: u64,
     /// Where all the rejects were.
     pub(crate) places: RejectPlaces,
     /// By file, which of its rejects still are.
@@ -41,6 +43,7 @@ impl ReplayBooks {
             changed: 0,
             first_reject: None,
             tally: Tally::default(),
+            stitched: 0,
             places: RejectPlaces::of_commits(files.len()),
             remaining: HashMap::new(),
         }
@@ -58,6 +61,7 @@ impl ReplayBooks {
         let place = of_file.rows as u32;
         self.places.push(file.index, byte_start);
         self.tally.merge(&outcome.parsed.tally);
+        self.stitched += outcome.parsed.stitched;
         for account in [of_file, &mut self.account] {
             enter_kept(&outcome.parsed, parser, account);
             if let Some((reject, _)) = &outcome.still {

@@ -39,6 +39,8 @@ pub struct ReplayReport {
     pub cut: u64,
     /// The commit that was written; none where nothing came out another way than before.
     pub commit: Option<u32>,
+    /// Events of users who were named by an alias.
+    pub stitched: u64,
     /// How well the rows held the contract; none without one, or where nothing was written.
     pub quality: Option<QualityReport>,
 }
@@ -60,6 +62,8 @@ pub struct IngestReport {
     pub commit: Option<u32>,
     /// Columns of the sources that the mapping leaves out.
     pub unmapped_columns: Vec<String>,
+    /// Events of users who were named by an alias; those that `unique` of a contract dropped are among them.
+    pub stitched: u64,
     /// How well the rows held the contract; none without one.
     pub quality: Option<QualityReport>,
 }

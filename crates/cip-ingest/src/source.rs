@@ -228,7 +228,7 @@ impl OpenFile {
             header: Arc::new(Header {
                 names: Vec::new(),
                 lines: 0,
-                format: RecordFormat::Csv { delimiter: table_text::DELIMITER },
+                format: RecordFormat::Csv(table_text::MARKS),
                 left_out,
             }),
             pending: Buffer::default(),

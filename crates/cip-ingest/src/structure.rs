@@ -1,5 +1,7 @@
 //! Where fields and records end, found for many records in one pass over their bytes.
 
+use crate::record::Marks;
+
 /// Bytes looked at in one pass: they and the places found stay in the processor's first cache.
 const WINDOW: usize = 16 << 10;
 /// Bytes looked at in one step: a bit each.
@@ -28,7 +30,7 @@ struct Masks {
 
 impl Structure {
     /// Finds the ends in `data` from its start on, up to the first quote and not much further than 16 KiB.
-    pub(crate) fn scan(&mut self, data: &[u8], delimiter: u8) {
+    pub(crate) fn scan(&mut self, data: &[u8], marks: Marks) {
         let data = &data[..data.len().min(WINDOW)];
         // A step writes eight places at once, whatever it finds.
         let most = data.len() + BLOCK;
@@ -44,12 +46,12 @@ impl Structure {
                 #[expect(unsafe_code, reason = "calls what the processor was asked for")]
                 // SAFETY: the processor has the three features that the function is compiled for.
                 unsafe {
-                    self.scan_avx2(data, delimiter);
+                    self.scan_avx2(data, marks);
                 }
                 return;
             }
         }
-        self.scan_with(data, delimiter, masks);
+        self.scan_with(data, marks, masks);
     }
 
     /// Forgets what was found.
@@ -59,22 +61,22 @@ impl Structure {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,popcnt")]
-    fn scan_avx2(&mut self, data: &[u8], delimiter: u8) {
-        self.scan_with(data, delimiter, |block, delimiter| masks_avx2(block, delimiter));
+    fn scan_avx2(&mut self, data: &[u8], marks: Marks) {
+        self.scan_with(data, marks, |block, marks| masks_avx2(block, marks));
     }
 
     #[inline(always)]
-    fn scan_with(&mut self, data: &[u8], delimiter: u8, masks: impl Fn(&[u8; BLOCK], u8) -> Masks) {
+    fn scan_with(&mut self, data: &[u8], marks: Marks, masks: impl Fn(&[u8; BLOCK], Marks) -> Masks) {
         let (blocks, rest) = data.as_chunks::<BLOCK>();
         for (index, block) in blocks.iter().enumerate() {
-            if !self.take(index * BLOCK, masks(block, delimiter)) {
+            if !self.take(index * BLOCK, masks(block, marks)) {
                 return;
             }
         }
         if !rest.is_empty() {
             let mut block = [0; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
-            let found = masks(&block, delimiter);
+            let found = masks(&block, marks);
             let inside = !(u64::MAX << rest.len());
             let found = Masks {
                 delimiters: found.delimiters & inside,
@@ -130,17 +132,17 @@ fn places(mut bits: u64, at: usize, into: &mut [u32]) -> usize {
 }
 
 /// The plain way, on any processor, and what the other ways are held to.
-fn masks(block: &[u8; BLOCK], delimiter: u8) -> Masks {
+fn masks(block: &[u8; BLOCK], Marks { delimiter, quote }: Marks) -> Masks {
     let bits = |wanted: u8| {
         block.iter().enumerate().fold(0, |bits, (at, &byte)| bits | u64::from(byte == wanted) << at)
     };
-    Masks { delimiters: bits(delimiter), lines: bits(b'\n'), quotes: bits(b'"') }
+    Masks { delimiters: bits(delimiter), lines: bits(b'\n'), quotes: quote.map_or(0, bits) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[inline]
-fn masks_avx2(block: &[u8; BLOCK], delimiter: u8) -> Masks {
+fn masks_avx2(block: &[u8; BLOCK], Marks { delimiter, quote }: Marks) -> Masks {
     use std::arch::x86_64::{_mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8};
 
     let (words, _) = block.as_chunks::<8>();
@@ -153,7 +155,7 @@ fn masks_avx2(block: &[u8; BLOCK], delimiter: u8) -> Masks {
         let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)).cast_unsigned();
         u64::from(low) | u64::from(high) << 32
     };
-    Masks { delimiters: bits(delimiter), lines: bits(b'\n'), quotes: bits(b'"') }
+    Masks { delimiters: bits(delimiter), lines: bits(b'\n'), quotes: quote.map_or(0, bits) }
 }
 
 #[cfg(test)]
@@ -161,9 +163,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn oracle(data: &[u8], delimiter: u8) -> (Vec<u32>, Vec<u32>) {
+    fn oracle(data: &[u8], Marks { delimiter, quote }: Marks) -> (Vec<u32>, Vec<u32>) {
         let plain: Vec<(u32, u8)> =
-            (0..).zip(data.iter().copied()).take_while(|(_, byte)| *byte != b'"').collect();
+            (0..).zip(data.iter().copied()).take_while(|(_, byte)| Some(*byte) != quote).collect();
         let places = |wanted: &dyn Fn(u8) -> bool| {
             plain.iter().filter(|(_, byte)| wanted(*byte)).map(|(at, _)| *at).collect()
         };
@@ -176,15 +178,16 @@ mod tests {
             texts in proptest::collection::vec("[ab,;\n]{0,90}", 1..4),
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             delimiter in prop_oneof![Just(b','), Just(b';'), Just(0)],
+            quote in proptest::sample::select(vec![Some(b'"'), Some(b'a'), None]),
         ) {
-            let mut structure = Structure::default();
+            let (mut structure, marks) = (Structure::default(), Marks { delimiter, quote });
             for data in [texts.concat().as_bytes(), texts.join("\"").as_bytes(), &bytes] {
-                structure.scan(data, delimiter);
-                let (ends, lines) = oracle(data, delimiter);
+                structure.scan(data, marks);
+                let (ends, lines) = oracle(data, marks);
                 prop_assert_eq!((structure.ends(), structure.lines()), (&ends[..], &lines[..]));
                 structure.found = 0;
                 structure.lines_found = 0;
-                structure.scan_with(data, delimiter, masks);
+                structure.scan_with(data, marks, masks);
                 prop_assert_eq!((structure.ends(), structure.lines()), (&ends[..], &lines[..]));
             }
         }
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn only_a_window_is_looked_at() {
         let mut structure = Structure::default();
-        structure.scan(&vec![b','; 3 * WINDOW], b',');
+        structure.scan(&vec![b','; 3 * WINDOW], Marks::usual(b','));
         assert_eq!(structure.ends().len(), WINDOW);
     }
 }

@@ -17,7 +17,11 @@ use cip_store::{StoreError, TableBatches, TableSource};
 use crate::address::Address;
 use crate::error::IngestError;
 use crate::mapping::SourceMapping;
+use crate::record::Marks;
 use crate::source::Source;
+
+/// How the text is written.
+pub(crate) const MARKS: Marks = Marks::usual(DELIMITER);
 
 /// The delimiter of the text.
 pub(crate) const DELIMITER: u8 = b',';

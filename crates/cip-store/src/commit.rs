@@ -4,21 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
-use arrow_select::concat::concat_batches;
-use cip_core::{EventBatch, EventSchema, IdRef};
+use arrow_schema::SchemaRef;
+use cip_core::EventSchema;
 
+use crate::currency::CountsByFile;
 use crate::error::StoreError;
+use crate::event_encoder::{EncodedEvents, EventEncoder, UserCount};
 use crate::manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan,
     SourceFile,
 };
-use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
+use crate::parquet_file::ParquetFile;
 use crate::places::PlacesWriter;
 use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;
 use crate::table::RowGroups;
-use crate::unified::without_twins;
 
 /// Row groups of an event file: about four million rows, the part that is rewritten to erase a user.
 const FILE_ROW_GROUPS: usize = 32;
@@ -185,6 +185,7 @@ impl StoreWriter {
             open: None,
             files: Vec::new(),
             users: UserCount::default(),
+            currencies: CountsByFile::new(),
         })
     }
 
@@ -236,13 +237,13 @@ impl StoreWriter {
     ///
     /// # Errors
     /// [`StoreError::Account`] where rows do not add up, [`StoreError::Io`]; what was there before then still is.
-    pub fn finish(mut self, parts: CommitParts) -> Result<EventStore, StoreError> {
+    pub fn finish(mut self, mut parts: CommitParts) -> Result<EventStore, StoreError> {
         let mut account = Account::default();
         for source in &parts.sources {
             source.account.check()?;
             account.add(&source.account);
         }
-        let WrittenEvents { files, users } = parts.events;
+        let WrittenEvents { files, users, mut currencies } = parts.events;
         let events: u64 = files.iter().map(|file| file.file.rows).sum();
         // The law again, by what lies on disk.
         Account { events, ..account.clone() }.check()?;
@@ -258,6 +259,12 @@ impl StoreWriter {
         let spans = files.iter().flat_map(|file| &file.row_groups).map(|group| group.times);
         let id = self.id;
         self.mark_replaced(id)?;
+        let schema = self.manifest.schema()?;
+        if schema.has(cip_core::column::CURRENCY) && schema.has(cip_core::column::SOURCE_FILE) {
+            for source in &mut parts.sources {
+                source.currencies = Some(currencies.remove(&source.name).unwrap_or_default());
+            }
+        }
         self.manifest.commits.push(Commit {
             id,
             account,
@@ -271,6 +278,7 @@ impl StoreWriter {
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
             places: parts.places,
+            aliases: parts.aliases,
             quality: parts.quality,
             layout: CommitLayout::Whole,
         });
@@ -365,131 +373,10 @@ pub struct CommitParts {
     pub rejects: DataFile,
     /// From [`PlacesWriter::finish`]; none where there are no rejects, or more than are kept track of.
     pub places: Option<DataFile>,
+    /// From [`AliasTable::write`](crate::AliasTable::write); none where the store knows no others than before.
+    pub aliases: Option<DataFile>,
     /// The data contracts that rows were held against, each with what was found. They are kept as they are given.
     pub quality: Vec<serde_json::Value>,
-}
-
-/// Encodes row groups of events; shared by all threads.
-#[derive(Clone)]
-pub struct EventEncoder {
-    encoder: RowGroupEncoder,
-}
-
-/// An encoded row group of events and what it covers.
-pub struct EncodedEvents {
-    group: EncodedRowGroup,
-    span: RowGroupSpan,
-    users: UserCount,
-    products: Option<Vec<i64>>,
-}
-
-impl EncodedEvents {
-    pub(crate) fn into_parts(self) -> (EncodedRowGroup, RowGroupSpan) {
-        (self.group, self.span)
-    }
-
-    /// Takes the distinct products, ascending, where they are integers that repeat; none else.
-    pub fn take_products(&mut self) -> Option<Vec<i64>> {
-        self.products.take()
-    }
-}
-
-impl std::fmt::Debug for EventEncoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventEncoder").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for EncodedEvents {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EncodedEvents").field("span", &self.span).finish_non_exhaustive()
-    }
-}
-
-impl EventEncoder {
-    /// Returns the encoder of events of this schema; `path` is named in errors.
-    pub(crate) fn new(schema: &SchemaRef, path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { encoder: RowGroupEncoder::new("events", schema, path)? })
-    }
-
-    pub(crate) fn row_groups(&self) -> &RowGroupEncoder {
-        &self.encoder
-    }
-
-    /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
-    ///
-    /// # Errors
-    /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
-    /// another schema than the store.
-    pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
-        let (span, users) = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode(events.record_batch())?, span, users))
-    }
-
-    /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
-    ///
-    /// # Errors
-    /// As [`EventEncoder::encode`].
-    pub fn encode_pieces(&self, pieces: &[EventBatch]) -> Result<EncodedEvents, StoreError> {
-        let schema =
-            pieces.first().map_or_else(|| Schema::empty().into(), |first| first.record_batch().schema());
-        let whole = concat_batches(&schema, pieces.iter().map(EventBatch::record_batch))?;
-        self.encode(&EventBatch::try_new(without_twins(whole)?)?)
-    }
-
-    /// Encodes one row group as [`EventEncoder::encode`] does, from events of which some columns are said once for many
-    /// rows, such as what is known of a product: row `i` has the values of `keyed` in its row `keys[i]`.
-    ///
-    /// The columns of both make those of the store; times and users are the events' own. The bytes are the same as those of
-    /// the whole events where the rows of `keyed` come in the order in which `keys` first names them.
-    ///
-    /// # Errors
-    /// As [`EventEncoder::encode`], and [`StoreError::Arrow`] where there is not one key for each event, or one beyond `keyed`.
-    pub fn encode_keyed(
-        &self,
-        events: &EventBatch,
-        keyed: &RecordBatch,
-        keys: &[u32],
-    ) -> Result<EncodedEvents, StoreError> {
-        let (span, users) = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, span, users))
-    }
-
-    fn encoded(&self, mut group: EncodedRowGroup, span: RowGroupSpan, users: UserCount) -> EncodedEvents {
-        let product = self.encoder.column(cip_core::column::PRODUCT_ID);
-        let products = product.and_then(|column| group.take_distinct(column));
-        EncodedEvents { group, span, users, products }
-    }
-
-    /// Users and times that a row group covers.
-    fn covered(&self, events: &EventBatch) -> Result<(RowGroupSpan, UserCount), StoreError> {
-        let times = events.times()?.values();
-        let span = |times: &[i64]| {
-            times.iter().fold([i64::MAX, i64::MIN], |[first, last], &time| [first.min(time), last.max(time)])
-        };
-        let mut users = UserCount::default();
-        if self.encoder.column(cip_core::column::USER_ID).is_some() {
-            let column = events.users()?;
-            let mut last: Option<(Option<IdRef<'_>>, usize)> = None;
-            for (user, rows) in column.runs() {
-                if last.is_some_and(|(_, row)| column.compare(row, rows.start).is_gt()) {
-                    return Err(cip_core::CoreError::NotSorted { row: rows.start as u64 }.into());
-                }
-                users.count(user, rows.len());
-                last = Some((user, rows.start));
-            }
-            users.first = column.get(0).map(IdRef::to_owned);
-            users.last = last.and_then(|(user, _)| user).map(IdRef::to_owned);
-        } else {
-            users.count(None, events.len());
-        }
-        let span = RowGroupSpan {
-            rows: events.len() as u64,
-            users: [users.first.clone(), users.last.clone()],
-            times: span(times),
-        };
-        Ok((span, users))
-    }
 }
 
 /// Appends row groups of events, in order, to files of a bounded size.
@@ -500,6 +387,7 @@ pub struct EventsWriter {
     open: Option<(ParquetFile, Vec<RowGroupSpan>)>,
     files: Vec<EventFile>,
     users: UserCount,
+    currencies: CountsByFile,
 }
 
 impl std::fmt::Debug for EventsWriter {
@@ -513,6 +401,7 @@ impl std::fmt::Debug for EventsWriter {
 pub struct WrittenEvents {
     files: Vec<EventFile>,
     users: UserCount,
+    currencies: CountsByFile,
 }
 
 impl EventsWriter {
@@ -530,12 +419,15 @@ impl EventsWriter {
             Some(open) => open,
             none => {
                 let path = self.folder.join(format!("events-{:05}.parquet", self.files.len()));
-                none.insert((ParquetFile::create(&path, &self.encoder.encoder)?, Vec::new()))
+                none.insert((ParquetFile::create(&path, self.encoder.row_groups())?, Vec::new()))
             }
         };
         file.append(events.group)?;
         spans.push(events.span);
         self.users.append(events.users);
+        for (file, counts) in events.currencies {
+            self.currencies.entry(file).or_default().add(&counts);
+        }
         if spans.len() == FILE_ROW_GROUPS {
             self.close()?;
         }
@@ -548,7 +440,7 @@ impl EventsWriter {
     /// [`StoreError::Io`].
     pub fn finish(mut self) -> Result<WrittenEvents, StoreError> {
         self.close()?;
-        Ok(WrittenEvents { files: self.files, users: self.users })
+        Ok(WrittenEvents { files: self.files, users: self.users, currencies: self.currencies })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -587,32 +479,6 @@ impl SideTableWriter {
     /// [`StoreError::Io`].
     pub fn finish(self) -> Result<DataFile, StoreError> {
         self.rows.finish(self.name)
-    }
-}
-
-/// Distinct users of a sorted sequence, counted piece by piece.
-#[derive(Debug, Clone, Default)]
-struct UserCount {
-    first: Option<cip_core::Id>,
-    last: Option<cip_core::Id>,
-    known: u64,
-    unknown_events: u64,
-}
-
-impl UserCount {
-    fn count(&mut self, user: Option<IdRef<'_>>, events: usize) {
-        match user {
-            Some(_) => self.known += 1,
-            None => self.unknown_events += events as u64,
-        }
-    }
-
-    /// Adds the piece that follows; a user who spans the border counts once.
-    fn append(&mut self, next: UserCount) {
-        let continued = self.last.is_some() && self.last == next.first;
-        self.known += next.known - u64::from(continued);
-        self.unknown_events += next.unknown_events;
-        self.last = next.last;
     }
 }
 

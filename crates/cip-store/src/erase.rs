@@ -4,6 +4,7 @@
 //! linked and not copied; see [`events`] for what is written anew. Then the old folder is removed, and every file of the
 //! new one is read again and searched.
 
+mod aliases;
 mod events;
 mod proof;
 mod rewrite;
@@ -47,6 +48,7 @@ pub struct StoreEraser {
     staged: StagedFolder,
     store: EventStore,
     users: ErasedUsers,
+    asked: u64,
 }
 
 /// A store without the users.
@@ -61,7 +63,8 @@ pub struct ErasedStore {
 }
 
 impl StoreEraser {
-    /// Locks the store at `target` to erase the users with these ids, written as text.
+    /// Locks the store at `target` to erase the users with these ids, written as text, and all aliases that the store knows of them;
+    /// an alias names its user.
     ///
     /// # Errors
     /// As [`EventStore::open`]; [`StoreError::Busy`] where another run writes the store, [`StoreError::NoUsers`] where it has no
@@ -75,12 +78,17 @@ impl StoreEraser {
         let path = || store.path().to_owned();
         let id_type = store.schema().id_type(column::USER_ID);
         let id_type = id_type.ok_or_else(|| StoreError::NoUsers { path: path() })?;
-        let users = ErasedUsers::new(id_type, ids).map_err(|id| StoreError::UserId { path: path(), id })?;
+        let unlike = |id| StoreError::UserId { path: path(), id };
+        let mut users = ErasedUsers::new(id_type, ids).map_err(unlike)?;
+        let asked = users.ids().len() as u64;
+        if let Some(known) = store.aliases()? {
+            users = aliases::with_aliases(users, &known).map_err(unlike)?;
+        }
         let many = store.manifest().commits.iter().any(|commit| commit.sources.len() > 1);
         if many && !store.schema().has(column::SOURCE_FILE) {
             return Err(StoreError::NoSourceFiles { path: path() });
         }
-        Ok(Self { staged, store, users })
+        Ok(Self { staged, store, users, asked })
     }
 
     /// The store as it is.
@@ -88,7 +96,12 @@ impl StoreEraser {
         &self.store
     }
 
-    /// The users to erase.
+    /// How many users were named, each once.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// The users to erase, with all their aliases.
     pub fn users(&self) -> &ErasedUsers {
         &self.users
     }
@@ -113,7 +126,7 @@ impl StoreEraser {
     /// [`StoreError::Damaged`] where a file that is read is not the one that was written, [`StoreError::Account`],
     /// [`StoreError::Io`], also where the old files cannot be removed.
     pub fn finish(self, whose: &impl Whose) -> Result<ErasedStore, StoreError> {
-        let Self { staged, store, users } = self;
+        let Self { staged, store, users, asked: _ } = self;
         let mut rows_before: BTreeMap<String, u64> = BTreeMap::new();
         let (mut commits, mut changed, mut known) = (Vec::new(), false, BTreeSet::new());
         for commit in &store.manifest().commits {
@@ -173,7 +186,8 @@ fn store_files(commit: &Commit) -> impl Iterator<Item = (&'static str, &DataFile
     let sessions = commit.session_dictionary.iter().map(|file| ("session_dictionary", file));
     let products = commit.product_dictionary.iter().map(|file| ("product_dictionary", file));
     let places = commit.places.iter().map(|file| ("places", file));
-    events.chain(sessions).chain(products).chain([("rejects", &commit.rejects)]).chain(places)
+    let aliases = commit.aliases.iter().map(|file| ("aliases", file));
+    events.chain(sessions).chain(products).chain([("rejects", &commit.rejects)]).chain(places).chain(aliases)
 }
 
 /// Reads every file of a store and searches it for the users.
@@ -203,6 +217,9 @@ fn read_again(
             let stored = store.open_files().get(file)?;
             stored.check_columns(file)?;
             let mut found = search(stored, stored.path(), Some(column::USER_ID), users)?;
+            if table == "aliases" {
+                found.ids += search(stored, stored.path(), Some(column::ALIAS), users)?.ids;
+            }
             if table == "rejects" {
                 let mut theirs = 0;
                 let is_theirs = |row: &RejectedRow<'_>| whose.is_theirs(source(commit, row), row);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::DataType;
 
+use crate::currency::CurrencyCounts;
+
 /// Why a store or a table could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +96,56 @@ pub enum StoreError {
     NoUsers {
         /// The store.
         path: PathBuf,
+    },
+    /// Amounts in several currencies, whose sum means nothing.
+    #[error("{} has amounts in several currencies, which are never summed: {found}; read one with --currency, such as --currency {}", path.display(), example(found))]
+    MixedCurrencies {
+        /// The store.
+        path: PathBuf,
+        /// Its currencies.
+        found: Box<CurrencyCounts>,
+    },
+    /// A currency that no event of the store is in.
+    #[error("{} has no event in the currency `{currency}`: expected one of its own ({found}), in the same letters", path.display())]
+    UnknownCurrency {
+        /// The store.
+        path: PathBuf,
+        /// The currency that was asked for.
+        currency: String,
+        /// Its currencies; none of a store without the column `currency`.
+        found: Box<CurrencyCounts>,
+    },
+    /// An id of an alias table that no user of the store can have.
+    #[error(
+        "`{id}` in the table of aliases cannot be a user of the store, whose ids are {expected}: take the row out"
+    )]
+    AliasType {
+        /// The id.
+        id: String,
+        /// The type of the store's users.
+        expected: DataType,
+    },
+    /// An alias of two users.
+    #[error("`{alias}` is an alias of two users, `{}` and `{}`: leave one of them", users[0], users[1])]
+    AliasOfTwo {
+        /// The alias.
+        alias: String,
+        /// Two of its users.
+        users: [String; 2],
+    },
+    /// An id that would be its own user.
+    #[error("aliases lead back to where they start, so that nobody is the user: {ids}; take one of them out")]
+    AliasCycle {
+        /// The ids on the way.
+        ids: String,
+    },
+    /// A row of an alias table without one of its ids.
+    #[error("{} row {row} lacks its `alias` or its `user_id`: fill it, or take the row out", path.display())]
+    AliasMissing {
+        /// The table.
+        path: PathBuf,
+        /// The row, from 1, the header left out.
+        row: u64,
     },
     /// A store whose events do not say which file they came from.
     #[error("{} has several source files but no column `source_file`: its account cannot be kept; make it anew without the user's rows", path.display())]
@@ -270,6 +322,11 @@ fn hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; check the permissions",
         _ => "",
     }
+}
+
+/// A currency that may be asked for.
+fn example(found: &CurrencyCounts) -> String {
+    found.counts().find_map(|count| count.currency).unwrap_or_else(|| "EUR".to_owned())
 }
 
 fn quoted(names: &[String]) -> String {

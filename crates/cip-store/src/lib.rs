@@ -13,6 +13,7 @@
 //!     product_dictionary.parquet        product_code ─▶ product_id
 //!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
 //!     places.parquet                    where the events stand among the rejects of their files
+//!     aliases.parquet                     alias ─▶ user_id, where users have several ids
 //! ```
 //!
 //! Nothing appears before it is whole: [`StagedFolder`] and [`StagedFile`] write beside their target and rename.
@@ -24,16 +25,19 @@
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
+mod aliases;
 mod arrow_file;
 mod column;
 mod commit;
 mod crash;
 mod csv_records;
 mod csv_table;
+mod currency;
 mod document;
 mod encoding;
 mod erase;
 mod error;
+mod event_encoder;
 mod manifest;
 mod merge;
 mod parquet_file;
@@ -51,13 +55,15 @@ mod table_source;
 mod unified;
 mod user_range;
 
+pub use aliases::AliasTable;
 pub use commit::{
-    CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
-    StoreWriter, WrittenEvents,
+    CommitParts, EVENT_ROW_GROUP_ROWS, EventsWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
+pub use currency::{CurrencyCount, CurrencyCounts};
 pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
+pub use event_encoder::{EncodedEvents, EventEncoder};
 pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use cip_core::{EventSchema, Id};
 use serde::{Deserialize, Serialize};
 
+use crate::currency::CurrencyCounts;
 use crate::error::StoreError;
 
 /// The manifest's name inside a store.
@@ -60,6 +61,9 @@ pub struct Commit {
     /// `places`, where there are rejects and events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<DataFile>,
+    /// `aliases`: those that the store knows from this commit on; none where it was given no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<DataFile>,
     /// The data contracts that the rows were held against, and what was found: one for each ingest with a contract whose rows the
     /// commit has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -145,6 +149,9 @@ pub struct SourceFile {
     /// Where the user stands in its records; none where no record was rejected, or the mapping has no users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_field: Option<UserField>,
+    /// Its events by currency; none where the events have no column `currency`, or were written before it had a meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currencies: Option<CurrencyCounts>,
 }
 
 /// Where the user stands in the records of a source file: it tells whose a rejected record is.
@@ -155,6 +162,9 @@ pub struct UserField {
     /// Between the fields of `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// What quotes the fields of `csv`: a character, or `none`; none given where it is `"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
     /// Fields of a record.
     pub fields: usize,
     /// Which of them is the user, from 0.
@@ -315,6 +325,7 @@ impl Manifest {
                 .chain(&commit.product_dictionary)
                 .chain([&commit.rejects])
                 .chain(&commit.places)
+                .chain(&commit.aliases)
         })
     }
 
@@ -356,7 +367,8 @@ impl Commit {
         let side_tables = (self.session_dictionary.iter_mut())
             .chain(&mut self.product_dictionary)
             .chain([&mut self.rejects])
-            .chain(&mut self.places);
+            .chain(&mut self.places)
+            .chain(&mut self.aliases);
         for file in events.chain(side_tables) {
             file.path = format!("{folder}/{}", file.path);
         }

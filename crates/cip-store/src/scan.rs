@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{BooleanArray, RecordBatch, cast::AsArray};
 use arrow_select::filter::filter_record_batch;
-use cip_core::{EventBatch, EventSchema, Id, IdColumn, TimeRange, column};
+use cip_core::{CoreError, EventBatch, EventSchema, Id, IdColumn, TimeRange, column};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
+use crate::aliases::AliasTable;
 use crate::commit::EVENT_ROW_GROUP_ROWS;
+use crate::currency::{in_currency, money_columns};
 use crate::error::StoreError;
 use crate::manifest::{DataFile, RowGroupSpan};
 use crate::merge::{CommitsInLine, Merge, orders_rows, projected};
@@ -53,6 +55,9 @@ pub struct EventScan {
     columns: Arc<[String]>,
     time: TimeRange,
     user: Option<Id>,
+    currency: Option<Arc<str>>,
+    /// Whose events are left out.
+    aliases: Option<Arc<AliasTable>>,
     /// What merges the commits; none where there is one, which is read as it is.
     line: Option<Arc<CommitsInLine>>,
     /// Where the places of the events are read as well.
@@ -114,6 +119,8 @@ impl EventScan {
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             time: TimeRange::ALL,
             user: None,
+            currency: None,
+            aliases: None,
             line: store.commits_in_line().cloned(),
             places: None,
         }
@@ -141,6 +148,29 @@ impl EventScan {
     pub fn with_user(mut self, user: Id) -> Self {
         self.user = Some(user);
         self
+    }
+
+    /// Keeps only the events of one currency, written as the store has it; those that name none are left out as well.
+    ///
+    /// # Errors
+    /// [`StoreError::Core`] where the store has no column `currency`.
+    pub fn with_currency(mut self, currency: &str) -> Result<Self, StoreError> {
+        if !self.stored.has(column::CURRENCY) {
+            return Err(CoreError::MissingColumn { column: column::CURRENCY }.into());
+        }
+        self.currency = Some(currency.into());
+        Ok(self)
+    }
+
+    /// Leaves out the events of ids that are aliases.
+    pub fn without_aliases(mut self, aliases: Arc<AliasTable>) -> Self {
+        self.aliases = Some(aliases);
+        self
+    }
+
+    /// Whether a column of money is among those of the batches.
+    pub fn reads_money(&self) -> bool {
+        !money_columns(self.schema.arrow()).is_empty()
     }
 
     /// The schema of the batches.
@@ -240,7 +270,8 @@ impl EventScan {
     fn reads(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
             || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
-            || (name == column::USER_ID && self.user.is_some())
+            || (name == column::USER_ID && (self.user.is_some() || self.aliases.is_some()))
+            || (name == column::CURRENCY && self.currency.is_some())
             || (self.line.is_some() && orders_rows(name))
     }
 
@@ -302,6 +333,26 @@ impl EventScan {
             let users = IdColumn::try_new(column::USER_ID, users)?;
             let keep: BooleanArray =
                 (0..users.len()).map(|row| Some(users.get(row) == Some(user.as_ref()))).collect();
+            batch = filter_record_batch(&batch, &keep)?;
+        }
+        if let Some(aliases) = &self.aliases
+            && let Some(users) = batch.column_by_name(column::USER_ID)
+        {
+            let users = IdColumn::try_new(column::USER_ID, users)?;
+            let mut keep = Vec::with_capacity(users.len());
+            for (user, run) in users.runs() {
+                let stays = user.is_none_or(|user| aliases.user(user).is_none());
+                keep.extend(run.map(|_| Some(stays)));
+            }
+            let keep = BooleanArray::from(keep);
+            if keep.true_count() < keep.len() {
+                batch = filter_record_batch(&batch, &keep)?;
+            }
+        }
+        if let Some(currency) = &self.currency
+            && let Some(currencies) = batch.column_by_name(column::CURRENCY)
+            && let Some(keep) = in_currency(currencies, currency)
+        {
             batch = filter_record_batch(&batch, &keep)?;
         }
         if batch.num_columns() != self.schema.arrow().fields().len() {

@@ -180,6 +180,11 @@ impl EventStore {
         Ok(Some(TableReader::made(&self.path, table::rejects(), RejectRows::new(self, tables))))
     }
 
+    /// Reads the table of aliases that counts: the last one.
+    pub(crate) fn last_aliases(&self) -> Result<Option<TableReader>, StoreError> {
+        Ok(self.side_tables(|commit| commit.aliases.as_ref())?.pop())
+    }
+
     /// Reads every file and compares its checksum with the manifest's.
     ///
     /// # Errors

@@ -16,8 +16,8 @@ pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
-    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs,
+    BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
+    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 
@@ -66,7 +66,12 @@ pub(crate) enum Command {
     /// Read source files into an event store, each once
     Ingest(IngestArgs),
     /// Describe a store: rows, time range, users, sessions, bytes by column, rejects
-    Info { store: PathBuf },
+    Info {
+        store: PathBuf,
+        /// Write what data contracts found, one row an expectation and ingest (Parquet)
+        #[arg(long, value_name = "FILE")]
+        quality: Option<PathBuf>,
+    },
     /// Show the rows that were refused, by reason
     Rejects {
         store: PathBuf,
@@ -75,7 +80,12 @@ pub(crate) enum Command {
         limit: usize,
     },
     /// Merge the commits of a store into one, as if all its files had been ingested at once
-    Compact { store: PathBuf },
+    Compact {
+        store: PathBuf,
+        /// Put users in the place of their aliases: a table (Parquet, Arrow, CSV) of the columns alias and user_id
+        #[arg(long, value_name = "FILE")]
+        aliases: Option<PathBuf>,
+    },
     /// Erase users from a store and its result tables, and prove it
     Forget(ForgetArgs),
     /// Write one row a session

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use cip::core::Timestamp;
-use cip::ingest::ChangedFiles;
+use cip::ingest::{ChangedFiles, Dialect, Quote};
 use clap::ValueEnum;
 
+use crate::args::CurrencyArgs;
 use crate::number::parse_count;
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,15 @@ pub(crate) struct SourceArgs {
     /// How its columns become events: rees46, online-retail, streamflow, cdnow, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) mapping: String,
+    /// Character between the fields of CSV, or tab [default: the mapping's, or the one by which the header has every column]
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    pub(crate) delimiter: Option<char>,
+    /// Character that quotes fields of CSV, or none [default: the mapping's, or "]
+    #[arg(long, value_name = "CHAR|none")]
+    pub(crate) quote: Option<Quote>,
+    /// Put users in the place of their aliases: a table (Parquet, Arrow, CSV) of the columns alias and user_id
+    #[arg(long, value_name = "FILE")]
+    pub(crate) aliases: Option<PathBuf>,
     /// Give every event the arm of its user in this experiment (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) experiment: Option<PathBuf>,
@@ -47,6 +57,24 @@ pub(crate) struct SourceArgs {
     /// Stop, and write nothing, at more rejected rows than this
     #[arg(long, value_parser = parse_count, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,
+}
+
+/// One character, or the name of the one that is hard to write.
+fn parse_delimiter(text: &str) -> Result<char, String> {
+    match text.parse() {
+        Ok(delimiter) => Ok(delimiter),
+        Err(_) if text == "tab" => Ok('\t'),
+        Err(_) => Err("write one character, or tab".to_owned()),
+    }
+}
+
+impl SourceArgs {
+    /// What is declared of the dialect of CSV.
+    pub(crate) fn dialect(&self) -> Dialect {
+        let dialect =
+            self.delimiter.map_or(Dialect::new(), |delimiter| Dialect::new().with_delimiter(delimiter));
+        self.quote.map_or(dialect, |quote| dialect.with_quote(quote))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,4 +126,6 @@ pub(crate) struct RunArgs {
     /// Day or instant of the segments [default: the day after the last event]
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) currency: CurrencyArgs,
 }

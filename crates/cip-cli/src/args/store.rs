@@ -7,6 +7,14 @@ use cip::features::FeatureSet;
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
+/// What the stages take that sum money.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CurrencyArgs {
+    /// Read only the events of this currency; a store with amounts in several needs it, once for each
+    #[arg(long, value_name = "CODE")]
+    pub(crate) currency: Option<String>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct SessionsArgs {
     pub(crate) store: PathBuf,
@@ -31,6 +39,8 @@ pub(crate) struct SessionsArgs {
     /// Say also how the sessions of the source lie in these
     #[arg(long)]
     pub(crate) compare_source: bool,
+    #[command(flatten)]
+    pub(crate) currency: CurrencyArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -119,6 +129,8 @@ pub(crate) struct RfmArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) scoring: ScoringArgs,
+    #[command(flatten)]
+    pub(crate) currency: CurrencyArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,6 +200,8 @@ pub(crate) struct FeaturesArgs {
     /// Parquet file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) currency: CurrencyArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use cip::abtest::Experiment;
 use cip::synth::{Generator, World};
 
-use crate::args::{Common, SourceArgs};
+use crate::args::{Common, CurrencyArgs, SourceArgs};
 use crate::commands::generate;
 use crate::commands::run::{answer, line};
 use crate::error::CliError;
@@ -42,10 +42,14 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
         contract_as_of: None,
         sources: vec![files.clone()],
         mapping: "rees46".to_owned(),
+        delimiter: None,
+        quote: None,
+        aliases: None,
         experiment: Some(files.join(generate::EXPERIMENT)),
         max_rejects: None,
     };
-    let found = line(&source, &results, None, common, &mut stages)?;
+    let all = CurrencyArgs { currency: None };
+    let found = line(&source, &results, (None, &all), common, &mut stages)?;
     let mut said = answer(found, &results, &stages);
     said.text = format!(
         "a synthetic shop of {} events, {} of CSV in {}\n\n{}\n\nnext: cip info {}",

@@ -2,12 +2,13 @@
 
 use cip::core::{EventSchema, MICROS_PER_DAY, TimeRange, Timestamp};
 use cip::features::{ColumnReport, Feature, FeatureSet, Features, FeaturesError};
-use cip::line::{FeatureTotals, Line, LineError};
+use cip::line::{FeatureTotals, LineError};
 use cip::store::EventStore;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, FeaturesArgs};
 use crate::commands::run::Found;
+use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
@@ -33,12 +34,12 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     if let Some(until) = args.label_until {
         features = features.with_label_until(until).map_err(failure)?;
     }
-    let totals = Line::new(&store)
-        .with_threads(common.threads())
-        .with_memory(common.memory)?
-        .write_features(&features, &args.out)?;
+    let line = currency::line(&store, &args.currency, common)?;
+    let totals = line.write_features(&features, &args.out)?;
     let Found { text, json } = found(&features, &totals, &store);
-    Ok(Answer { text: format!("{text}\nwritten to {}", args.out.display()), json })
+    let mut answer = Answer { text: format!("{text}\nwritten to {}", args.out.display()), json };
+    currency::tell(&line, &args.currency, &mut answer);
+    Ok(answer)
 }
 
 /// What a table of features holds, and what it lacks of all features of its set.

@@ -147,7 +147,7 @@ fn json(report: &ErasureReport) -> Value {
         "erased": {
             "events": report.erased("events"), "source_sessions": report.erased("session_dictionary"),
             "products": report.erased("product_dictionary"), "rejects": report.erased("rejects"),
-            "derived": report.erased_from_derived(),
+            "aliases": report.erased("aliases"), "derived": report.erased_from_derived(),
         },
         "found": report.found(), "mentions": report.mentions(), "files": files(&report.store),
         "derived": files(&report.derived), "aggregates": paths(&report.aggregates),

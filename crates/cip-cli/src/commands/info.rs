@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use cip::core::Timestamp;
-use cip::ingest::QualityReport;
-use cip::store::{EventStore, Manifest};
-use serde::Deserialize;
+use cip::ingest::{QualityHistory, QualityReport};
+use cip::store::EventStore;
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -15,10 +14,11 @@ use crate::number::{bytes, grouped, percent};
 use crate::output::{Answer, table};
 use crate::quality;
 
-pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
+pub(crate) fn run(store: &Path, quality_table: Option<&Path>, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(store)?;
     let statistics = store.statistics(common.memory)?;
     let manifest = store.manifest();
+    let currencies = store.currencies()?;
     let account = manifest.account();
     let span = manifest.time_span().map(|span| span.map(|micros| Timestamp::from_micros(micros).to_string()));
     let mapping = manifest.mapping.get("name").and_then(serde_json::Value::as_str).unwrap_or("-");
@@ -40,11 +40,20 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
     ] {
         text.push_str(&format!("  {name:<22} {value}\n"));
     }
+    let aliases =
+        manifest.commits.iter().rev().find_map(|commit| commit.aliases.as_ref()).map(|table| table.rows);
+    if let Some(aliases) = aliases {
+        text.push_str(&format!("  {:<22} {}\n", "aliases", grouped(aliases)));
+    }
+    if let Some(currencies) = &currencies {
+        text.push_str(&format!("  {:<22} {currencies}\n", "currencies"));
+    }
     if let Some(experiment) = experiment {
         text.push_str(&format!("  {:<22} {}\n", "experiment", experiment_text(experiment)));
     }
     text.push_str(&format!("\n{}\n\n", account_text(&account)));
-    let found = kept_reports(manifest);
+    let history = QualityHistory::of(&store)?;
+    let found: Vec<&QualityReport> = history.reports().iter().map(|kept| &kept.report).collect();
     if let Some(report) = found.last() {
         if found.len() > 1 {
             text.push_str(&format!(
@@ -68,6 +77,15 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
         })
         .collect();
     text.push_str(&table(&["column", "size", "share", "bytes an event"], &rows));
+    let written = quality_table.map(|path| history.write(path)).transpose()?;
+    if let (Some(path), Some(rows)) = (quality_table, written) {
+        let reports = grouped(found.len() as u64);
+        text.push_str(&format!(
+            "\n{} rows of {reports} quality report(s) written to {}\n",
+            grouped(rows),
+            path.display()
+        ));
+    }
     let columns: Vec<_> = statistics
         .columns
         .iter()
@@ -82,16 +100,10 @@ pub(crate) fn run(store: &Path, common: &Common) -> Result<Answer, CliError> {
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,
             "session_codes": statistics.session_codes, "products": statistics.products, "bytes": statistics.bytes,
-            "account": account_json(&account), "columns": columns, "quality": found,
+            "aliases": aliases, "currencies": currencies, "account": account_json(&account), "columns": columns, "quality": found,
+            "quality_rows": written,
         }),
     })
-}
-
-/// What the contracts of the commits found.
-fn kept_reports(manifest: &Manifest) -> Vec<QualityReport> {
-    let of_ingests = manifest.commits.iter().flat_map(|commit| &commit.quality);
-    let kept = of_ingests.filter_map(|quality| quality.get("report"));
-    kept.filter_map(|report| QualityReport::deserialize(report).ok()).collect()
 }
 
 /// The experiment's name and its arms.

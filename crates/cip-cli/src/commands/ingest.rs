@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cip::core::{IdType, column};
 use cip::ingest::{
     ChangedFiles, Contract, ContractError, Ingest, IngestReport, QualityReport, SourceMapping,
 };
-use cip::store::{Account, EventStore};
+use cip::store::{Account, AliasTable, EventStore};
 use serde_json::json;
 
 use crate::args::{Common, IngestArgs, SourceArgs};
+use crate::currency;
 use crate::error::CliError;
 use crate::experiment;
 use crate::number::{bytes, grouped, percent};
@@ -25,17 +27,30 @@ pub(crate) fn run(args: &IngestArgs, common: &Common) -> Result<Answer, CliError
     spare_the_sources(&args.source, out)?;
     let way = if args.rebuild { Way::Anew } else { Way::Behind(args.changed.into()) };
     let (store, report) = ingest(&args.source, out, way, common)?;
+    currency::warn(&store)?;
+    if args.source.aliases.is_some() {
+        note_aliases(report.commit);
+    }
     let found =
         report.quality.as_ref().map(|report| format!("\n{}", quality::text(report))).unwrap_or_default();
     Ok(Answer {
         text: format!("{}{found}", text(&report, out)),
         json: json!({
             "files": report.files, "bytes": report.bytes, "account": account_json(&report.account),
-            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "files_taken": report.files_taken,
+            "unmapped_columns": report.unmapped_columns, "quality": report.quality, "stitched": report.stitched, "files_taken": report.files_taken,
             "files_replaced": report.files_replaced, "commit": report.commit,
             "commits": store.manifest().commits.len(),
         }),
     })
+}
+
+/// Says on standard error what new aliases do not do.
+fn note_aliases(commit: Option<u32>) {
+    match commit {
+        Some(1) => {}
+        Some(_) => note("note: events of earlier commits get the users of new aliases by `cip compact`"),
+        None => note("note: no file is new, so no aliases are kept: give them to `cip compact --aliases`"),
+    }
 }
 
 fn text(report: &IngestReport, out: &Path) -> String {
@@ -52,12 +67,21 @@ fn text(report: &IngestReport, out: &Path) -> String {
             )
         }
     };
+    text.push_str(&stitched_text(report.stitched));
     for (files, what) in [(report.files_replaced, "replaced"), (report.files_taken, "taken already")] {
         if files > 0 {
             text.push_str(&format!("{} file(s) {what}\n", grouped(files as u64)));
         }
     }
     text
+}
+
+/// How many events were stitched, in a line; nothing where none were.
+fn stitched_text(events: u64) -> String {
+    match events {
+        0 => String::new(),
+        events => format!("{} events are of users who were named by an alias\n", grouped(events)),
+    }
 }
 
 /// How files come into a store.
@@ -75,6 +99,7 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
     let (store, report) = configured(args, common)?.replay(out, &mut |progress| bars.update(progress))?;
     drop(bars);
     warn(report.quality.as_ref());
+    currency::warn(&store)?;
     let replayed = &report.account;
     let mut text = match (report.commit, replayed.rows) {
         (_, 0) => format!("{} has no rejected rows\n", out.display()),
@@ -85,6 +110,7 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
             format!("replayed{what}: {}\n{}: {}\n", account_text(replayed), out.display(), account_text(&all))
         }
     };
+    text.push_str(&stitched_text(report.stitched));
     if report.cut > 0 {
         let cut = grouped(report.cut);
         text.push_str(&format!(
@@ -98,7 +124,8 @@ fn replay(args: &SourceArgs, out: &Path, common: &Common) -> Result<Answer, CliE
         text,
         json: json!({
             "replayed": account_json(replayed), "cut": report.cut, "account": account_json(&store.manifest().account()),
-            "quality": report.quality, "commit": report.commit, "commits": store.manifest().commits.len(),
+            "quality": report.quality, "stitched": report.stitched, "commit": report.commit,
+            "commits": store.manifest().commits.len(),
         }),
     })
 }
@@ -193,9 +220,17 @@ pub(crate) fn ingest(
 
 /// An ingest with the options of the command.
 fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
-    let mut ingest = Ingest::new(mapping(&args.mapping)?).with_memory(common.memory);
+    let mapping = mapping(&args.mapping)?;
+    let users = mapping.schema().ok().and_then(|schema| schema.id_type(column::USER_ID));
+    let ingest = Ingest::new(mapping).with_memory(common.memory);
+    let in_dialect = ingest.with_dialect(args.dialect());
+    let mut ingest = in_dialect.map_err(|error| CliError::Usage(error.to_string()))?;
     if let Some(threads) = common.threads {
         ingest = ingest.with_threads(threads);
+    }
+    if let Some(path) = &args.aliases {
+        // Where there are no users, the ingest says so.
+        ingest = ingest.with_aliases(AliasTable::read(path, users.unwrap_or(IdType::Utf8))?);
     }
     if let Some(path) = &args.experiment {
         ingest = ingest.with_experiment(experiment::read(path)?);

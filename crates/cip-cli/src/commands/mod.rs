@@ -30,9 +30,9 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     let answer = match args.command {
         Command::Generate(args) => generate::run(&args, common)?,
         Command::Ingest(args) => ingest::run(&args, common)?,
-        Command::Info { store } => info::run(&store, common)?,
+        Command::Info { store, quality } => info::run(&store, quality.as_deref(), common)?,
         Command::Forget(args) => forget::run(&args, common)?,
-        Command::Compact { store } => compact::run(&store, common)?,
+        Command::Compact { store, aliases } => compact::run(&store, aliases.as_deref(), common)?,
         Command::Rejects { store, limit } => rejects::run(&store, limit)?,
         Command::Sessions(args) => sessions::run(&args, common)?,
         Command::Funnel(args) => funnel::run(&args, common)?,

@@ -1,12 +1,12 @@
 //! `cip rfm`: scores and segments, one row a customer.
 
 use cip::core::{EventSchema, MoneyScale, Timestamp};
-use cip::line::Line;
 use cip::rfm::{Cuts, Returns, Rfm, RfmTable, Scoring, SegmentSummary};
 use cip::store::EventStore;
 use serde_json::json;
 
 use crate::args::{Common, ReturnsArg, RfmArgs, ScoringArg, ScoringArgs};
+use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
@@ -20,15 +20,15 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let rfm = Rfm::new(args.as_of, store.schema())?
         .with_returns(returns)
         .with_scoring(scoring(&args.scoring, store.schema())?);
-    let scored = Line::new(&store)
-        .with_threads(common.threads())
-        .with_memory(common.memory)?
-        .write_rfm(&rfm, &args.out)?;
+    let line = currency::line(&store, &args.currency, common)?;
+    let scored = line.write_rfm(&rfm, &args.out)?;
     let summary = scored.summary()?;
-    Ok(Answer {
+    let mut answer = Answer {
         text: format!("{}written to {}", text(&scored, &summary, args.as_of), args.out.display()),
         json: to_json(&scored, &summary, args.as_of),
-    })
+    };
+    currency::tell(&line, &args.currency, &mut answer);
+    Ok(answer)
 }
 
 fn scoring(args: &ScoringArgs, schema: &EventSchema) -> Result<Scoring, CliError> {

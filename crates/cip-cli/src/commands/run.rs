@@ -14,9 +14,10 @@ use cip::sessionize::{SessionRule, SessionizeError};
 use cip::store::{EventStore, StagedFolder, StoreStatistics};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Common, RunArgs, SourceArgs};
+use crate::args::{Common, CurrencyArgs, RunArgs, SourceArgs};
 use crate::commands::ingest::{Way, account_json, account_text, ingest, spare_the_sources};
 use crate::commands::{abtest, pairs, prospects, rfm, sessions};
+use crate::currency;
 use crate::error::CliError;
 use crate::number::{bytes, grouped};
 use crate::output::Answer;
@@ -26,7 +27,7 @@ use crate::stage::Stages;
 pub(crate) fn run(args: &RunArgs, common: &Common) -> Result<Answer, CliError> {
     spare_the_sources(&args.source, &args.out)?;
     let mut stages = Stages::default();
-    let results = line(&args.source, &args.out, args.as_of, common, &mut stages)?;
+    let results = line(&args.source, &args.out, (args.as_of, &args.currency), common, &mut stages)?;
     Ok(answer(results, &args.out, &stages))
 }
 
@@ -112,17 +113,21 @@ pub(crate) fn answer(results: Results, out: &Path, stages: &Stages) -> Answer {
 pub(crate) fn line(
     source: &SourceArgs,
     out: &Path,
-    as_of: Option<Timestamp>,
+    (as_of, only): (Option<Timestamp>, &CurrencyArgs),
     common: &Common,
     stages: &mut Stages,
 ) -> Result<Results, CliError> {
     let staged = StagedFolder::begin(out)?;
     let path = |name: &str| staged.path().join(name);
     let (store, report) = stages.measure("ingest", || ingest(source, &path("store"), Way::Anew, common))?;
-    let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
+    let line = currency::line(&store, only, common)?;
     let statistics = stages.measure("describe", || store.statistics(common.memory))?;
     let mut results = describe(&store, &statistics);
     results.set("unmapped_columns", json!(report.unmapped_columns));
+    if let (Some(code), Some(others)) = (&only.currency, line.events_of_other_currencies()) {
+        let json = json!({ "code": code, "events_of_other_currencies": others });
+        results.tell("currency", Found { text: currency::left_out(code, others), json });
+    }
     if let Some(report) = &report.quality {
         results.tell("quality", Found { text: quality::text(report), json: json!(report) });
     }

@@ -1,11 +1,12 @@
 //! `cip sessions`: one row a session.
 
-use cip::line::{Line, SessionTotals};
+use cip::line::SessionTotals;
 use cip::sessionize::{SessionBasis, SessionRule, SessionizeError, SourceComparison};
 use cip::store::EventStore;
 use serde_json::json;
 
 use crate::args::{BasisArg, Common, SessionsArgs};
+use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
@@ -13,7 +14,7 @@ use crate::output::Answer;
 pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliError> {
     let rule = rule(args).map_err(|error| CliError::Usage(error.to_string()))?;
     let store = EventStore::open(&args.store)?;
-    let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
+    let line = currency::line(&store, &args.currency, common)?;
     let compared = args.compare_source.then(|| line.compare_sessions(&rule)).transpose()?;
     let totals = line.write_sessions(rule, &args.out)?;
     let (mut text, mut json) = (text(&totals), to_json(&totals));
@@ -21,7 +22,9 @@ pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliErr
         text.push_str(&comparison_text(&compared));
         json["source_comparison"] = comparison_json(&compared);
     }
-    Ok(Answer { text: format!("{text}\nwritten to {}", args.out.display()), json })
+    let mut answer = Answer { text: format!("{text}\nwritten to {}", args.out.display()), json };
+    currency::tell(&line, &args.currency, &mut answer);
+    Ok(answer)
 }
 
 fn rule(args: &SessionsArgs) -> Result<SessionRule, SessionizeError> {

@@ -71,6 +71,18 @@ fn an_ingest_under_a_contract_says_how_well_it_is_held() {
         "{text}"
     );
     assert_eq!(rows(&store.join("commits/000001/rejects.parquet")), 2);
+
+    // And gives it as a table, which is none of its own.
+    let table = folder.path().join("quality.parquet");
+    let text = cip(args!["info", store, "--quality", table]).ok().stdout;
+    assert!(text.contains("\n6 rows of 1 quality report(s) written to "), "{text}");
+    assert_eq!(cip(args!["info", store, "--quality", table, "--json"]).ok().json()["quality_rows"], 6);
+    assert_eq!(rows(&table), 6);
+    let forgotten = cip(args!["forget", store, "--user", "1", "--derived", table, "--json"]).ok().json();
+    let file =
+        forgotten["derived"].as_array().unwrap().iter().find(|file| file["table"] == "quality").unwrap();
+    assert_eq!((&file["content"], &file["erased"]), (&"aggregates".into(), &0.into()));
+    cip(args!["info", store, "--quality", store]).fails(1, "was not written by cip");
     let text = cip(args!["rejects", store]).ok().stdout;
     for line in [
         "2 of 4 rows were rejected",

@@ -6,12 +6,15 @@
 mod abtest;
 mod commits;
 mod contracts;
+mod currencies;
+mod dialects;
 mod faults;
 mod features;
 mod forget;
 mod funnel;
 mod heads;
 mod hostile;
+mod identities;
 mod json;
 mod paths;
 mod propensity;

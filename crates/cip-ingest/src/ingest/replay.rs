@@ -72,7 +72,11 @@ impl Ingest {
         let writer = writer.with_mapping(mapping, columns);
 
         let old = store.joined(&chosen, None, &writer)?;
-        let parser = self.parser(AttributeUse::InEachRow, rules.as_ref())?;
+        let known_aliases = self.known_aliases(Some(&store))?;
+        if known_aliases.news() {
+            return Err(IngestError::ReplayAliases { store: store.path().to_owned() });
+        }
+        let parser = self.parser(AttributeUse::InEachRow, rules.as_ref(), &known_aliases)?;
         let scatter = Scatter::new(
             &parser.layout,
             Splitters::default(),
@@ -81,8 +85,12 @@ impl Ingest {
             plan.threads,
         );
         let (read, rejects) = self.read_rejects(&writer, &old, &parser, &plan, &scatter, progress)?;
-        let mut report =
-            ReplayReport { account: read.account.clone(), cut: read.cut, ..ReplayReport::default() };
+        let mut report = ReplayReport {
+            account: read.account.clone(),
+            cut: read.cut,
+            stitched: read.stitched,
+            ..ReplayReport::default()
+        };
         if read.changed == 0 && !other_columns {
             let store = if same { store } else { writer.finish_without_commit(&store)? };
             return Ok((store, report));
@@ -97,6 +105,9 @@ impl Ingest {
             rejects,
             quality: quality.chain(self.kept_quality(report.quality.as_ref())?).collect(),
             places: MergedPlaces::among(read.remaining),
+            // The commits that have it now may be among those that are merged.
+            aliases: known_aliases.write(&writer)?,
+            left_out: None,
         };
         let parts = merge(&writer, &joined, &plan, known, progress)?;
         let scratch = writer.scratch().join(REPLAYED);
@@ -167,7 +178,7 @@ impl Ingest {
         sources.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut files = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
-            let (form, header) = RecordForm::read(source, &self.mapping)?;
+            let (form, header) = RecordForm::read(source, &self.reading)?;
             let (name, records) = (source.name.clone(), serde_json::to_value(form)?);
             let user_field = user_field(parser, &header);
             files.push(RejectedFile { name, index, header: Arc::new(header), records, user_field });
@@ -247,6 +258,7 @@ impl Ingest {
             records: None,
             replaced_by: None,
             user_field: None,
+            currencies: None,
         };
         let store = replayed.finish(CommitParts {
             sources: sources.iter().zip(&read.accounts).map(of_events).collect(),
@@ -255,6 +267,7 @@ impl Ingest {
             product_dictionary: written.product_dictionary,
             rejects,
             places: written.places,
+            aliases: None,
             quality: Vec::new(),
         })?;
         Ok(Some(store))

@@ -5,13 +5,17 @@
 mod commits;
 mod contract_laws;
 mod contracts;
+mod currencies;
+mod dialects;
 mod erasure;
 mod formats;
 mod hostile;
+mod identities;
 mod laws;
 #[cfg(feature = "object-store")]
 mod objects;
 mod patterns;
+mod quality;
 mod real;
 mod replay;
 mod tables;

@@ -4,8 +4,8 @@ use super::*;
 use crate::crash::{self, Moment};
 use crate::erase::{RejectedRow, StoreEraser, Whose};
 use arrow_array::{ArrayRef, DictionaryArray, Int64Array, TimestampMicrosecondArray, types::Int32Type};
-use arrow_schema::{DataType, Field, TimeUnit};
-use cip_core::table;
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use cip_core::{EventBatch, IdRef, table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,12 +45,14 @@ fn parts(writer: &StoreWriter, file: &str, users: &[i64]) -> Result<CommitParts,
             records: None,
             replaced_by: None,
             user_field: None,
+            currencies: None,
         }],
         events: events.finish()?,
         session_dictionary: None,
         product_dictionary: None,
         rejects: writer.side_table("rejects", &table::rejects())?.finish()?,
         places: places.finish()?,
+        aliases: None,
         quality: Vec::new(),
     })
 }

@@ -17,8 +17,9 @@ use cip_core::{EventBatch, Id, IdColumn, column};
 
 use super::row_group::Groups;
 use super::users::ErasedUsers;
-use crate::commit::EventEncoder;
+use crate::currency::{CountsByFile, counts_by_file, money_columns};
 use crate::error::StoreError;
+use crate::event_encoder::EventEncoder;
 use crate::manifest::{Commit, EventFile, RowGroupSpan, SourceFile};
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::store::EventStore;
@@ -30,6 +31,8 @@ pub(super) struct Found {
     keep: HashMap<(usize, usize), BooleanArray>,
     /// Rows of each source file.
     pub(super) rows_by_source: BTreeMap<String, u64>,
+    /// The same by currency, where there are currencies.
+    pub(super) currencies: CountsByFile,
     /// The users that have any.
     pub(super) users: BTreeSet<Id>,
     /// Their products that no row has that stays.
@@ -67,7 +70,12 @@ impl Found {
         users: &ErasedUsers,
         sources: &[SourceFile],
     ) -> Result<(), StoreError> {
-        let rows = groups.read(place.1, Some(&[column::USER_ID, column::SOURCE_FILE, column::PRODUCT_ID]))?;
+        let mut columns = vec![column::USER_ID, column::SOURCE_FILE, column::PRODUCT_ID];
+        if groups.column(column::CURRENCY).is_some() {
+            columns.push(column::CURRENCY);
+            columns.extend(money_columns(groups.metadata.schema()));
+        }
+        let rows = groups.read(place.1, Some(&columns))?;
         let Some(ids) = rows.column_by_name(column::USER_ID) else { return Ok(()) };
         let ids = IdColumn::try_new(column::USER_ID, ids)?;
         let mut keep = Vec::with_capacity(ids.len());
@@ -97,6 +105,12 @@ impl Found {
             }
             if let Some(product) = products.as_ref().and_then(|products| products.get(row)) {
                 self.products.insert(product.to_owned());
+            }
+        }
+        if rows.column_by_name(column::CURRENCY).is_some() {
+            let theirs: BooleanArray = keep.iter().map(|&stays| Some(!stays)).collect();
+            for (file, counts) in counts_by_file(&filter_record_batch(&rows, &theirs)?) {
+                self.currencies.entry(file).or_default().add(&counts);
             }
         }
         self.keep.insert(place, BooleanArray::from(keep));

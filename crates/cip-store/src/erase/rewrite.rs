@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Whose;
+use super::aliases;
 use super::events::{self, Found};
 use super::side::{self, RejectedRow};
 use super::users::ErasedUsers;
@@ -19,6 +20,8 @@ pub(super) struct Theirs {
     pub(super) events: Found,
     /// Their rejects, by source file and reason.
     rejects: BTreeMap<(String, String), u64>,
+    /// Rows of its table of aliases that name them.
+    aliases: u64,
     /// What the commit keeps of contracts, without them.
     quality: Vec<serde_json::Value>,
 }
@@ -29,7 +32,7 @@ impl Theirs {
     }
 
     pub(super) fn is_nothing(&self, commit: &Commit) -> bool {
-        self.events.rows() == 0 && self.rejected() == 0 && self.quality == commit.quality
+        self.events.rows() == 0 && self.rejected() == 0 && self.aliases == 0 && self.quality == commit.quality
     }
 }
 
@@ -49,7 +52,8 @@ pub(super) fn theirs(
     )?;
     let mut quality = commit.quality.clone();
     quality.iter_mut().for_each(|kept| whose.clear(kept));
-    Ok(Theirs { events: Found::find(store, commit, users)?, rejects, quality })
+    let aliases = commit.aliases.as_ref().map_or(Ok(0), |data| aliases::count(store, data, users))?;
+    Ok(Theirs { events: Found::find(store, commit, users)?, rejects, aliases, quality })
 }
 
 /// The source file of a reject. Sources are in the order of their names.
@@ -96,6 +100,13 @@ pub(super) fn rewrite(
         new.rejects =
             side::rejects(store, &commit.rejects, &folder, |row| whose.is_theirs(source(commit, row), row))?;
     }
+    if let Some(data) = &mut new.aliases {
+        if theirs.aliases == 0 {
+            keep(&data.path)?;
+        } else {
+            *data = aliases::write(store, data, users, &folder)?;
+        }
+    }
     // They count rejects before events, and some of both are gone.
     match &new.places {
         Some(places) if found.rows() == 0 && theirs.rejected() == 0 => keep(&places.path)?,
@@ -126,6 +137,10 @@ fn keep_account(commit: &mut Commit, theirs: &Theirs) -> Result<(), StoreError> 
         let events = theirs.events.rows_by_source.get(&source.name).copied().unwrap_or_default();
         account.events = account.events.saturating_sub(events);
         account.forgotten += events;
+        if let (Some(kept), Some(gone)) = (&mut source.currencies, theirs.events.currencies.get(&source.name))
+        {
+            kept.remove(gone);
+        }
         for ((_, reason), &rejects) in theirs.rejects.iter().filter(|((name, _), _)| *name == source.name) {
             if let Some(left) = account.rejects.get_mut(reason) {
                 *left = left.saturating_sub(rejects);

@@ -18,14 +18,14 @@ use crate::store::EventStore;
 use crate::table::{RowGroups, TableReader, read_from};
 
 /// Reads a side table of the store, checked.
-fn read(store: &EventStore, data: &DataFile) -> Result<TableReader, StoreError> {
+pub(super) fn read(store: &EventStore, data: &DataFile) -> Result<TableReader, StoreError> {
     let stored = store.open_files().get(data)?;
     stored.check_columns(data)?;
     read_from(stored.clone(), stored.path())
 }
 
 /// Writes those rows of a side table that stay.
-fn write(
+pub(super) fn write(
     store: &EventStore,
     data: &DataFile,
     table: &str,

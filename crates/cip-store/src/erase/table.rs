@@ -61,7 +61,7 @@ impl ErasedFile {
 }
 
 /// Tables that are sums over users.
-const AGGREGATES: [&str; 3] = ["product_pairs", "paths", "feature_effects"];
+const AGGREGATES: [&str; 4] = ["product_pairs", "paths", "feature_effects", "quality"];
 
 /// Rewrites a result table without the users' rows, and reads it again. It is replaced in one step, or left as it is where it has
 /// none.

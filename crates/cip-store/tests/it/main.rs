@@ -149,12 +149,14 @@ pub(crate) fn write(
             records: None,
             replaced_by: None,
             user_field: None,
+            currencies: None,
         }],
         events: events.finish()?,
         session_dictionary: Some(sessions.finish()?),
         product_dictionary: None,
         rejects: no_rejects(&writer)?,
         places: None,
+        aliases: None,
         quality: Vec::new(),
     };
     writer.finish(parts)

@@ -44,7 +44,7 @@ impl Line<'_> {
             Ok::<_, LineError>(counter.finish())
         };
         let mut conversions = counter()?.finish();
-        let scan = self.store.scan(exposure.columns()).with_time_range(range);
+        let scan = self.scan(exposure.columns())?.with_time_range(range);
         self.each_partition(scan, count, |part| Ok(conversions.merge(&part)?))?;
         Ok(conversions)
     }

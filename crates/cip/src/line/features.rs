@@ -52,7 +52,7 @@ impl Line<'_> {
         };
         let compute = |partition| compute(features, &partition);
         // The scan has no time range: the builder finds the window by bisection, a filter would copy every column.
-        self.each_partition(self.store.scan(&features.columns()), compute, |(batches, skipped)| {
+        self.each_partition(self.scan(&features.columns())?, compute, |(batches, skipped)| {
             totals.skipped_events += skipped;
             for batch in batches {
                 totals.users += batch.num_rows() as u64;

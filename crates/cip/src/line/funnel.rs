@@ -44,7 +44,7 @@ impl Line<'_> {
             batches.push(last);
             Ok::<_, LineError>((batches, totals))
         };
-        self.each_partition(self.store.scan(FUNNEL_COLUMNS), follow, |(batches, part)| {
+        self.each_partition(self.scan(FUNNEL_COLUMNS)?, follow, |(batches, part)| {
             totals.merge(&part)?;
             for batch in batches {
                 writer.write(batch)?;

@@ -1,4 +1,4 @@
-//! The stages in line over an event store: partitions of whole users in parallel, results in order.
+//! The stages in line over an event store: partitions of whole users in parallel, results in order, money in one currency.
 
 mod error;
 mod experiment;
@@ -31,12 +31,22 @@ pub use sessions::SessionTotals;
 pub struct Line<'a> {
     store: &'a EventStore,
     threads: NonZeroUsize,
+    currency: Option<OneCurrency<'a>>,
+}
+
+/// The only currency that is read.
+#[derive(Debug, Clone, Copy)]
+struct OneCurrency<'a> {
+    code: &'a str,
+    /// Events that are not in it.
+    others: u64,
 }
 
 impl<'a> Line<'a> {
     /// Returns the line over `store`, on as many threads as the machine runs at once.
     pub fn new(store: &'a EventStore) -> Self {
-        Self { store, threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { store, threads, currency: None }
     }
 
     /// Sets the number of threads.
@@ -69,6 +79,35 @@ impl<'a> Line<'a> {
         Ok(self)
     }
 
+    /// Reads only the events of one currency, written as the store has it: all stages, also those that sum no money. Without
+    /// it a stage that sums money refuses a store with amounts in several currencies.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cip::line::Line;
+    /// use cip::sessionize::SessionRule;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = cip::store::EventStore::open("STORE".as_ref())?;
+    /// let line = Line::new(&store).with_currency("EUR")?;
+    /// line.write_sessions(SessionRule::default(), "sessions-eur.parquet".as_ref())?;
+    /// println!("{:?} events are in other currencies, or name none", line.events_of_other_currencies());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownCurrency`](cip_store::StoreError::UnknownCurrency) where no event of the store is in it.
+    pub fn with_currency(mut self, currency: &'a str) -> Result<Self, LineError> {
+        let others = self.store.events_of_other_currencies(currency)?;
+        self.currency = Some(OneCurrency { code: currency, others });
+        Ok(self)
+    }
+
+    /// The events that are left out because of their currency; none where all currencies are read.
+    pub fn events_of_other_currencies(&self) -> Option<u64> {
+        self.currency.map(|only| only.others)
+    }
+
     /// Writes the rejected rows, in the order of their files and lines, to `path` and returns how many there are.
     ///
     /// # Errors
@@ -83,6 +122,20 @@ impl<'a> Line<'a> {
 }
 
 impl Line<'_> {
+    /// The events that stages read. Where they read money, it is in one currency.
+    fn scan(&self, columns: &[&str]) -> Result<EventScan, LineError> {
+        let scan = self.store.scan(columns);
+        match self.currency {
+            Some(only) => Ok(scan.with_currency(only.code)?),
+            None => {
+                if scan.reads_money() {
+                    self.store.check_one_currency()?;
+                }
+                Ok(scan)
+            }
+        }
+    }
+
     /// Works on every partition of `scan` on some thread, and gives the results to `consume` in their order.
     fn each_partition<R: Send>(
         &self,

@@ -50,9 +50,7 @@ impl Line<'_> {
             Ok::<_, LineError>(builder.finish()?)
         };
         let mut table: BasketTable = baskets.builder().finish()?;
-        self.each_partition(self.store.scan(baskets.key().columns()), collect, |part| {
-            Ok(table.append(part)?)
-        })?;
+        self.each_partition(self.scan(baskets.key().columns())?, collect, |part| Ok(table.append(part)?))?;
         let mut batches = pairs.count(table)?;
         let mut writer = TableWriter::create(path, "product_pairs", &batches.schema())?;
         let mut top = Vec::new();

@@ -38,7 +38,7 @@ impl Line<'_> {
             }
             Ok::<_, LineError>(builder.finish()?)
         };
-        self.each_partition(self.store.scan(PATH_COLUMNS), follow, |part| Ok(counts.merge(&part)?))?;
+        self.each_partition(self.scan(PATH_COLUMNS)?, follow, |part| Ok(counts.merge(&part)?))?;
         writer.write(counts.table(top)?)?;
         writer.finish()?;
         Ok(counts)

@@ -99,7 +99,7 @@ impl Line<'_> {
             Ok::<_, LineError>(scored)
         };
         let (mut users, mut margins) = (Vec::new(), Vec::new());
-        self.each_partition(self.store.scan(&features.columns()), score, |scored| {
+        self.each_partition(self.scan(&features.columns())?, score, |scored| {
             for (batch, part) in scored {
                 users.push(batch);
                 margins.extend(part);

@@ -49,7 +49,7 @@ impl Line<'_> {
     /// # Errors
     /// [`LineError`], also where the store has no `source_session` or the rule is that of the source.
     pub fn compare_sessions(&self, rule: &SessionRule) -> Result<SourceComparison, LineError> {
-        let scan = self.store.scan(&SourceComparer::columns(rule));
+        let scan = self.scan(&SourceComparer::columns(rule))?;
         let schema = scan.schema().clone();
         let mut found = SourceComparer::new(rule.clone(), &schema)?.finish();
         let compare = |partition: EventPartition| {
@@ -74,8 +74,9 @@ impl Line<'_> {
         let schema = self.store.schema();
         let mut totals = SessionTotals { money: schema.money_scale(), ..SessionTotals::default() };
         let table = table::fact_sessions(schema.user_type()?, totals.money);
-        // A rule that the store does not carry is refused before anything is written.
+        // What the store does not carry is refused before anything is written.
         Sessionizer::new(rule.clone(), schema)?;
+        let scan = self.scan(&rule.columns())?;
         let mut writer = TableWriter::create(path, "fact_sessions", &table)?;
         let sessionize = |partition: EventPartition| {
             let mut sessionizer = Sessionizer::new(rule.clone(), schema)?;
@@ -87,7 +88,7 @@ impl Line<'_> {
             batches.push(sessionizer.finish()?);
             Ok::<_, LineError>((batches, skipped))
         };
-        self.each_partition(self.store.scan(&rule.columns()), sessionize, |(batches, skipped)| {
+        self.each_partition(scan, sessionize, |(batches, skipped)| {
             totals.skipped_events += skipped;
             for batch in batches {
                 totals.add(&batch)?;

@@ -1,0 +1,172 @@
+//! Events as row groups: encoded on any thread, with what they cover.
+
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use cip_core::{EventBatch, IdRef};
+
+use crate::currency::{CountsByFile, counts_by_file};
+use crate::error::StoreError;
+use crate::manifest::RowGroupSpan;
+use crate::parquet_file::{EncodedRowGroup, RowGroupEncoder};
+use crate::unified::without_twins;
+
+/// Encodes row groups of events; shared by all threads.
+#[derive(Clone)]
+pub struct EventEncoder {
+    encoder: RowGroupEncoder,
+}
+
+/// An encoded row group of events and what it covers.
+pub struct EncodedEvents {
+    pub(crate) group: EncodedRowGroup,
+    pub(crate) span: RowGroupSpan,
+    pub(crate) users: UserCount,
+    products: Option<Vec<i64>>,
+    pub(crate) currencies: CountsByFile,
+}
+
+impl EncodedEvents {
+    pub(crate) fn into_parts(self) -> (EncodedRowGroup, RowGroupSpan) {
+        (self.group, self.span)
+    }
+
+    /// Takes the distinct products, ascending, where they are integers that repeat; none else.
+    pub fn take_products(&mut self) -> Option<Vec<i64>> {
+        self.products.take()
+    }
+}
+
+impl std::fmt::Debug for EventEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventEncoder").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EncodedEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncodedEvents").field("span", &self.span).finish_non_exhaustive()
+    }
+}
+
+impl EventEncoder {
+    /// Returns the encoder of events of this schema; `path` is named in errors.
+    pub(crate) fn new(schema: &SchemaRef, path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { encoder: RowGroupEncoder::new("events", schema, path)? })
+    }
+
+    pub(crate) fn row_groups(&self) -> &RowGroupEncoder {
+        &self.encoder
+    }
+
+    /// Encodes one row group: at least one event, sorted by user and time, unknown users last.
+    ///
+    /// # Errors
+    /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
+    /// another schema than the store.
+    pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
+        let covered = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode(events.record_batch())?, covered))
+    }
+
+    /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
+    ///
+    /// # Errors
+    /// As [`EventEncoder::encode`].
+    pub fn encode_pieces(&self, pieces: &[EventBatch]) -> Result<EncodedEvents, StoreError> {
+        let schema =
+            pieces.first().map_or_else(|| Schema::empty().into(), |first| first.record_batch().schema());
+        let whole = concat_batches(&schema, pieces.iter().map(EventBatch::record_batch))?;
+        self.encode(&EventBatch::try_new(without_twins(whole)?)?)
+    }
+
+    /// Encodes one row group as [`EventEncoder::encode`] does, from events of which some columns are said once for many
+    /// rows, such as what is known of a product: row `i` has the values of `keyed` in its row `keys[i]`.
+    ///
+    /// The columns of both make those of the store; times and users are the events' own. The bytes are the same as those of
+    /// the whole events where the rows of `keyed` come in the order in which `keys` first names them.
+    ///
+    /// # Errors
+    /// As [`EventEncoder::encode`], and [`StoreError::Arrow`] where there is not one key for each event, or one beyond `keyed`.
+    pub fn encode_keyed(
+        &self,
+        events: &EventBatch,
+        keyed: &RecordBatch,
+        keys: &[u32],
+    ) -> Result<EncodedEvents, StoreError> {
+        let covered = self.covered(events)?;
+        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, covered))
+    }
+
+    fn encoded(&self, mut group: EncodedRowGroup, covered: Covered) -> EncodedEvents {
+        let product = self.encoder.column(cip_core::column::PRODUCT_ID);
+        let products = product.and_then(|column| group.take_distinct(column));
+        let Covered { span, users, currencies } = covered;
+        EncodedEvents { group, span, users, products, currencies }
+    }
+
+    /// Users, times and currencies that a row group covers.
+    fn covered(&self, events: &EventBatch) -> Result<Covered, StoreError> {
+        let times = events.times()?.values();
+        let span = |times: &[i64]| {
+            times.iter().fold([i64::MAX, i64::MIN], |[first, last], &time| [first.min(time), last.max(time)])
+        };
+        let mut users = UserCount::default();
+        if self.encoder.column(cip_core::column::USER_ID).is_some() {
+            let column = events.users()?;
+            let mut last: Option<(Option<IdRef<'_>>, usize)> = None;
+            for (user, rows) in column.runs() {
+                if last.is_some_and(|(_, row)| column.compare(row, rows.start).is_gt()) {
+                    return Err(cip_core::CoreError::NotSorted { row: rows.start as u64 }.into());
+                }
+                users.count(user, rows.len());
+                last = Some((user, rows.start));
+            }
+            users.first = column.get(0).map(IdRef::to_owned);
+            users.last = last.and_then(|(user, _)| user).map(IdRef::to_owned);
+        } else {
+            users.count(None, events.len());
+        }
+        let span = RowGroupSpan {
+            rows: events.len() as u64,
+            users: [users.first.clone(), users.last.clone()],
+            times: span(times),
+        };
+        Ok(Covered { span, users, currencies: counts_by_file(events.record_batch()) })
+    }
+}
+
+/// What a row group covers.
+struct Covered {
+    span: RowGroupSpan,
+    users: UserCount,
+    currencies: CountsByFile,
+}
+
+/// Distinct users of a sorted sequence, counted piece by piece.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UserCount {
+    first: Option<cip_core::Id>,
+    last: Option<cip_core::Id>,
+    pub(crate) known: u64,
+    pub(crate) unknown_events: u64,
+}
+
+impl UserCount {
+    fn count(&mut self, user: Option<IdRef<'_>>, events: usize) {
+        match user {
+            Some(_) => self.known += 1,
+            None => self.unknown_events += events as u64,
+        }
+    }
+
+    /// Adds the piece that follows; a user who spans the border counts once.
+    pub(crate) fn append(&mut self, next: UserCount) {
+        let continued = self.last.is_some() && self.last == next.first;
+        self.known += next.known - u64::from(continued);
+        self.unknown_events += next.unknown_events;
+        self.last = next.last;
+    }
+}
