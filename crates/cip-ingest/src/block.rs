@@ -53,14 +53,15 @@ enum Form {
 }
 
 impl BlockPlan {
-    /// Returns none where a column is read in another way, or lines are dropped.
+    /// Returns none where a column is read in another way, lines are dropped, or users are put in the place of their aliases.
     pub(crate) fn new(
         parser: &Parser,
         columns: &[ColumnPlan<'_>],
         attributes: Option<RangeInclusive<usize>>,
     ) -> Option<Self> {
         parser.layout.packing()?;
-        if !parser.drops.is_empty() || parser.attributes.is_some() != attributes.is_some() {
+        let as_they_are = parser.drops.is_empty() && parser.stitching.is_none();
+        if !as_they_are || parser.attributes.is_some() != attributes.is_some() {
             return None;
         }
         let column = |(index, plan): (usize, &ColumnPlan<'_>)| {
@@ -299,6 +300,7 @@ mod tests {
     use crate::format::RecordFormat;
     use crate::mapping::SourceMapping;
     use crate::parse::AttributeUse;
+    use crate::record::Marks;
     use crate::source::Header;
 
     const NAMES: [&str; 9] = [
@@ -331,7 +333,7 @@ mod tests {
 
     fn chunk(text: &str) -> Chunk {
         let names = NAMES.iter().map(|name| (*name).to_owned()).collect();
-        let format = RecordFormat::Csv { delimiter: b',' };
+        let format = RecordFormat::Csv(Marks::usual(b','));
         Chunk {
             file: 3,
             header: Arc::new(Header { names, lines: 1, format, left_out: Vec::new() }),
