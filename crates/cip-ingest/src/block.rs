@@ -60,7 +60,8 @@ impl BlockPlan {
         attributes: Option<RangeInclusive<usize>>,
     ) -> Option<Self> {
         parser.layout.packing()?;
-        let as_they_are = parser.drops.is_empty() && parser.stitching.is_none();
+        let stitched = (0..columns.len()).any(|index| parser.stitching.meets(index));
+        let as_they_are = parser.drops.is_empty() && !stitched;
         if !as_they_are || parser.attributes.is_some() != attributes.is_some() {
             return None;
         }

@@ -27,7 +27,7 @@ use crate::row::{RowLayout, Rows, SlotKind};
 use crate::row_builder::RowBuilder;
 use crate::rule::{Condition, TimeFormat};
 use crate::source::Chunk;
-use crate::stitching::{Stitched, Stitching};
+use crate::stitching::{LastStitched, Stitching};
 use crate::structure::Structure;
 use crate::target::{ColumnKind, TargetColumn};
 use crate::value;
@@ -47,7 +47,7 @@ pub(crate) struct Parser {
     /// Where there is a contract.
     pub(crate) inspection: Option<Inspection>,
     /// Where ids of users may be aliases.
-    pub(crate) stitching: Option<Stitching>,
+    pub(crate) stitching: Stitching,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -70,6 +70,7 @@ pub(crate) struct Work {
     pub(crate) attributes: AttributeCache,
     attribute_text: Vec<u8>,
     pub(crate) memo: CodeMemo,
+    stitched: LastStitched,
 }
 
 /// What became of a chunk's rows.
@@ -114,7 +115,7 @@ impl Parser {
             attributes,
             drops: drops.collect(),
             inspection: None,
-            stitching: None,
+            stitching: Stitching::new(None, &[]),
             columns,
             dictionaries,
             scratches: Mutex::new(Vec::new()),
@@ -129,7 +130,7 @@ impl Parser {
 
     /// Puts users in the place of their aliases.
     pub(crate) fn with_aliases(mut self, aliases: Option<Arc<AliasTable>>) -> Self {
-        self.stitching = aliases.and_then(|aliases| Stitching::new(aliases, &self.columns));
+        self.stitching = Stitching::new(aliases, &self.columns);
         self
     }
 
@@ -162,6 +163,7 @@ impl Parser {
             return parsed;
         }
         let Scratch { mut structure, mut spans, mut work } = self.take_scratch();
+        work.stitched = LastStitched::default();
         let mut at = 0;
         while at < data.len() {
             let start = at;
@@ -248,6 +250,7 @@ impl Parser {
                 attributes: AttributeCache::default(),
                 attribute_text: Vec::new(),
                 memo: CodeMemo::default(),
+                stitched: LastStitched::default(),
             };
             Scratch { structure: Structure::default(), spans: Vec::new(), work }
         })
@@ -295,7 +298,7 @@ impl Parser {
         parsed: &mut ParsedChunk,
         emit: &mut impl FnMut(Rows<'_>),
     ) -> Result<(), Fault> {
-        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text, memo } = work;
+        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text, memo, stitched } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {
             if condition.fits(fields.field(*field, unescaped).bytes()) {
                 parsed.drops[rule] += 1;
@@ -303,7 +306,6 @@ impl Parser {
             }
         }
         row.start(&self.layout, chunk.file, chunk.offset + start as u64);
-        let mut stitched = Stitched::new(self.stitching.as_ref());
         // What is known of the product already need not be read again.
         let mut values = AttributeValues::default();
         let attributes = match (&self.attributes, &plan.attributes) {
@@ -344,9 +346,14 @@ impl Parser {
                         Some(value) => value,
                         None => value::parse_int64(field.bytes()).map_err(fault)?,
                     };
+                    let value = if self.stitching.meets(index) {
+                        self.stitching.integer(value, start, stitched)
+                    } else {
+                        value
+                    };
                     match slot.kind {
                         SlotKind::Attribute(place) => values.set(place, Some(value)),
-                        _ => row.put(slot, stitched.integer(index, value).to_le_bytes()),
+                        _ => row.put(slot, value.to_le_bytes()),
                     }
                 }
                 ColumnKind::Float64 => {
@@ -382,7 +389,12 @@ impl Parser {
                 }
                 ColumnKind::Utf8 | ColumnKind::Session(SessionIdType::Utf8) => {
                     simdutf8::basic::from_utf8(field.bytes()).map_err(|_| fault(Reason::InvalidUtf8))?;
-                    row.put_text(slot, stitched.text(index, field.bytes()));
+                    let text = if self.stitching.meets(index) {
+                        self.stitching.text(field.bytes(), start, stitched)
+                    } else {
+                        field.bytes()
+                    };
+                    row.put_text(slot, text);
                 }
             }
         }
@@ -401,7 +413,7 @@ impl Parser {
             }
         }
         parsed.events += 1;
-        parsed.stitched += stitched.events();
+        parsed.stitched += stitched.count(start);
         row.finish(&self.layout);
         if row.is_full() {
             row.drain(&self.layout, emit);

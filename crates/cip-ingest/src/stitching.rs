@@ -9,64 +9,68 @@ use crate::number::text;
 use crate::target::TargetColumn;
 
 /// The aliases of users, and where users stand.
+///
+/// Nearly all ingests have none, so what looks them up stays out of the loop over rows.
 #[derive(Debug)]
 pub(crate) struct Stitching {
-    aliases: Arc<AliasTable>,
-    users: usize,
+    aliases: Option<Arc<AliasTable>>,
+    /// The column of the users; none that there is where there are no aliases.
+    column: usize,
 }
+
+/// The row that was stitched last, by where its record starts in the chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LastStitched(Option<usize>);
 
 impl Stitching {
-    /// Returns none where there are no users, or no aliases.
-    pub(crate) fn new(aliases: Arc<AliasTable>, columns: &[TargetColumn]) -> Option<Self> {
-        let users = columns.iter().position(|target| target.name == column::USER_ID)?;
-        (!aliases.is_empty()).then_some(Self { aliases, users })
-    }
-}
-
-/// The user of one row.
-pub(crate) struct Stitched<'a> {
-    stitching: Option<&'a Stitching>,
-    found: bool,
-}
-
-impl<'a> Stitched<'a> {
-    #[inline]
-    pub(crate) fn new(stitching: Option<&'a Stitching>) -> Self {
-        Self { stitching, found: false }
-    }
-
-    /// The integer of a column, or the user whose alias it is.
-    #[inline]
-    pub(crate) fn integer(&mut self, column: usize, value: i64) -> i64 {
-        match self.user(column, IdRef::Int64(value)) {
-            Some(IdRef::Int64(user)) => user,
-            _ => value,
+    /// Returns what does nothing where there are no users, or no aliases.
+    pub(crate) fn new(aliases: Option<Arc<AliasTable>>, columns: &[TargetColumn]) -> Self {
+        let column = columns.iter().position(|target| target.name == column::USER_ID);
+        match (aliases.filter(|aliases| !aliases.is_empty()), column) {
+            (Some(aliases), Some(column)) => Self { aliases: Some(aliases), column },
+            _ => Self { aliases: None, column: usize::MAX },
         }
     }
 
-    /// The text of a column, which was checked, or the user whose alias it is.
-    #[inline]
-    pub(crate) fn text<'b>(&mut self, column: usize, value: &'b [u8]) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self.user(column, IdRef::Utf8(text(value))) {
-            Some(IdRef::Utf8(user)) => user.as_bytes(),
-            _ => value,
+    /// Whether a column may have aliases.
+    #[inline(always)]
+    pub(crate) fn meets(&self, column: usize) -> bool {
+        column == self.column
+    }
+
+    /// Returns an id, or the user whose alias it is.
+    #[inline(never)]
+    pub(crate) fn integer(&self, id: i64, start: usize, last: &mut LastStitched) -> i64 {
+        match self.user(IdRef::Int64(id)) {
+            Some(IdRef::Int64(user)) => {
+                *last = LastStitched(Some(start));
+                user
+            }
+            _ => id,
         }
     }
 
-    #[inline]
-    fn user(&mut self, column: usize, id: IdRef<'_>) -> Option<IdRef<'a>> {
-        let stitching = self.stitching.filter(|stitching| stitching.users == column)?;
-        let user = stitching.aliases.user(id);
-        self.found |= user.is_some();
-        user
+    /// Returns an id, which was checked to be text, or the user whose alias it is.
+    #[inline(never)]
+    pub(crate) fn text<'a>(&'a self, id: &'a [u8], start: usize, last: &mut LastStitched) -> &'a [u8] {
+        match self.user(IdRef::Utf8(text(id))) {
+            Some(IdRef::Utf8(user)) => {
+                *last = LastStitched(Some(start));
+                user.as_bytes()
+            }
+            _ => id,
+        }
     }
 
-    /// 1 where the row is stitched.
-    #[inline]
-    pub(crate) fn events(&self) -> u64 {
-        u64::from(self.found)
+    fn user(&self, id: IdRef<'_>) -> Option<IdRef<'_>> {
+        self.aliases.as_ref()?.user(id)
+    }
+}
+
+impl LastStitched {
+    /// 1 where the row that starts there is stitched.
+    #[inline(always)]
+    pub(crate) fn count(self, start: usize) -> u64 {
+        u64::from(self.0 == Some(start))
     }
 }
