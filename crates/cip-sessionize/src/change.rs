@@ -196,7 +196,9 @@ pub fn apply_changes(sessions: &RecordBatch, changes: &RecordBatch) -> Result<Re
             }
         }
     }
-    Ok(interleave_record_batch(&[sessions, &changed], &rows).map_err(CoreError::from)?)
+    let made = interleave_record_batch(&[sessions, &changed], &rows).map_err(CoreError::from)?;
+    let schema = table::fact_sessions(old.user_type(), old.money());
+    Ok(RecordBatch::try_new(schema, made.columns().to_vec()).map_err(CoreError::from)?)
 }
 
 fn codes(changes: &[SessionChange]) -> DictionaryArray<Int32Type> {

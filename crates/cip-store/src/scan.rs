@@ -21,6 +21,7 @@ use crate::session_map::{SessionMap, WantedSessions, widen};
 use crate::store::{EventStore, same_columns};
 use crate::stored_file::{StoredFile, StoredFiles};
 use crate::user_range::{UserKey, UserRange};
+use crate::user_set::UserSet;
 
 /// Rows of a batch: small enough that a stage's columns stay in the processor's cache.
 const BATCH_ROWS: usize = 16_384;
@@ -52,7 +53,9 @@ pub struct EventScan {
     schema: EventSchema,
     columns: Arc<[String]>,
     time: TimeRange,
-    user: Option<Id>,
+    users: Option<UserSet>,
+    /// The first commit that is read, counted from 0.
+    first_commit: usize,
     /// What merges the commits; none where there is one, which is read as it is.
     line: Option<Arc<CommitsInLine>>,
     /// Where the places of the events are read as well.
@@ -113,7 +116,8 @@ impl EventScan {
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             time: TimeRange::ALL,
-            user: None,
+            users: None,
+            first_commit: 0,
             line: store.commits_in_line().cloned(),
             places: None,
         }
@@ -138,8 +142,19 @@ impl EventScan {
     }
 
     /// Keeps only one user's events.
-    pub fn with_user(mut self, user: Id) -> Self {
-        self.user = Some(user);
+    pub fn with_user(self, user: Id) -> Self {
+        self.with_users([user].into_iter().collect())
+    }
+
+    /// Keeps only the events of some users.
+    pub fn with_users(mut self, users: UserSet) -> Self {
+        self.users = Some(users);
+        self
+    }
+
+    /// Keeps only the commits from one on, counted from 0.
+    pub fn with_commits_from(mut self, first: usize) -> Self {
+        self.first_commit = first;
         self
     }
 
@@ -165,7 +180,7 @@ impl EventScan {
                 // The unknown user (none) is one user as well.
                 let same_user = last.is_some_and(|last| last.users[1] == span.users[0]);
                 last = Some(span);
-                if !self.may_match(span) {
+                if !self.may_match(scan_file, span) {
                     continue;
                 }
                 match partitions.last_mut() {
@@ -189,7 +204,9 @@ impl EventScan {
         for (file, scan_file) in self.files.iter().enumerate() {
             let spans = scan_file.row_groups.iter().enumerate();
             groups.extend(
-                spans.filter(|(_, span)| self.may_match(span)).map(|(index, span)| (file, index, span)),
+                spans
+                    .filter(|(_, span)| self.may_match(scan_file, span))
+                    .map(|(index, span)| (file, index, span)),
             );
         }
         // Only the last row group of a commit need not be full, be it of rows or of long texts.
@@ -228,19 +245,22 @@ impl EventScan {
         partitions
     }
 
-    fn may_match(&self, span: &RowGroupSpan) -> bool {
-        let user_fits = self.user.as_ref().is_none_or(|user| {
-            span.users[0].as_ref().is_some_and(|first| first <= user)
-                && span.users[1].as_ref().is_none_or(|last| user <= last)
-        });
-        user_fits && self.time.meets(span.times[0], span.times[1])
+    /// Rows of the row groups that are read, before any filter.
+    pub fn rows(&self) -> u64 {
+        let spans = self.files.iter().flat_map(|file| file.row_groups.iter().map(move |span| (file, span)));
+        spans.filter(|(file, span)| self.may_match(file, span)).map(|(_, span)| span.rows).sum()
+    }
+
+    fn may_match(&self, file: &ScanFile, span: &RowGroupSpan) -> bool {
+        let user_fits = self.users.as_ref().is_none_or(|users| users.meets(span));
+        file.commit >= self.first_commit && user_fits && self.time.meets(span.times[0], span.times[1])
     }
 
     /// Whether a column is read: for the caller, for the filters, or to merge commits by.
     fn reads(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
             || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
-            || (name == column::USER_ID && self.user.is_some())
+            || (name == column::USER_ID && self.users.is_some())
             || (self.line.is_some() && orders_rows(name))
     }
 
@@ -296,13 +316,13 @@ impl EventScan {
                 batch = filter_record_batch(&batch, &keep)?;
             }
         }
-        if let Some(user) = &self.user
+        if let Some(theirs) = &self.users
             && let Some(users) = batch.column_by_name(column::USER_ID)
         {
-            let users = IdColumn::try_new(column::USER_ID, users)?;
-            let keep: BooleanArray =
-                (0..users.len()).map(|row| Some(users.get(row) == Some(user.as_ref()))).collect();
-            batch = filter_record_batch(&batch, &keep)?;
+            let keep = theirs.rows(&IdColumn::try_new(column::USER_ID, users)?);
+            if keep.has_false() {
+                batch = filter_record_batch(&batch, &keep)?;
+            }
         }
         if batch.num_columns() != self.schema.arrow().fields().len() {
             let keep: Vec<usize> = (batch.schema().fields().iter().enumerate())

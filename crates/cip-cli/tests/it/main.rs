@@ -13,6 +13,7 @@ mod funnel;
 mod heads;
 mod hostile;
 mod json;
+mod kept_sessions;
 mod paths;
 mod propensity;
 mod real;
