@@ -10,6 +10,7 @@ use cip_core::{EventBatch, EventSchema, Id, IdColumn, TimeRange, column};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection,
 };
 
 use crate::commit::EVENT_ROW_GROUP_ROWS;
@@ -277,32 +278,64 @@ impl EventScan {
         Ok(scan_file.metadata.get_or_init(|| loaded).clone())
     }
 
-    /// Opens a run of row groups of one file.
+    /// Opens a row group; none where it has nobody whose events are read.
     fn open(
         &self,
         file: usize,
-        row_groups: Vec<usize>,
+        group: usize,
         batch_rows: usize,
-    ) -> Result<ParquetRecordBatchReader, StoreError> {
+    ) -> Result<Option<ParquetRecordBatchReader>, StoreError> {
         let scan_file = &self.files[file];
         let metadata = self.metadata(file)?;
         let handle = self.open_files.get(&scan_file.data)?;
-        let path = handle.path();
+        let selection = match &self.users {
+            // Places lie in a file of their own: they are filtered beside their events.
+            Some(users) if self.places.is_none() => match self.rows_of(users, file, group)? {
+                Some(selection) if !selection.selects_any() => return Ok(None),
+                selection => selection,
+            },
+            _ => None,
+        };
         let fields = metadata.schema().fields().iter().enumerate();
         let roots: Vec<usize> =
             fields.filter(|(_, field)| self.reads(field.name())).map(|(index, _)| index).collect();
-        for &group in &row_groups {
-            for &column in &roots {
-                handle.check_column(&scan_file.data, metadata.metadata(), group, column)?;
-            }
-        }
+        let columns = handle.read_columns(&scan_file.data, metadata.metadata(), group, &roots)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
             .with_projection(mask)
-            .with_row_groups(row_groups)
-            .with_batch_size(batch_rows)
+            .with_row_groups(vec![group])
+            .with_batch_size(batch_rows);
+        let builder = match selection {
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
+        };
+        builder.build().map(Some).map_err(StoreError::parquet(handle.path()))
+    }
+
+    /// Which rows of a row group are of some users; none where the events have no users.
+    fn rows_of(
+        &self,
+        users: &UserSet,
+        file: usize,
+        group: usize,
+    ) -> Result<Option<RowSelection>, StoreError> {
+        let metadata = self.metadata(file)?;
+        let handle = self.open_files.get(&self.files[file].data)?;
+        let Ok(column) = metadata.schema().index_of(column::USER_ID) else { return Ok(None) };
+        let columns = handle.read_columns(&self.files[file].data, metadata.metadata(), group, &[column])?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), [column]);
+        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
+            .with_projection(mask)
+            .with_row_groups(vec![group])
+            .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(StoreError::parquet(path))
+            .map_err(StoreError::parquet(handle.path()))?;
+        let mut theirs = Vec::new();
+        for batch in rows {
+            let batch = batch.map_err(|error| StoreError::parquet(handle.path())(error.into()))?;
+            theirs.push(users.rows(&IdColumn::try_new(column::USER_ID, batch.column(0))?));
+        }
+        Ok(Some(RowSelection::from_filters(&theirs)))
     }
 
     /// Applies the filters and leaves only the columns that were asked for.
@@ -352,7 +385,7 @@ impl EventPartition {
     /// [`StoreError::Io`], [`StoreError::Parquet`], also from the iterator.
     pub fn batches(&self) -> Result<EventBatches, StoreError> {
         let Some(line) = &self.scan.line else {
-            let rows = Rows::OfOneCommit(self.scan.read(&self.row_groups, BATCH_ROWS)?);
+            let rows = Rows::OfOneCommit(Box::new(self.scan.read(&self.row_groups, BATCH_ROWS)?));
             return Ok(EventBatches { scan: self.scan.clone(), rows });
         };
         let of_commit = |&(file, _): &(usize, usize)| self.scan.files[file].commit;
@@ -406,54 +439,68 @@ impl EventPartition {
 impl EventScan {
     /// Opens row groups of one commit.
     fn read(&self, row_groups: &[(usize, usize)], batch_rows: usize) -> Result<CommitBatches, StoreError> {
-        let mut readers = Vec::new();
-        for part in row_groups.chunk_by(|a, b| a.0 == b.0) {
-            let file = &self.files[part[0].0];
-            let groups: Vec<usize> = part.iter().map(|&(_, group)| group).collect();
-            let places = match &self.places {
-                Some(places) => {
-                    let groups = groups.iter().map(|group| file.groups_before + group).collect();
-                    Some(places.open(file.commit, groups, batch_rows, &self.open_files)?)
-                }
-                None => None,
-            };
-            let events = self.open(part[0].0, groups, batch_rows)?;
-            readers.push(FileBatches { path: PathBuf::from(&file.data.path), events, places });
-        }
-        readers.reverse();
-        Ok(CommitBatches { readers })
+        let mut left = row_groups.to_vec();
+        left.reverse();
+        let mut batches = CommitBatches { scan: self.clone(), left, batch_rows, open: None };
+        batches.open_next()?;
+        Ok(batches)
     }
 }
 
 /// The batches of row groups of one commit.
 #[derive(Debug)]
 pub(crate) struct CommitBatches {
-    /// The readers that are left, the next one last.
-    readers: Vec<FileBatches>,
+    scan: EventScan,
+    /// The row groups that are left, (file, row group), the next one last.
+    left: Vec<(usize, usize)>,
+    batch_rows: usize,
+    open: Option<GroupBatches>,
 }
 
-/// The batches of row groups of one file.
+/// The batches of one row group.
 #[derive(Debug)]
-struct FileBatches {
-    path: PathBuf,
+struct GroupBatches {
+    file: usize,
     events: ParquetRecordBatchReader,
     places: Option<PlaceBatches>,
 }
 
 impl CommitBatches {
+    /// No batches.
+    fn none(scan: EventScan) -> Self {
+        Self { scan, left: Vec::new(), batch_rows: BATCH_ROWS, open: None }
+    }
+
+    /// Opens the next row group that has rows to read; false where there is none.
+    fn open_next(&mut self) -> Result<bool, StoreError> {
+        self.open = None;
+        while let Some((file, group)) = self.left.pop() {
+            let Some(events) = self.scan.open(file, group, self.batch_rows)? else { continue };
+            let ScanFile { commit, groups_before, .. } = self.scan.files[file];
+            let open_files = &self.scan.open_files;
+            let places = self.scan.places.as_ref();
+            let places = places
+                .map(|places| places.open(commit, groups_before + group, self.batch_rows, open_files))
+                .transpose()?;
+            self.open = Some(GroupBatches { file, events, places });
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Returns the next batch as it was stored.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
         loop {
-            let Some(FileBatches { path, events, places }) = self.readers.last_mut() else { return Ok(None) };
+            let Some(GroupBatches { file, events, places }) = &mut self.open else { return Ok(None) };
             match (events.next(), places) {
                 (None, _) => {
-                    self.readers.pop();
+                    self.open_next()?;
                 }
                 (Some(Ok(batch)), Some(places)) => return places.beside(&batch).map(Some),
                 (Some(Ok(batch)), None) => return Ok(Some(batch)),
                 (Some(Err(error)), _) => {
-                    let path = std::mem::take(path);
-                    self.readers.clear();
+                    let path = PathBuf::from(&self.scan.files[*file].data.path);
+                    self.end();
                     return Err(StoreError::Parquet { path, source: error.into() });
                 }
             }
@@ -462,12 +509,14 @@ impl CommitBatches {
 
     /// Leaves the rest unread.
     pub(crate) fn end(&mut self) {
-        self.readers.clear();
+        self.left.clear();
+        self.open = None;
     }
 
     /// The file that is being read, by its path inside the store.
     pub(crate) fn path(&self) -> PathBuf {
-        self.readers.last().map(|file| file.path.clone()).unwrap_or_default()
+        let file = self.open.as_ref().map(|open| &self.scan.files[open.file]);
+        file.map(|file| PathBuf::from(&file.data.path)).unwrap_or_default()
     }
 }
 
@@ -480,7 +529,7 @@ pub struct EventBatches {
 
 #[derive(Debug)]
 enum Rows {
-    OfOneCommit(CommitBatches),
+    OfOneCommit(Box<CommitBatches>),
     Merged(Box<Merge>),
 }
 
@@ -519,7 +568,7 @@ impl Iterator for EventBatches {
             match self.next_rows() {
                 Ok(None) => return None,
                 Err(error) => {
-                    self.rows = Rows::OfOneCommit(CommitBatches { readers: Vec::new() });
+                    self.rows = Rows::OfOneCommit(Box::new(CommitBatches::none(self.scan.clone())));
                     return Some(Err(error));
                 }
                 Ok(Some(batch)) => match self.scan.narrow(batch) {

@@ -55,11 +55,17 @@ impl UserSet {
         self.ids.get(next).is_some_and(|id| last.as_ref().is_none_or(|last| id <= last))
     }
 
-    /// Returns which rows are theirs; a user is looked up once for all neighbouring rows.
+    /// Returns which rows of a column are theirs. Its users ascend, the unknown one last, so both are gone through once.
     pub(crate) fn rows(&self, users: &IdColumn) -> BooleanArray {
+        let first = (!users.is_empty()).then(|| users.get(0)).flatten();
+        let mut at = first.map_or(0, |first| self.ids.partition_point(|id| id.as_ref() < first));
         let mut keep = Vec::with_capacity(users.len());
         for (user, rows) in users.runs() {
-            let theirs = user.is_some_and(|user| self.has(user));
+            let theirs = user.is_some_and(|user| {
+                let behind = self.ids[at..].iter().take_while(|id| id.as_ref() < user);
+                at += behind.count();
+                self.ids.get(at).is_some_and(|id| id.as_ref() == user)
+            });
             keep.resize(rows.end, theirs);
         }
         keep.into()

@@ -7,6 +7,7 @@ use cip::sessionize::{SessionBasis, SessionChange, SessionRule, SessionizeError,
 use cip::store::EventStore;
 use serde_json::json;
 
+use crate::allocator::keep_freed_memory;
 use crate::args::{BasisArg, Common, SessionsArgs};
 use crate::error::CliError;
 use crate::number::{grouped, percent};
@@ -14,6 +15,7 @@ use crate::output::Answer;
 
 pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliError> {
     let rule = rule(args).map_err(|error| CliError::Usage(error.to_string()))?;
+    keep_freed_memory();
     let store = EventStore::open(&args.store)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let compared = args.compare_source.then(|| line.compare_sessions(&rule)).transpose()?;

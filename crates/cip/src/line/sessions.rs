@@ -139,7 +139,7 @@ impl SessionTotals {
         let (views, purchases) = (count("views")?, count("purchases")?);
         let engaged = starts.iter().zip(ends).zip(views.iter().zip(purchases));
         let engaged = engaged.filter(|((start, end), (views, purchases))| {
-            end.saturating_sub(**start) > ENGAGED_MICROS || **views >= ENGAGED_VIEWS || **purchases > 0
+            (end.saturating_sub(**start) > ENGAGED_MICROS) | (**views >= ENGAGED_VIEWS) | (**purchases > 0)
         });
         self.engaged_sessions += engaged.count() as u64;
         let column = "revenue";
