@@ -1,5 +1,6 @@
 //! The `cip` command: a thin shell over the `cip` crate, one subcommand a stage.
 
+mod allocator;
 mod args;
 mod chart;
 mod commands;

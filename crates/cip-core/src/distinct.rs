@@ -168,9 +168,14 @@ impl<T: Copy + Eq + Hash + Default> Distinct<T> {
         } else if !self.few.contains(&value) {
             self.few.push(value);
             if self.few.len() > FEW {
-                self.few.drain(..).for_each(|value| self.many.insert(value));
+                self.spill();
             }
         }
+    }
+
+    #[cold]
+    fn spill(&mut self) {
+        self.few.drain(..).for_each(|value| self.many.insert(value));
     }
 
     fn count(&self) -> usize {

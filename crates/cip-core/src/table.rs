@@ -105,6 +105,17 @@ pub fn fact_sessions(users: IdType, money: Option<MoneyScale>) -> SchemaRef {
     ]))
 }
 
+/// `session_changes`: what became of `fact_sessions`, one row a session that is new, other than before or gone. Sorted by user_id,
+/// session_start.
+///
+/// The columns of [`fact_sessions`], and `change`: `insert` and `update` with the session as it is now, `delete` with the session
+/// as it was.
+pub fn session_changes(users: IdType, money: Option<MoneyScale>) -> SchemaRef {
+    let mut fields = fact_sessions(users, money).fields().to_vec();
+    fields.push(Arc::new(Field::new("change", dictionary_type(), false)));
+    Arc::new(Schema::new(fields))
+}
+
 /// `funnel`: one row a user who reached the first of `steps` steps. Sorted by user_id.
 ///
 /// `step_k_seconds`, for k from 2 on, is how long after the first step the k-th was reached; null where it was not.

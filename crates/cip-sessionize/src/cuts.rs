@@ -82,9 +82,20 @@ impl Cuts for AllCuts<'_> {
         if self.clock.splits(self.start, time, next, &mut self.near) {
             return true;
         }
-        // Where one of them splits, the session begins anew and the others are set again.
-        self.values.iter_mut().zip(self.attributes).any(|(before, attribute)| {
-            attribute.get(row).is_some_and(|value| *before.get_or_insert(value) != value)
-        })
+        change(&mut self.values, self.attributes.iter().map(|attribute| attribute.get(row)))
     }
+}
+
+/// Whether a value differs from the last one of its attribute; an attribute without one takes it over.
+///
+/// Where one of them differs, the session begins anew and the others are set again.
+pub(crate) fn change<V: PartialEq>(last: &mut [Option<V>], next: impl Iterator<Item = Option<V>>) -> bool {
+    last.iter_mut().zip(next).any(|(before, value)| match (&*before, value) {
+        (Some(before), Some(value)) => *before != value,
+        (None, value) => {
+            *before = value;
+            false
+        }
+        (Some(_), None) => false,
+    })
 }

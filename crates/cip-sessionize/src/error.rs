@@ -1,9 +1,12 @@
 //! The errors of sessions, funnels and paths.
 
+use std::io;
 use std::time::Duration;
 
 use arrow_schema::DataType;
-use cip_core::{CoreError, Timestamp};
+use cip_core::{CoreError, IdType, MoneyScale, Timestamp};
+
+use crate::change::SessionChange;
 
 /// Why events were not cut into sessions, not followed through a funnel, or their paths not counted.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,80 @@ pub enum SessionizeError {
         time: Timestamp,
         /// The start of the user's open session; where there is none, the instant up to which sessions have ended.
         earliest: Timestamp,
+    },
+    /// Two tables of sessions that cannot be compared.
+    #[error(
+        "the sessions have {} and {}, expected {} and {}: compare those of one source",
+        users(found.0), prices(found.1), users(expected.0), prices(expected.1)
+    )]
+    OtherSessions {
+        /// The type of user ids, and the decimals of money, of the one.
+        found: (IdType, Option<MoneyScale>),
+        /// Those of the other.
+        expected: (IdType, Option<MoneyScale>),
+    },
+    /// Text that is no change of a session.
+    #[error("`{text}` is no change of a session, expected insert, update or delete")]
+    Change {
+        /// What was found.
+        text: Box<str>,
+    },
+    /// A change that does not fit the table that it is applied to.
+    #[error(
+        "the {change} of the session with the key {session_key} does not fit the table, expected one that {}: apply each run of          changes once, in the order in which they came",
+        if *change == SessionChange::Insert { "has no such session" } else { "has it" }
+    )]
+    ChangeMisfit {
+        /// What was to become of it.
+        change: SessionChange,
+        /// The key.
+        session_key: u64,
+    },
+    /// How late events may be is finer than event times are, or too long.
+    #[error(
+        "events may be {lateness:?} late, expected whole microseconds, at most {max:?}: give a day, or let them be late without          limit"
+    )]
+    Lateness {
+        /// What was given.
+        lateness: Duration,
+        /// The longest there is.
+        max: Duration,
+    },
+    /// The state of sessions could not be read or written.
+    #[error("the state of sessions cannot be {action}: {source}")]
+    StateIo {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Bytes that are no state of sessions, or not the ones that were written.
+    #[error(
+        "the state of sessions is damaged at byte {at}, expected {expected}: take an earlier one, or read the events again"
+    )]
+    DamagedState {
+        /// Where, in bytes from 0.
+        at: u64,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// A state of sessions that a later version wrote.
+    #[error("the state of sessions is of version {found}, expected {supported}: update cip")]
+    StateVersion {
+        /// Its version.
+        found: u32,
+        /// The one that is understood.
+        supported: u32,
+    },
+    /// A state of sessions that are cut in another way, or of other events.
+    #[error(
+        "the state is of sessions by `{found}`, expected `{expected}`: resume it as it was begun, or read the events again"
+    )]
+    OtherState {
+        /// What it is of.
+        found: Box<str>,
+        /// What was asked for.
+        expected: Box<str>,
     },
     /// One table cannot hold that much text in its user ids.
     #[error(
@@ -186,4 +263,15 @@ pub enum SessionizeError {
     /// A column is missing or of another type, rows are not sorted, or a sum of money is too large.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+fn users(ids: IdType) -> &'static str {
+    match ids {
+        IdType::Int64 => "integers as users",
+        IdType::Utf8 => "texts as users",
+    }
+}
+
+fn prices(money: Option<MoneyScale>) -> String {
+    money.map_or_else(|| "no prices".to_owned(), |money| format!("prices of {} decimals", money.decimals()))
 }

@@ -123,4 +123,12 @@ impl Input<'_> {
         }
         Some(sum)
     }
+
+    /// Price x quantity of a purchase, or none beyond the range of an i128; what else there is brings nothing.
+    pub(crate) fn amount(&self, row: usize) -> Option<i128> {
+        match &self.amounts {
+            Some(amounts) if self.kinds[row] == EventKind::Purchase => amounts.amount(row),
+            _ => Some(0),
+        }
+    }
 }

@@ -62,6 +62,10 @@
 //! # Live sessions
 //! [`LiveSessions`] takes the events of a service one by one, of many users at a time, and gives sessions as they end.
 //!
+//! # Sessions of events in any order
+//! [`IncrementalSessions`] takes batches of events in any order, late ones within a limit, and gives what each changes in the table;
+//! its state is saved and resumed. [`diff_sessions`] tells two tables apart and [`apply_changes`] makes the one of the other.
+//!
 //! # Sessions of the source
 //! Where the source has sessions of its own, [`compare_sessions`] tells how they lie in those of a rule: which are the same, which
 //! are split, and which are merged ([`SourceComparison`]).
@@ -108,11 +112,15 @@
 
 mod attribute;
 mod boundaries;
+mod change;
 mod comparison;
 mod cuts;
 mod error;
+mod facts;
 mod funnel;
+mod incremental;
 mod input;
+mod kept_user;
 mod key;
 mod live;
 mod midnight;
@@ -123,9 +131,11 @@ mod rule;
 mod session;
 mod sessionizer;
 mod source_sessions;
+mod state;
 mod table;
 mod zone;
 
+pub use change::{AbsentUsers, SessionChange, SessionChanges, apply_changes, diff_sessions};
 pub use comparison::{SourceComparer, SourceComparison, compare_sessions};
 pub use error::SessionizeError;
 pub use funnel::{
@@ -133,6 +143,7 @@ pub use funnel::{
     FunnelScope, FunnelStep, FunnelTotals, MAX_STEPS, SequencePattern, StepOrder, retention, sequence_count,
     sequence_match, window_funnel,
 };
+pub use incremental::{IncrementalSessions, Lateness, RejectedEvent, SessionUpdate};
 pub use input::COLUMNS;
 pub use key::{session_key, twin_session_key};
 pub use live::{FinishedSession, LiveEvent, LiveSessions};

@@ -52,6 +52,11 @@ impl Midnight {
     /// Midnight of UTC.
     pub const UTC: Self = Self { clocks: Clocks::Offset(0) };
 
+    /// Whether the database of time zones says when it is.
+    pub(crate) const fn is_of_zone(&self) -> bool {
+        matches!(self.clocks, Clocks::Zone(_))
+    }
+
     /// The time around `micros` in which clocks keep their offset from UTC.
     fn period(&self, micros: i64) -> Period {
         match &self.clocks {

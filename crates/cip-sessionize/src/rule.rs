@@ -1,5 +1,6 @@
 //! The rule of sessions: what ends one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::error::SessionizeError;
 use crate::input::COLUMNS;
 use crate::midnight::Midnight;
 use crate::period::Period;
+use crate::zone::TIME_ZONES;
 
 /// The longest timeout in microseconds.
 const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
@@ -177,6 +179,34 @@ impl SessionRule {
             None => Ok(&self.clock),
             Some(column) => Err(SessionizeError::ColumnRule { what, column: column.into() }),
         }
+    }
+}
+
+/// Prints all that a rule is. Two rules that print the same cut the same events alike: a time zone is printed with the release of the
+/// database that it is looked up in.
+///
+/// ```
+/// use cip_sessionize::SessionRule;
+/// let rule = SessionRule::default().with_day_cut("+01:00".parse()?).with_attribute_cut("campaign");
+/// assert_eq!(rule.to_string(), r#"timeout 1800s, cut at midnight of +01:00, cut on "campaign""#);
+/// # Ok::<(), cip_sessionize::SessionizeError>(())
+/// ```
+impl fmt::Display for SessionRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.basis == SessionBasis::Source {
+            f.write_str("sessions of the source, ")?;
+        }
+        write!(f, "timeout {:?}", self.timeout())?;
+        if let Some(length) = self.max_length() {
+            write!(f, ", at most {length:?}")?;
+        }
+        if let Some(midnight) = self.day_cut() {
+            write!(f, ", cut at midnight of {midnight}")?;
+            if midnight.is_of_zone() {
+                write!(f, " by {TIME_ZONES}")?;
+            }
+        }
+        self.attributes().try_for_each(|attribute| write!(f, ", cut on {attribute:?}"))
     }
 }
 

@@ -7,7 +7,7 @@ use cip_core::{CoreError, EventKind, Id, column};
 use crate::input::Input;
 
 /// One session.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) user: Id,
     pub(crate) seq: i64,
@@ -54,22 +54,25 @@ impl Session {
         let Some(&last) = input.times[rows.clone()].last() else { return Ok(()) };
         self.end = last;
         self.events += rows.len();
-        let mut purchases = 0;
-        for kind in &input.kinds[rows.clone()] {
-            match kind {
-                EventKind::View => self.views += 1,
-                EventKind::Cart => self.carts += 1,
-                EventKind::RemoveFromCart => self.removes += 1,
-                EventKind::Purchase => purchases += 1,
-                EventKind::Cancellation | EventKind::Other => {}
-            }
-        }
-        if purchases > 0 {
-            self.purchases += purchases;
+        let before = self.purchases;
+        input.kinds[rows.clone()].iter().for_each(|&kind| self.count(kind));
+        if self.purchases > before {
             self.revenue = input
                 .add_revenue(self.revenue, rows)
                 .ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
         }
         Ok(())
+    }
+
+    /// Counts an event by its kind.
+    #[inline]
+    pub(crate) fn count(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::View => self.views += 1,
+            EventKind::Cart => self.carts += 1,
+            EventKind::RemoveFromCart => self.removes += 1,
+            EventKind::Purchase => self.purchases += 1,
+            EventKind::Cancellation | EventKind::Other => {}
+        }
     }
 }

@@ -57,6 +57,24 @@ pub enum StoreError {
         /// The target.
         path: PathBuf,
     },
+    /// A document of a kept table that cannot be understood.
+    #[error("{} cannot be read as the state of a table: {reason}; choose another folder", path.display())]
+    TableState {
+        /// The document.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A kept table that is not the one that was written.
+    #[error("{} is damaged or was changed: its checksum is {found}, the state beside it says {expected}; remove its folder, and the next run makes it anew", path.display())]
+    KeptTable {
+        /// The table.
+        path: PathBuf,
+        /// The checksum of what is there.
+        found: String,
+        /// The checksum of what was written.
+        expected: String,
+    },
     /// A file whose bytes are not those that were written.
     #[error("{} is damaged: its checksum is {found}, the manifest says {expected}; restore it or ingest again", path.display())]
     Damaged {

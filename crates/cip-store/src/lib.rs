@@ -23,6 +23,7 @@
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
 //! - [`TableWriter`], [`read_table`]: result tables.
+//! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 
 mod aliases;
@@ -52,8 +53,10 @@ mod stored_file;
 mod table;
 mod table_column;
 mod table_source;
+mod table_state;
 mod unified;
 mod user_range;
+mod user_set;
 
 pub use aliases::AliasTable;
 pub use commit::{
@@ -76,3 +79,5 @@ pub use store::EventStore;
 pub use table::{TableReader, TableWriter, read_table};
 pub use table_column::TableColumn;
 pub use table_source::{TableBatches, TableFormat, TableSource};
+pub use table_state::{KeptTable, SinceState, TableState, WhyRebuilt};
+pub use user_set::UserSet;

@@ -91,11 +91,11 @@ impl CommitPlaces {
         Self { commits: places.collect() }
     }
 
-    /// Opens row groups of one commit, counted over all its files.
+    /// Opens a row group of one commit, counted over all its files.
     pub(crate) fn open(
         &self,
         commit: usize,
-        row_groups: Vec<usize>,
+        row_group: usize,
         batch_rows: usize,
         open_files: &StoredFiles,
     ) -> Result<PlaceBatches, StoreError> {
@@ -112,11 +112,9 @@ impl CommitPlaces {
                 places.metadata.get_or_init(|| loaded).clone()
             }
         };
-        for &group in &row_groups {
-            handle.check_column(&places.data, metadata.metadata(), group, 0)?;
-        }
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata)
-            .with_row_groups(row_groups)
+        let columns = handle.read_columns(&places.data, metadata.metadata(), row_group, &[0])?;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
+            .with_row_groups(vec![row_group])
             .with_batch_size(batch_rows)
             .build()
             .map(|reader| PlaceBatches::Stored { path: handle.path().to_owned(), reader })

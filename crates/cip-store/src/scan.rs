@@ -10,6 +10,7 @@ use cip_core::{CoreError, EventBatch, EventSchema, Id, IdColumn, TimeRange, colu
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection,
 };
 
 use crate::aliases::AliasTable;
@@ -23,6 +24,7 @@ use crate::session_map::{SessionMap, WantedSessions, widen};
 use crate::store::{EventStore, same_columns};
 use crate::stored_file::{StoredFile, StoredFiles};
 use crate::user_range::{UserKey, UserRange};
+use crate::user_set::UserSet;
 
 /// Rows of a batch: small enough that a stage's columns stay in the processor's cache.
 const BATCH_ROWS: usize = 16_384;
@@ -54,10 +56,12 @@ pub struct EventScan {
     schema: EventSchema,
     columns: Arc<[String]>,
     time: TimeRange,
-    user: Option<Id>,
+    users: Option<UserSet>,
     currency: Option<Arc<str>>,
     /// Whose events are left out.
     aliases: Option<Arc<AliasTable>>,
+    /// The first commit that is read, counted from 0.
+    first_commit: usize,
     /// What merges the commits; none where there is one, which is read as it is.
     line: Option<Arc<CommitsInLine>>,
     /// Where the places of the events are read as well.
@@ -118,9 +122,10 @@ impl EventScan {
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             time: TimeRange::ALL,
-            user: None,
+            users: None,
             currency: None,
             aliases: None,
+            first_commit: 0,
             line: store.commits_in_line().cloned(),
             places: None,
         }
@@ -145,8 +150,19 @@ impl EventScan {
     }
 
     /// Keeps only one user's events.
-    pub fn with_user(mut self, user: Id) -> Self {
-        self.user = Some(user);
+    pub fn with_user(self, user: Id) -> Self {
+        self.with_users([user].into_iter().collect())
+    }
+
+    /// Keeps only the events of some users.
+    pub fn with_users(mut self, users: UserSet) -> Self {
+        self.users = Some(users);
+        self
+    }
+
+    /// Keeps only the commits from one on, counted from 0.
+    pub fn with_commits_from(mut self, first: usize) -> Self {
+        self.first_commit = first;
         self
     }
 
@@ -195,7 +211,7 @@ impl EventScan {
                 // The unknown user (none) is one user as well.
                 let same_user = last.is_some_and(|last| last.users[1] == span.users[0]);
                 last = Some(span);
-                if !self.may_match(span) {
+                if !self.may_match(scan_file, span) {
                     continue;
                 }
                 match partitions.last_mut() {
@@ -219,7 +235,9 @@ impl EventScan {
         for (file, scan_file) in self.files.iter().enumerate() {
             let spans = scan_file.row_groups.iter().enumerate();
             groups.extend(
-                spans.filter(|(_, span)| self.may_match(span)).map(|(index, span)| (file, index, span)),
+                spans
+                    .filter(|(_, span)| self.may_match(scan_file, span))
+                    .map(|(index, span)| (file, index, span)),
             );
         }
         // Only the last row group of a commit need not be full, be it of rows or of long texts.
@@ -258,19 +276,22 @@ impl EventScan {
         partitions
     }
 
-    fn may_match(&self, span: &RowGroupSpan) -> bool {
-        let user_fits = self.user.as_ref().is_none_or(|user| {
-            span.users[0].as_ref().is_some_and(|first| first <= user)
-                && span.users[1].as_ref().is_none_or(|last| user <= last)
-        });
-        user_fits && self.time.meets(span.times[0], span.times[1])
+    /// Rows of the row groups that are read, before any filter.
+    pub fn rows(&self) -> u64 {
+        let spans = self.files.iter().flat_map(|file| file.row_groups.iter().map(move |span| (file, span)));
+        spans.filter(|(file, span)| self.may_match(file, span)).map(|(_, span)| span.rows).sum()
+    }
+
+    fn may_match(&self, file: &ScanFile, span: &RowGroupSpan) -> bool {
+        let user_fits = self.users.as_ref().is_none_or(|users| users.meets(span));
+        file.commit >= self.first_commit && user_fits && self.time.meets(span.times[0], span.times[1])
     }
 
     /// Whether a column is read: for the caller, for the filters, or to merge commits by.
     fn reads(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
             || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
-            || (name == column::USER_ID && (self.user.is_some() || self.aliases.is_some()))
+            || (name == column::USER_ID && (self.users.is_some() || self.aliases.is_some()))
             || (name == column::CURRENCY && self.currency.is_some())
             || (self.line.is_some() && orders_rows(name))
     }
@@ -288,32 +309,64 @@ impl EventScan {
         Ok(scan_file.metadata.get_or_init(|| loaded).clone())
     }
 
-    /// Opens a run of row groups of one file.
+    /// Opens a row group; none where it has nobody whose events are read.
     fn open(
         &self,
         file: usize,
-        row_groups: Vec<usize>,
+        group: usize,
         batch_rows: usize,
-    ) -> Result<ParquetRecordBatchReader, StoreError> {
+    ) -> Result<Option<ParquetRecordBatchReader>, StoreError> {
         let scan_file = &self.files[file];
         let metadata = self.metadata(file)?;
         let handle = self.open_files.get(&scan_file.data)?;
-        let path = handle.path();
+        let selection = match &self.users {
+            // Places lie in a file of their own: they are filtered beside their events.
+            Some(users) if self.places.is_none() => match self.rows_of(users, file, group)? {
+                Some(selection) if !selection.selects_any() => return Ok(None),
+                selection => selection,
+            },
+            _ => None,
+        };
         let fields = metadata.schema().fields().iter().enumerate();
         let roots: Vec<usize> =
             fields.filter(|(_, field)| self.reads(field.name())).map(|(index, _)| index).collect();
-        for &group in &row_groups {
-            for &column in &roots {
-                handle.check_column(&scan_file.data, metadata.metadata(), group, column)?;
-            }
-        }
+        let columns = handle.read_columns(&scan_file.data, metadata.metadata(), group, &roots)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle.clone(), metadata)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
             .with_projection(mask)
-            .with_row_groups(row_groups)
-            .with_batch_size(batch_rows)
+            .with_row_groups(vec![group])
+            .with_batch_size(batch_rows);
+        let builder = match selection {
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
+        };
+        builder.build().map(Some).map_err(StoreError::parquet(handle.path()))
+    }
+
+    /// Which rows of a row group are of some users; none where the events have no users.
+    fn rows_of(
+        &self,
+        users: &UserSet,
+        file: usize,
+        group: usize,
+    ) -> Result<Option<RowSelection>, StoreError> {
+        let metadata = self.metadata(file)?;
+        let handle = self.open_files.get(&self.files[file].data)?;
+        let Ok(column) = metadata.schema().index_of(column::USER_ID) else { return Ok(None) };
+        let columns = handle.read_columns(&self.files[file].data, metadata.metadata(), group, &[column])?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), [column]);
+        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
+            .with_projection(mask)
+            .with_row_groups(vec![group])
+            .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(StoreError::parquet(path))
+            .map_err(StoreError::parquet(handle.path()))?;
+        let mut theirs = Vec::new();
+        for batch in rows {
+            let batch = batch.map_err(|error| StoreError::parquet(handle.path())(error.into()))?;
+            theirs.push(users.rows(&IdColumn::try_new(column::USER_ID, batch.column(0))?));
+        }
+        Ok(Some(RowSelection::from_filters(&theirs)))
     }
 
     /// Applies the filters and leaves only the columns that were asked for.
@@ -327,13 +380,13 @@ impl EventScan {
                 batch = filter_record_batch(&batch, &keep)?;
             }
         }
-        if let Some(user) = &self.user
+        if let Some(theirs) = &self.users
             && let Some(users) = batch.column_by_name(column::USER_ID)
         {
-            let users = IdColumn::try_new(column::USER_ID, users)?;
-            let keep: BooleanArray =
-                (0..users.len()).map(|row| Some(users.get(row) == Some(user.as_ref()))).collect();
-            batch = filter_record_batch(&batch, &keep)?;
+            let keep = theirs.rows(&IdColumn::try_new(column::USER_ID, users)?);
+            if keep.has_false() {
+                batch = filter_record_batch(&batch, &keep)?;
+            }
         }
         if let Some(aliases) = &self.aliases
             && let Some(users) = batch.column_by_name(column::USER_ID)
@@ -383,7 +436,7 @@ impl EventPartition {
     /// [`StoreError::Io`], [`StoreError::Parquet`], also from the iterator.
     pub fn batches(&self) -> Result<EventBatches, StoreError> {
         let Some(line) = &self.scan.line else {
-            let rows = Rows::OfOneCommit(self.scan.read(&self.row_groups, BATCH_ROWS)?);
+            let rows = Rows::OfOneCommit(Box::new(self.scan.read(&self.row_groups, BATCH_ROWS)?));
             return Ok(EventBatches { scan: self.scan.clone(), rows });
         };
         let of_commit = |&(file, _): &(usize, usize)| self.scan.files[file].commit;
@@ -437,54 +490,68 @@ impl EventPartition {
 impl EventScan {
     /// Opens row groups of one commit.
     fn read(&self, row_groups: &[(usize, usize)], batch_rows: usize) -> Result<CommitBatches, StoreError> {
-        let mut readers = Vec::new();
-        for part in row_groups.chunk_by(|a, b| a.0 == b.0) {
-            let file = &self.files[part[0].0];
-            let groups: Vec<usize> = part.iter().map(|&(_, group)| group).collect();
-            let places = match &self.places {
-                Some(places) => {
-                    let groups = groups.iter().map(|group| file.groups_before + group).collect();
-                    Some(places.open(file.commit, groups, batch_rows, &self.open_files)?)
-                }
-                None => None,
-            };
-            let events = self.open(part[0].0, groups, batch_rows)?;
-            readers.push(FileBatches { path: PathBuf::from(&file.data.path), events, places });
-        }
-        readers.reverse();
-        Ok(CommitBatches { readers })
+        let mut left = row_groups.to_vec();
+        left.reverse();
+        let mut batches = CommitBatches { scan: self.clone(), left, batch_rows, open: None };
+        batches.open_next()?;
+        Ok(batches)
     }
 }
 
 /// The batches of row groups of one commit.
 #[derive(Debug)]
 pub(crate) struct CommitBatches {
-    /// The readers that are left, the next one last.
-    readers: Vec<FileBatches>,
+    scan: EventScan,
+    /// The row groups that are left, (file, row group), the next one last.
+    left: Vec<(usize, usize)>,
+    batch_rows: usize,
+    open: Option<GroupBatches>,
 }
 
-/// The batches of row groups of one file.
+/// The batches of one row group.
 #[derive(Debug)]
-struct FileBatches {
-    path: PathBuf,
+struct GroupBatches {
+    file: usize,
     events: ParquetRecordBatchReader,
     places: Option<PlaceBatches>,
 }
 
 impl CommitBatches {
+    /// No batches.
+    fn none(scan: EventScan) -> Self {
+        Self { scan, left: Vec::new(), batch_rows: BATCH_ROWS, open: None }
+    }
+
+    /// Opens the next row group that has rows to read; false where there is none.
+    fn open_next(&mut self) -> Result<bool, StoreError> {
+        self.open = None;
+        while let Some((file, group)) = self.left.pop() {
+            let Some(events) = self.scan.open(file, group, self.batch_rows)? else { continue };
+            let ScanFile { commit, groups_before, .. } = self.scan.files[file];
+            let open_files = &self.scan.open_files;
+            let places = self.scan.places.as_ref();
+            let places = places
+                .map(|places| places.open(commit, groups_before + group, self.batch_rows, open_files))
+                .transpose()?;
+            self.open = Some(GroupBatches { file, events, places });
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Returns the next batch as it was stored.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
         loop {
-            let Some(FileBatches { path, events, places }) = self.readers.last_mut() else { return Ok(None) };
+            let Some(GroupBatches { file, events, places }) = &mut self.open else { return Ok(None) };
             match (events.next(), places) {
                 (None, _) => {
-                    self.readers.pop();
+                    self.open_next()?;
                 }
                 (Some(Ok(batch)), Some(places)) => return places.beside(&batch).map(Some),
                 (Some(Ok(batch)), None) => return Ok(Some(batch)),
                 (Some(Err(error)), _) => {
-                    let path = std::mem::take(path);
-                    self.readers.clear();
+                    let path = PathBuf::from(&self.scan.files[*file].data.path);
+                    self.end();
                     return Err(StoreError::Parquet { path, source: error.into() });
                 }
             }
@@ -493,12 +560,14 @@ impl CommitBatches {
 
     /// Leaves the rest unread.
     pub(crate) fn end(&mut self) {
-        self.readers.clear();
+        self.left.clear();
+        self.open = None;
     }
 
     /// The file that is being read, by its path inside the store.
     pub(crate) fn path(&self) -> PathBuf {
-        self.readers.last().map(|file| file.path.clone()).unwrap_or_default()
+        let file = self.open.as_ref().map(|open| &self.scan.files[open.file]);
+        file.map(|file| PathBuf::from(&file.data.path)).unwrap_or_default()
     }
 }
 
@@ -511,7 +580,7 @@ pub struct EventBatches {
 
 #[derive(Debug)]
 enum Rows {
-    OfOneCommit(CommitBatches),
+    OfOneCommit(Box<CommitBatches>),
     Merged(Box<Merge>),
 }
 
@@ -550,7 +619,7 @@ impl Iterator for EventBatches {
             match self.next_rows() {
                 Ok(None) => return None,
                 Err(error) => {
-                    self.rows = Rows::OfOneCommit(CommitBatches { readers: Vec::new() });
+                    self.rows = Rows::OfOneCommit(Box::new(CommitBatches::none(self.scan.clone())));
                     return Some(Err(error));
                 }
                 Ok(Some(batch)) => match self.scan.narrow(batch) {

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
@@ -52,7 +52,29 @@ impl StoredFile {
         Ok(Self { path: path.into(), file: Arc::new(file), bytes })
     }
 
-    /// Checks that the bytes of a column in a row group are those that were written, before anybody decodes them.
+    /// Reads the bytes of a column in a row group, which are those that were written: before anybody decodes them.
+    fn read_column(
+        &self,
+        data: &DataFile,
+        metadata: &ParquetMetaData,
+        group: usize,
+        column: usize,
+    ) -> Result<Bytes, StoreError> {
+        let chunk = metadata.row_groups().get(group).and_then(|group| group.columns().get(column));
+        let expected = data.column_xxh3.get(group).and_then(|columns| columns.get(column));
+        let (Some(chunk), Some(expected)) = (chunk, expected) else {
+            return Err(StoreError::not_as_recorded(&self.path));
+        };
+        let bytes = read_chunk(&self.file, chunk).map_err(StoreError::io("read", &self.path))?;
+        let found = checksum_of(&bytes);
+        if found == *expected {
+            Ok(bytes.into())
+        } else {
+            Err(StoreError::Damaged { path: self.path.to_path_buf(), found, expected: expected.clone() })
+        }
+    }
+
+    /// Checks that the bytes of a column in a row group are those that were written.
     pub(crate) fn check_column(
         &self,
         data: &DataFile,
@@ -60,17 +82,23 @@ impl StoredFile {
         group: usize,
         column: usize,
     ) -> Result<(), StoreError> {
-        let chunk = metadata.row_groups().get(group).and_then(|group| group.columns().get(column));
-        let expected = data.column_xxh3.get(group).and_then(|columns| columns.get(column));
-        let (Some(chunk), Some(expected)) = (chunk, expected) else {
-            return Err(StoreError::not_as_recorded(&self.path));
-        };
-        let found = column_checksum(&self.file, chunk).map_err(StoreError::io("read", &self.path))?;
-        if found == *expected {
-            Ok(())
-        } else {
-            Err(StoreError::Damaged { path: self.path.to_path_buf(), found, expected: expected.clone() })
+        self.read_column(data, metadata, group, column).map(drop)
+    }
+
+    /// Reads columns of a row group at once, each checked: what is decoded is what was checked.
+    pub(crate) fn read_columns(
+        &self,
+        data: &DataFile,
+        metadata: &ParquetMetaData,
+        group: usize,
+        columns: &[usize],
+    ) -> Result<CheckedColumns, StoreError> {
+        let mut chunks = Vec::with_capacity(columns.len());
+        for &column in columns {
+            let bytes = self.read_column(data, metadata, group, column)?;
+            chunks.push((metadata.row_group(group).column(column).byte_range().0, bytes));
         }
+        Ok(CheckedColumns { path: Arc::clone(&self.path), bytes: self.bytes, chunks: chunks.into() })
     }
 
     /// Checks every column of every row group.
@@ -104,10 +132,75 @@ pub(crate) fn footer_checksum(file: &File, bytes: u64) -> io::Result<Option<Stri
 
 /// Returns the XXH3-64 of a column's bytes in a row group.
 pub(crate) fn column_checksum(file: &File, chunk: &ColumnChunkMetaData) -> io::Result<String> {
+    Ok(checksum_of(&read_chunk(file, chunk)?))
+}
+
+fn checksum_of(bytes: &[u8]) -> String {
+    format!("{:016x}", xxh3_64(bytes))
+}
+
+/// Reads a column's bytes in a row group.
+fn read_chunk(file: &File, chunk: &ColumnChunkMetaData) -> io::Result<Vec<u8>> {
     let (start, length) = chunk.byte_range();
-    let mut bytes = vec![0; length as usize];
-    file.read_exact_at(&mut bytes, start)?;
-    Ok(format!("{:016x}", xxh3_64(&bytes)))
+    let mut bytes = Vec::with_capacity(length as usize);
+    while (bytes.len() as u64) < length {
+        let at = start + bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(length as usize);
+    Ok(bytes)
+}
+
+/// Some columns of a row group, in memory: nothing else of the file is read.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckedColumns {
+    path: Arc<Path>,
+    /// Of the whole file.
+    bytes: u64,
+    /// Where each starts in the file.
+    chunks: Arc<[(u64, Bytes)]>,
+}
+
+impl CheckedColumns {
+    /// The bytes of a column from some place of the file on.
+    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
+        let found = self.chunks.iter().find_map(|(first, bytes)| {
+            let at = usize::try_from(start.checked_sub(*first)?).ok()?;
+            (at < bytes.len()).then(|| bytes.slice(at..))
+        });
+        found.ok_or_else(|| self.outside(start))
+    }
+
+    fn outside(&self, start: u64) -> ParquetError {
+        ParquetError::EOF(format!("byte {start} of {} is in no column that is read", self.path.display()))
+    }
+}
+
+impl Length for CheckedColumns {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for CheckedColumns {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let bytes = self.from(start)?;
+        if length > bytes.len() {
+            Err(self.outside(start + length as u64))
+        } else {
+            Ok(bytes.slice(..length))
+        }
+    }
 }
 
 impl Length for StoredFile {

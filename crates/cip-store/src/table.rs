@@ -1,6 +1,6 @@
 //! Result tables: one Parquet file each, written atomically and in row groups of a fixed size.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,16 @@ impl TableWriter {
     }
 }
 
+/// Copies a result table to `out`, as [`TableWriter`] would have written it there.
+pub(crate) fn copy(table: &Path, out: &Path) -> Result<(), StoreError> {
+    if !may_replace(out)? {
+        return Err(StoreError::NotOurs { path: out.to_owned() });
+    }
+    let staged = StagedFile::begin(out)?;
+    fs::copy(table, staged.path()).map_err(StoreError::io("write", staged.path()))?;
+    staged.publish()
+}
+
 /// A result table replaces a Parquet file (or an empty one): never somebody's source or notes.
 fn may_replace(path: &Path) -> Result<bool, StoreError> {
     const MAGIC: [u8; 4] = *b"PAR1";
@@ -129,9 +139,18 @@ const BATCH_ROWS: usize = 1_024;
 
 /// Reads from a file that is already open.
 pub(crate) fn read_from<R: ChunkReader + 'static>(file: R, path: &Path) -> Result<TableReader, StoreError> {
+    read_batches(file, path, BATCH_ROWS)
+}
+
+/// Reads batches of up to `batch_rows` rows from a file that is already open.
+pub(crate) fn read_batches<R: ChunkReader + 'static>(
+    file: R,
+    path: &Path,
+    batch_rows: usize,
+) -> Result<TableReader, StoreError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(StoreError::parquet(path))?;
     let rows = builder.metadata().file_metadata().num_rows().max(0).cast_unsigned();
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(StoreError::parquet(path))?;
+    let reader = builder.with_batch_size(batch_rows).build().map_err(StoreError::parquet(path))?;
     let schema = arrow_array::RecordBatchReader::schema(&reader);
     Ok(TableReader { path: path.to_owned(), rows, schema, batches: Batches::File(reader) })
 }

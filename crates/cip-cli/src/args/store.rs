@@ -39,6 +39,9 @@ pub(crate) struct SessionsArgs {
     /// Say also how the sessions of the source lie in these
     #[arg(long)]
     pub(crate) compare_source: bool,
+    /// Folder that keeps the table from one run to the next: a run reads the users of new commits, and writes diff.parquet there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) currency: CurrencyArgs,
 }

@@ -1,10 +1,13 @@
 //! `cip sessions`: one row a session.
 
-use cip::line::SessionTotals;
-use cip::sessionize::{SessionBasis, SessionRule, SessionizeError, SourceComparison};
+use std::path::Path;
+
+use cip::line::{KeptSessions, SessionTotals};
+use cip::sessionize::{SessionBasis, SessionChange, SessionRule, SessionizeError, SourceComparison};
 use cip::store::EventStore;
 use serde_json::json;
 
+use crate::allocator::keep_freed_memory;
 use crate::args::{BasisArg, Common, SessionsArgs};
 use crate::currency;
 use crate::error::CliError;
@@ -13,11 +16,23 @@ use crate::output::Answer;
 
 pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliError> {
     let rule = rule(args).map_err(|error| CliError::Usage(error.to_string()))?;
+    keep_freed_memory();
     let store = EventStore::open(&args.store)?;
     let line = currency::line(&store, &args.currency, common)?;
     let compared = args.compare_source.then(|| line.compare_sessions(&rule)).transpose()?;
-    let totals = line.write_sessions(rule, &args.out)?;
+    let (totals, kept) = match &args.state {
+        None => (line.write_sessions(rule, &args.out)?, None),
+        Some(folder) => {
+            check_apart(folder, &args.out)?;
+            let kept = line.keep_sessions(&rule, folder, &args.out)?;
+            (kept.totals, Some(kept))
+        }
+    };
     let (mut text, mut json) = (text(&totals), to_json(&totals));
+    if let Some(kept) = kept {
+        text.push_str(&kept_text(&kept));
+        json["state"] = kept_json(&kept);
+    }
     if let Some(compared) = compared {
         text.push_str(&comparison_text(&compared));
         json["source_comparison"] = comparison_json(&compared);
@@ -84,6 +99,52 @@ pub(crate) fn to_json(totals: &SessionTotals) -> serde_json::Value {
         "duration_seconds": i64::try_from(totals.duration_seconds).ok(),
         "revenue": totals.money.map(|money| money.display(totals.revenue).to_string()),
         "engaged_sessions": totals.engaged_sessions, "engagement_rate": totals.engagement_rate(),
+    })
+}
+
+/// Refuses to write into the folder that keeps the table: all of it is replaced.
+fn check_apart(folder: &Path, out: &Path) -> Result<(), CliError> {
+    let above = out.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    let real = |path: &Path| path.canonicalize().ok();
+    let inside =
+        above.and_then(real).zip(real(folder)).is_some_and(|(above, folder)| above.starts_with(folder));
+    if inside || above == Some(folder) {
+        let (out, folder) = (out.display(), folder.display());
+        return Err(CliError::Usage(format!(
+            "{out} lies in {folder}, which --state replaces: choose another --out"
+        )));
+    }
+    Ok(())
+}
+
+/// What a run over a kept table did, in a line of its own.
+fn kept_text(kept: &KeptSessions) -> String {
+    let what = match &kept.rebuilt {
+        Some(why) => format!("made anew, as {why}"),
+        None if kept.new_commits == 0 => "no commit since the run before: nothing changed".to_owned(),
+        None => format!("brought up to date with {} new commits", grouped(kept.new_commits)),
+    };
+    let mut text = format!("\n{what}");
+    if kept.events_read > 0 {
+        text.push_str(&format!(
+            ": {} users, {} of {} events read; {} inserts, {} updates, {} deletes",
+            grouped(kept.users),
+            grouped(kept.events_read),
+            grouped(kept.events_stored),
+            grouped(kept.count(SessionChange::Insert)),
+            grouped(kept.count(SessionChange::Update)),
+            grouped(kept.count(SessionChange::Delete)),
+        ));
+    }
+    text
+}
+
+fn kept_json(kept: &KeptSessions) -> serde_json::Value {
+    json!({
+        "run": kept.run, "rebuilt": kept.rebuilt.as_ref().map(ToString::to_string), "new_commits": kept.new_commits,
+        "inserts": kept.count(SessionChange::Insert), "updates": kept.count(SessionChange::Update),
+        "deletes": kept.count(SessionChange::Delete), "users": kept.users, "events_read": kept.events_read,
+        "events_stored": kept.events_stored,
     })
 }
 

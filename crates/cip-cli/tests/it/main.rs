@@ -16,6 +16,7 @@ mod heads;
 mod hostile;
 mod identities;
 mod json;
+mod kept_sessions;
 mod paths;
 mod propensity;
 mod real;

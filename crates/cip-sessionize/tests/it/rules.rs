@@ -133,7 +133,7 @@ fn oracle(plan: &Plan, shape: Shape, events: &[Marked]) -> Vec<Row> {
     found
 }
 
-fn batch(shape: Shape, campaigns: Campaigns, events: &[Marked]) -> EventBatch {
+pub(crate) fn batch(shape: Shape, campaigns: Campaigns, events: &[Marked]) -> EventBatch {
     let plain: Vec<Event> = events.iter().map(|marked| marked.0.clone()).collect();
     let batch = shape.batch(&plain).record_batch().clone();
     let sources: UInt32Array = events.iter().map(|marked| marked.1).collect();

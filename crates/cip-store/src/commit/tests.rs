@@ -3,6 +3,7 @@
 use super::*;
 use crate::crash::{self, Moment};
 use crate::erase::{RejectedRow, StoreEraser, Whose};
+use crate::table_state::{KeptTable, SinceState, TableState, WhyRebuilt};
 use arrow_array::{ArrayRef, DictionaryArray, Int64Array, TimestampMicrosecondArray, types::Int32Type};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use cip_core::{EventBatch, IdRef, table};
@@ -293,4 +294,71 @@ fn places_come_with_their_events_and_damage_is_found() {
     }
     fs::write(&file, good).unwrap();
     assert_eq!(places(&path).unwrap(), [0, 1, 0, 1]);
+}
+
+/// Keeps the table of the store's users by `rule`.
+fn keep(folder: &Path, store: &EventStore, rule: &str) -> Result<TableState, StoreError> {
+    let kept = KeptTable::begin(folder, "users")?;
+    let rows: Vec<i64> = users(store.path());
+    let table = RecordBatch::try_from_iter([("user_id", Arc::new(Int64Array::from(rows)) as ArrayRef)])?;
+    let mut writer = kept.create(&table.schema())?;
+    writer.write(table.clone())?;
+    writer.finish()?;
+    kept.create_changes("changes", &table.schema())?.finish()?;
+    kept.publish(store, rule, 0)
+}
+
+#[test]
+fn a_kept_table_knows_what_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let store = create(&at("one")).unwrap();
+    let state = keep(&at("kept"), &store, "plain").unwrap();
+    assert_eq!((state.run, state.since(&store, "plain")), (1, SinceState::Nothing));
+    let all = |why| SinceState::All(why);
+    assert_eq!(state.since(&store, "other"), all(WhyRebuilt::Rule { before: "plain".to_owned() }));
+    let store = append(&at("one")).unwrap();
+    assert_eq!(state.since(&store, "plain"), SinceState::Commits(1));
+
+    let state = keep(&at("kept"), &store, "plain").unwrap();
+    assert_eq!((state.run, state.since(&store, "plain")), (2, SinceState::Nothing));
+    assert_eq!(KeptTable::begin(&at("kept"), "users").unwrap().before(), Some(&state));
+    let mut manifest = store.manifest().clone();
+    manifest.commits[1].sources[0].replaced_by = Some(3);
+    let replaced = EventStore::with_manifest(&at("one"), manifest).unwrap();
+    assert_eq!(state.since(&replaced, "plain"), all(WhyRebuilt::Replaced { commit: 2 }));
+    let erased = forget(&at("one")).unwrap();
+    assert_eq!(state.since(&erased, "plain"), all(WhyRebuilt::Erased { commit: 1 }));
+    let compacted = rewrite(&at("one")).unwrap();
+    assert_eq!(state.since(&compacted, "plain"), all(WhyRebuilt::Rewritten { commit: 1 }));
+    let other = create(&at("other")).unwrap();
+    assert_eq!(state.since(&other, "plain"), all(WhyRebuilt::Rewritten { commit: 2 }));
+}
+
+#[test]
+fn a_kept_table_that_dies_is_the_old_one_or_the_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let old = create(&at("one")).unwrap();
+    keep(&at("new"), &old, "plain").unwrap();
+    let before = bytes_of(&at("new"));
+    let store = append(&at("one")).unwrap();
+    keep(&at("new"), &store, "plain").unwrap();
+    let after = bytes_of(&at("new"));
+    for moment in [Moment::Staged, Moment::FolderMoved] {
+        let kept = at(&format!("{moment:?}"));
+        before.iter().for_each(|(name, bytes)| {
+            fs::create_dir_all(&kept).unwrap();
+            fs::write(kept.join(name), bytes).unwrap();
+        });
+        crash::at(moment, || keep(&kept, &store, "plain"));
+        let done = moment == Moment::FolderMoved;
+        assert!(bytes_of(&kept) == if done { after.clone() } else { before.clone() }, "{moment:?}");
+        let next = KeptTable::begin(&kept, "users").unwrap();
+        let since = next.before().unwrap().since(&store, "plain");
+        assert_eq!(since, if done { SinceState::Nothing } else { SinceState::Commits(1) });
+        drop(next);
+        keep(&kept, &store, "plain").unwrap();
+        assert_eq!(bytes_of(&kept).len(), 3);
+    }
 }

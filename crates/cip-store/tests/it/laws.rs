@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::Array;
 use cip_core::{EventBatch, Id, IdType, MemoryBudget, TimeRange, Timestamp};
-use cip_store::EventStore;
+use cip_store::{EventStore, UserSet};
 use proptest::prelude::*;
 
 use crate::{ALL, Event, Extras, batch, event, read, schema, text_id, write};
@@ -70,6 +70,7 @@ proptest! {
         start in -60i64..60,
         length in 0i64..80,
         wanted in -5i64..7,
+        several in proptest::collection::vec(-5i64..7, 0..5),
         columns in proptest::sample::subsequence(ALL.to_vec(), 0..=ALL.len()),
     ) {
         let (_folder, store) = store(users, &groups);
@@ -91,6 +92,21 @@ proptest! {
         let both = scan.clone().with_time_range(range).with_user(id.clone());
         prop_assert_eq!(read(&both).concat(), by_hand(&|event| in_time(event) && of_user(event)));
         prop_assert_eq!(read(&scan.clone().with_time_range(TimeRange::ALL)), read(&scan));
+        let of_users = |event: &Event| event.user().is_some_and(|user| several.contains(&user));
+        let set: UserSet = several
+            .iter()
+            .map(|&user| match users {
+                IdType::Int64 => Id::Int64(user),
+                IdType::Utf8 => Id::Utf8(text_id(user).into()),
+            })
+            .collect();
+        let theirs = scan.clone().with_users(set);
+        prop_assert_eq!(read(&theirs).concat(), by_hand(&of_users));
+        let read_rows: u64 = theirs.partitions().iter().map(|partition| partition.rows()).sum();
+        prop_assert_eq!(theirs.rows(), read_rows);
+        prop_assert!(theirs.rows() <= scan.rows());
+        prop_assert_eq!(read(&scan.clone().with_commits_from(0)), read(&scan));
+        prop_assert!(read(&scan.clone().with_commits_from(1)).is_empty());
         // Pruned row groups leave no user in two partitions either.
         let mut home = BTreeMap::new();
         for (part, events) in read(&scan.clone().with_time_range(range)).iter().enumerate() {

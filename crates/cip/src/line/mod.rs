@@ -4,10 +4,12 @@ mod error;
 mod experiment;
 mod features;
 mod funnel;
+mod kept_sessions;
 mod pairs;
 mod paths;
 mod propensity;
 mod rfm;
+mod session_merge;
 mod sessions;
 
 use std::num::NonZeroUsize;
@@ -19,6 +21,7 @@ use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
 pub use features::FeatureTotals;
+pub use kept_sessions::KeptSessions;
 pub use pairs::{PairTotals, TopPair};
 pub use propensity::PropensityWindows;
 pub use sessions::SessionTotals;

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use cip_core::{CoreError, MoneyScale, table};
 use cip_sessionize::{SessionRule, Sessionizer, SourceComparer, SourceComparison};
-use cip_store::{EventPartition, TableWriter};
+use cip_store::{EventPartition, EventScan, TableWriter};
 
 use crate::line::{Line, LineError};
 
@@ -78,17 +78,7 @@ impl Line<'_> {
         Sessionizer::new(rule.clone(), schema)?;
         let scan = self.scan(&rule.columns())?;
         let mut writer = TableWriter::create(path, "fact_sessions", &table)?;
-        let sessionize = |partition: EventPartition| {
-            let mut sessionizer = Sessionizer::new(rule.clone(), schema)?;
-            let mut batches = Vec::new();
-            for events in partition.batches()? {
-                batches.push(sessionizer.push(&events?)?);
-            }
-            let skipped = sessionizer.skipped_events();
-            batches.push(sessionizer.finish()?);
-            Ok::<_, LineError>((batches, skipped))
-        };
-        self.each_partition(scan, sessionize, |(batches, skipped)| {
+        self.each_sessions(&rule, scan, |batches, skipped| {
             totals.skipped_events += skipped;
             for batch in batches {
                 totals.add(&batch)?;
@@ -99,6 +89,28 @@ impl Line<'_> {
         writer.finish()?;
         Ok(totals)
     }
+
+    /// Cuts the events of `scan` into sessions, and gives those of each partition, sorted, and how many of its events had no user to
+    /// `consume`.
+    pub(super) fn each_sessions(
+        &self,
+        rule: &SessionRule,
+        scan: EventScan,
+        mut consume: impl FnMut(Vec<RecordBatch>, u64) -> Result<(), LineError>,
+    ) -> Result<(), LineError> {
+        let schema = self.store.schema();
+        let sessionize = |partition: EventPartition| {
+            let mut sessionizer = Sessionizer::new(rule.clone(), schema)?;
+            let mut batches = Vec::new();
+            for events in partition.batches()? {
+                batches.push(sessionizer.push(&events?)?);
+            }
+            let skipped = sessionizer.skipped_events();
+            batches.push(sessionizer.finish()?);
+            Ok::<_, LineError>((batches, skipped))
+        };
+        self.each_partition(scan, sessionize, |(batches, skipped)| consume(batches, skipped))
+    }
 }
 
 impl SessionTotals {
@@ -107,7 +119,8 @@ impl SessionTotals {
         (self.sessions > 0).then(|| self.engaged_sessions as f64 / self.sessions as f64)
     }
 
-    fn add(&mut self, sessions: &RecordBatch) -> Result<(), LineError> {
+    /// Adds rows of the table.
+    pub(super) fn add(&mut self, sessions: &RecordBatch) -> Result<(), LineError> {
         let count = |column: &'static str| {
             let array = sessions.column_by_name(column).ok_or(CoreError::MissingColumn { column })?;
             Ok::<_, CoreError>(array.as_primitive::<Int64Type>().values())
@@ -127,7 +140,7 @@ impl SessionTotals {
         let (views, purchases) = (count("views")?, count("purchases")?);
         let engaged = starts.iter().zip(ends).zip(views.iter().zip(purchases));
         let engaged = engaged.filter(|((start, end), (views, purchases))| {
-            end.saturating_sub(**start) > ENGAGED_MICROS || **views >= ENGAGED_VIEWS || **purchases > 0
+            (end.saturating_sub(**start) > ENGAGED_MICROS) | (**views >= ENGAGED_VIEWS) | (**purchases > 0)
         });
         self.engaged_sessions += engaged.count() as u64;
         let column = "revenue";
