@@ -60,18 +60,29 @@
 //! the first schema had or with another type for it, limits that leave no pairs, and baskets that exceed the memory
 //! budget, naming one that would do: see [`BasketError`].
 
+mod basket_rows;
 mod builder;
 mod error;
 mod input;
+mod itemsets;
 mod pairs;
+mod random;
 mod ranked;
 mod rule;
+mod rules;
 mod table;
+mod transactions;
 mod worker;
 
+pub use basket_rows::BasketRows;
 pub use builder::BasketBuilder;
 pub use error::BasketError;
 pub use input::BasketKey;
+pub use itemsets::{
+    Estimate, FrequentItemsets, Itemset, ItemsetBatches, ItemsetKind, Itemsets, LongBasket, MinSupport,
+};
 pub use pairs::{PairBatches, Pairs, SingleBaskets};
 pub use rule::{Baskets, MOST_PRODUCTS};
+pub use rules::{AssociationRules, Measures, RedundantRules, Rule, RuleBatches, RuleCounts, Rules};
 pub use table::{BasketTable, BasketTotals};
+pub use transactions::{LongBaskets, TransactionTotals, Transactions, TransactionsBuilder, sampling_error};

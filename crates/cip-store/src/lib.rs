@@ -23,8 +23,10 @@
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
+//! - [`BasketLines`]: a text file with one basket a line.
 
 mod arrow_file;
+mod basket_lines;
 mod column;
 mod commit;
 mod crash;
@@ -51,6 +53,7 @@ mod table_source;
 mod unified;
 mod user_range;
 
+pub use basket_lines::BasketLines;
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EncodedEvents, EventEncoder, EventsWriter, SideTableWriter,
     StoreWriter, WrittenEvents,
