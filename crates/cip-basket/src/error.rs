@@ -155,6 +155,42 @@ pub enum BasketError {
         /// What the caller allowed.
         budget: MemoryBudget,
     },
+    /// Too few or too many similar products to keep.
+    #[error("{given} similar products of each are to be kept, expected 1 to 10000: 50 is usual")]
+    Neighbours {
+        /// What was given.
+        given: usize,
+    },
+    /// A half-life that is none.
+    #[error("the half-life is {given} days, expected more than 0: 30 is usual")]
+    HalfLife {
+        /// What was given.
+        given: f64,
+    },
+    /// Nothing to learn from.
+    #[error(
+        "no visit has a product, so there is nothing to recommend: map sessions and products, or read other days"
+    )]
+    NoVisits,
+    /// A file that is no index.
+    #[error("it is no index of recommendations: {reason}: write it again with this version")]
+    NotAnIndex {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An index of another version.
+    #[error(
+        "the index of recommendations has version {version}, expected {expected}: write it again with this version"
+    )]
+    IndexVersion {
+        /// Its version.
+        version: u32,
+        /// The version that is read.
+        expected: u32,
+    },
+    /// Reading or writing an index.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// A column is missing or of another type, users are not sorted, or the baskets do not fit in memory.
     #[error(transparent)]
     Core(#[from] CoreError),

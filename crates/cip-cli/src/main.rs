@@ -1,6 +1,7 @@
 //! The `cip` command: a thin shell over the `cip` crate, one subcommand a stage.
 
 mod args;
+mod baskets;
 mod chart;
 mod commands;
 mod error;

@@ -9,4 +9,5 @@ mod itemsets;
 mod laws;
 mod oracle;
 mod pattern_growth;
+mod recommend;
 mod rules;

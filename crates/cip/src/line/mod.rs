@@ -9,6 +9,7 @@ mod paths;
 mod propensity;
 mod rfm;
 mod sessions;
+mod visits;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
