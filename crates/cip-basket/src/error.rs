@@ -155,6 +155,31 @@ pub enum BasketError {
         /// What the caller allowed.
         budget: MemoryBudget,
     },
+    /// No time for a sequence.
+    #[error("a sequence may take 0 s, expected more: 7d is usual")]
+    Within,
+    /// Sequences of fewer than two steps.
+    #[error("a sequence may have {given} steps, expected 2 or more: 3 is usual")]
+    MostSteps {
+        /// What was given.
+        given: usize,
+    },
+    /// Histories of users and of sessions.
+    #[error(
+        "histories of users and histories of sessions cannot be combined: build all parts with one scope"
+    )]
+    ScopesDiffer,
+    /// More sequences than the budget holds.
+    #[error(
+        "more than {most} sequences are frequent, which the budget of {budget} does not hold: raise the smallest support, limit the \
+         steps or the time, or give it more memory"
+    )]
+    TooManySequences {
+        /// Sequences that may be found.
+        most: u64,
+        /// What the caller allowed.
+        budget: MemoryBudget,
+    },
     /// Too few or too many similar products to keep.
     #[error("{given} similar products of each are to be kept, expected 1 to 10000: 50 is usual")]
     Neighbours {

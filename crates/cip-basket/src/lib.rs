@@ -7,6 +7,7 @@
 //! - [`Transactions`], [`FrequentItemsets`]: any number of items that come together, of events or of baskets from elsewhere.
 //! - [`AssociationRules`]: who has these has those, with eighteen measures, q-values and redundancy.
 //! - [`Visits`], [`RecommenderParams`], [`Recommender`]: what to recommend behind a product or a session, from an index file.
+//! - [`Histories`], [`SequencePatterns`]: who does this, then does that, within some time.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -45,7 +46,8 @@
 //! | product_id | Int64 or Utf8 | required; null: the event adds nothing to its basket, and is counted |
 //! | source_session | UInt32 | one of these two is required, but for baskets by user; the session where there are both and |
 //! | order_id | Int64 or Utf8 | nothing else is asked for; null: the event is in no basket, and is counted |
-//! | event_time | Timestamp(us, UTC) | of [`Visits`] alone, whose rows are sorted by user_id, then event_time |
+//! | event_time | Timestamp(us, UTC) | of [`Visits`] and [`Histories`] alone, whose rows are sorted by user_id, then event_time |
+//! | event_type | Dictionary(Utf8) | of [`Histories`] alone |
 //!
 //! # Columns out
 //! [`cip_core::table::product_pairs`], sorted by product_a, product_b. The baskets that count are those of 2 to
@@ -61,7 +63,8 @@
 //! | confidence_ab, confidence_ba | Float64 | together / count_a, together / count_b |
 //! | lift | Float64 | together x baskets that count / (count_a x count_b); 1: independent |
 //!
-//! [`Itemsets::batches`] gives [`cip_core::table::itemsets`], [`Rules::batches`] gives [`cip_core::table::rules`].
+//! [`Itemsets::batches`] gives [`cip_core::table::itemsets`], [`Rules::batches`] gives [`cip_core::table::rules`],
+//! [`Sequences::batches`] gives [`cip_core::table::sequences`].
 //!
 //! # What it refuses
 //! Events without products or without anything that makes baskets, users that go back, batches without a column that
@@ -80,6 +83,7 @@ mod ranked;
 mod recommend;
 mod rule;
 mod rules;
+mod sequences;
 mod table;
 mod transactions;
 mod worker;
@@ -98,5 +102,8 @@ pub use recommend::{
 };
 pub use rule::{Baskets, MOST_PRODUCTS};
 pub use rules::{AssociationRules, Measures, RedundantRules, Rule, RuleBatches, RuleCounts, Rules};
+pub use sequences::{
+    Histories, HistoryBuilder, HistoryScope, Sequence, SequenceBatches, SequencePatterns, Sequences,
+};
 pub use table::{BasketTable, BasketTotals};
 pub use transactions::{LongBaskets, TransactionTotals, Transactions, TransactionsBuilder, sampling_error};

@@ -215,6 +215,21 @@ pub fn rules(later: LaterBaskets) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// `sequences`: one row a sequence of steps that users or sessions take. Sorted by steps, then by event type and product of each.
+pub fn sequences() -> SchemaRef {
+    let list = |name| Field::new(name, DataType::List(itemset_item()), false);
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let ratio = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        list("event_types"),
+        list("products"),
+        count("steps"),
+        count("count"),
+        ratio("support"),
+        ratio("confidence"),
+    ]))
+}
+
 /// Whether a table of rules says how they do in baskets that had no say in finding them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LaterBaskets {
@@ -224,7 +239,7 @@ pub enum LaterBaskets {
     Unknown,
 }
 
-/// One item in the lists of [`itemsets`] and [`rules`].
+/// One item in the lists of [`itemsets`], [`rules`] and [`sequences`].
 pub fn itemset_item() -> FieldRef {
     Arc::new(Field::new_list_field(DataType::Utf8, false))
 }

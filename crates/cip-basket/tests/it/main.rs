@@ -11,3 +11,4 @@ mod oracle;
 mod pattern_growth;
 mod recommend;
 mod rules;
+mod sequences;

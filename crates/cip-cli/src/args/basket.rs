@@ -1,10 +1,13 @@
 //! Arguments of the commands over baskets.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cip::basket::{BasketKey, MinSupport};
 use cip::core::Timestamp;
 use clap::ValueEnum;
+
+use crate::args::ScopeArg;
 
 /// Where baskets come from.
 #[derive(Debug, clap::Args)]
@@ -124,6 +127,29 @@ pub(crate) struct RulesArgs {
     /// Later baskets, read like SRC: say how the rules do in these
     #[arg(long, value_name = "SRC")]
     pub(crate) later: Option<PathBuf>,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SequencesArgs {
+    pub(crate) store: PathBuf,
+    /// Share of all users, or sessions, that take a sequence, such as 0.001, or their number, such as 20
+    #[arg(long, value_name = "S")]
+    pub(crate) min_support: MinSupport,
+    /// How long a sequence may take from its first event to its last, such as 7d
+    #[arg(long, value_name = "DURATION", value_parser = cip::core::parse_duration)]
+    pub(crate) within: Duration,
+    /// How many steps a sequence may have
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) max_steps: usize,
+    /// Write only sequences that end with an event of this type, such as purchase
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) to: Option<String>,
+    /// Whose events are followed
+    #[arg(long, value_enum, default_value = "user")]
+    pub(crate) scope: ScopeArg,
     /// Parquet file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
-pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs};
+pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use recommend::RecommendArgs;
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Itemsets(ItemsetsArgs),
     /// Write which items come where others are, with how strong and how sure that is, one row a rule
     Rules(RulesArgs),
+    /// Write the sequences that users take, such as viewing one product and buying another within a week
+    Sequences(SequencesArgs),
     /// Learn from a store which products to recommend, or ask an index of recommendations
     Recommend(RecommendArgs),
     /// Write what was known of every user before a date, one row a user

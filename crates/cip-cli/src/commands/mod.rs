@@ -22,6 +22,7 @@ mod rfm;
 mod rules;
 mod run;
 mod score;
+mod sequences;
 mod sessions;
 mod train;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Itemsets(args) => itemsets::run(&args, common)?,
         Command::Rules(args) => rules::run(&args, common)?,
+        Command::Sequences(args) => sequences::run(&args, common)?,
         Command::Recommend(args) => recommend::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,

@@ -1,4 +1,4 @@
-//! `cip itemsets`, `cip rules` and `cip recommend`: where baskets come from, what they say, and what they refuse.
+//! `cip itemsets`, `cip rules`, `cip recommend` and `cip sequences`: where baskets come from, what they say, and what they refuse.
 
 use std::ffi::OsString;
 use std::fs;
@@ -280,4 +280,40 @@ fn a_store_becomes_an_index_that_answers() {
         assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
     }
     assert_eq!(fs::read_to_string(&notes).unwrap(), "notes");
+}
+
+#[test]
+fn sequences_are_those_that_users_or_sessions_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, out) = (store_of(folder.path()), folder.path().join("q.parquet"));
+    let run = |more: &[&str]| {
+        cip(args!["sequences", store, "--min-support", "2", "--out", out]
+            .into_iter()
+            .chain(more.iter().map(OsString::from)))
+    };
+    let said = run(&["--within", "1h", "--scope", "session", "--json"]).ok().json();
+    assert_eq!(
+        said,
+        json!({ "scope": "sessions", "histories": 5, "steps": 3, "min_count": 2, "sequences": 1 })
+    );
+    for batch in read_table(&out).unwrap() {
+        let batch = batch.unwrap();
+        let (types, products) =
+            (batch["event_types"].as_list::<i32>().value(0), batch["products"].as_list::<i32>().value(0));
+        assert!(types.as_string::<i32>().iter().flatten().eq(["view", "view"]));
+        assert!(products.as_string::<i32>().iter().flatten().eq(["10", "11"]));
+        assert_eq!(batch["count"].as_primitive::<Int64Type>().values(), &[3]);
+        assert_eq!(batch["confidence"].as_primitive::<Float64Type>().values(), &[0.75]);
+    }
+    let text = run(&["--within", "1h", "--scope", "session"]).ok().stdout;
+    assert!(text.contains("  view 10 > view 11         3       75.0%\n"), "{text}");
+    assert_eq!(run(&["--within", "2d", "--to", "purchase", "--json"]).ok().json()["sequences"], json!(0));
+    for (more, said) in [
+        (&["--within", "0s"][..], "a sequence may take 0 s"),
+        (&["--within", "1d", "--max-steps", "1"], "a sequence may have 1 steps"),
+    ] {
+        let refused = run(more);
+        assert_eq!(refused.code, Some(2), "{more:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(said), "{more:?}: {}", refused.stderr);
+    }
 }

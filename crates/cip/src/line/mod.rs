@@ -4,6 +4,7 @@ mod error;
 mod experiment;
 mod features;
 mod funnel;
+mod histories;
 mod pairs;
 mod paths;
 mod propensity;
