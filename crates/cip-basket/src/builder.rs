@@ -90,11 +90,13 @@ impl BasketBuilder {
 
     /// Adds `rows` to the open user.
     fn extend(&mut self, input: &Input<'_>, rows: Range<usize>) -> Result<(), BasketError> {
+        let user = self.table.last_user().flatten().map(|_| 0);
         let mut last = None;
         for row in rows {
             let key = match input.keys {
                 Keys::Sessions(sessions) => sessions.is_valid(row).then(|| sessions.value(row)),
                 Keys::Orders(orders) => orders.get(row).map(|order| self.orders.code(order)).transpose()?,
+                Keys::User => user,
             };
             let Some(key) = key else {
                 self.table.totals_mut().events_without_key += 1;

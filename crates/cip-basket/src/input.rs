@@ -16,6 +16,8 @@ pub enum BasketKey {
     SourceSession,
     /// Those of one `order_id`: products bought together.
     Order,
+    /// All of them, whenever they were. The unknown user has no basket.
+    User,
 }
 
 impl BasketKey {
@@ -35,16 +37,18 @@ impl BasketKey {
         match self {
             Self::SourceSession => column::SOURCE_SESSION,
             Self::Order => column::ORDER_ID,
+            Self::User => column::USER_ID,
         }
     }
 
     /// The event columns that baskets are made from, in the store's order: what a reader should project.
     ///
-    /// `user_id` may be absent.
+    /// `user_id` may be absent, unless it is the key.
     pub const fn columns(self) -> &'static [&'static str] {
         match self {
             Self::SourceSession => &[column::USER_ID, column::PRODUCT_ID, column::SOURCE_SESSION],
             Self::Order => &[column::USER_ID, column::PRODUCT_ID, column::ORDER_ID],
+            Self::User => &[column::USER_ID, column::PRODUCT_ID],
         }
     }
 }
@@ -92,6 +96,7 @@ impl InputSchema {
             keys: match self.key {
                 BasketKey::SourceSession => Keys::Sessions(events.source_sessions().ok_or(missing)?),
                 BasketKey::Order => Keys::Orders(events.orders().ok_or(missing)?),
+                BasketKey::User => Keys::User,
             },
         })
     }
@@ -111,4 +116,6 @@ pub(crate) struct Input<'a> {
 pub(crate) enum Keys<'a> {
     Sessions(&'a UInt32Array),
     Orders(&'a IdColumn),
+    /// All rows of a user are.
+    User,
 }

@@ -1,7 +1,13 @@
 //! Which products are looked at or bought together, and how much more often than by chance?
 //!
-//! Events become baskets: the distinct products of one session, or of one order. Every two products that share
+//! Events become baskets: the distinct products of one session, of one order, or of one user. Every two products that share
 //! enough baskets become a row of `product_pairs`, with the confidence that one comes with the other.
+//!
+//! - [`Baskets`], [`Pairs`]: pairs of products of any number of baskets, as here.
+//! - [`Transactions`], [`FrequentItemsets`]: any number of items that come together, of events or of baskets from elsewhere.
+//! - [`AssociationRules`]: who has these has those, with eighteen measures, q-values and redundancy.
+//! - [`Visits`], [`RecommenderParams`], [`Recommender`]: what to recommend behind a product or a session, from an index file.
+//! - [`Histories`], [`SequencePatterns`]: who does this, then does that, within some time.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -38,8 +44,10 @@
 //! |---|---|---|
 //! | user_id | Int64 or Utf8 | may be absent; null: unknown, which is one user with baskets of its own |
 //! | product_id | Int64 or Utf8 | required; null: the event adds nothing to its basket, and is counted |
-//! | source_session | UInt32 | one of these two is required; the session where there are both and |
+//! | source_session | UInt32 | one of these two is required, but for baskets by user; the session where there are both and |
 //! | order_id | Int64 or Utf8 | nothing else is asked for; null: the event is in no basket, and is counted |
+//! | event_time | Timestamp(us, UTC) | of [`Visits`] and [`Histories`] alone, whose rows are sorted by user_id, then event_time |
+//! | event_type | Dictionary(Utf8) | of [`Histories`] alone |
 //!
 //! # Columns out
 //! [`cip_core::table::product_pairs`], sorted by product_a, product_b. The baskets that count are those of 2 to
@@ -55,23 +63,47 @@
 //! | confidence_ab, confidence_ba | Float64 | together / count_a, together / count_b |
 //! | lift | Float64 | together x baskets that count / (count_a x count_b); 1: independent |
 //!
+//! [`Itemsets::batches`] gives [`cip_core::table::itemsets`], [`Rules::batches`] gives [`cip_core::table::rules`],
+//! [`Sequences::batches`] gives [`cip_core::table::sequences`].
+//!
 //! # What it refuses
 //! Events without products or without anything that makes baskets, users that go back, batches without a column that
-//! the first schema had or with another type for it, limits that leave no pairs, and baskets that exceed the memory
-//! budget, naming one that would do: see [`BasketError`].
+//! the first schema had or with another type for it, limits that leave no pairs, baskets that exceed the memory
+//! budget, naming one that would do, and searches with more itemsets than it holds, naming the baskets and items that make them so many:
+//! see [`BasketError`].
 
+mod basket_rows;
 mod builder;
 mod error;
 mod input;
+mod itemsets;
 mod pairs;
+mod random;
 mod ranked;
+mod recommend;
 mod rule;
+mod rules;
+mod sequences;
 mod table;
+mod transactions;
 mod worker;
 
+pub use basket_rows::BasketRows;
 pub use builder::BasketBuilder;
 pub use error::BasketError;
 pub use input::BasketKey;
+pub use itemsets::{
+    Estimate, FrequentItemsets, Itemset, ItemsetBatches, ItemsetKind, Itemsets, LongBasket, MinSupport,
+};
 pub use pairs::{PairBatches, Pairs, SingleBaskets};
+pub use recommend::{
+    NextProductQuality, Recommended, Recommender, RecommenderParams, Similarity, VISIT_COLUMNS, VisitBuilder,
+    Visits,
+};
 pub use rule::{Baskets, MOST_PRODUCTS};
+pub use rules::{AssociationRules, Measures, RedundantRules, Rule, RuleBatches, RuleCounts, Rules};
+pub use sequences::{
+    Histories, HistoryBuilder, HistoryScope, Sequence, SequenceBatches, SequencePatterns, Sequences,
+};
 pub use table::{BasketTable, BasketTotals};
+pub use transactions::{LongBaskets, TransactionTotals, Transactions, TransactionsBuilder, sampling_error};

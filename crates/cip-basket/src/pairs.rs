@@ -118,7 +118,7 @@ impl Pairs {
     /// 1,048,576. The batch handed out comes on top.
     pub fn count(self, baskets: BasketTable) -> Result<PairBatches, BasketError> {
         let threads = rayon::current_num_threads().max(1) as u64;
-        let contents = baskets.take(|products| {
+        let contents = baskets.take("counting product pairs", |products| {
             let each = ranked::PRODUCT_BYTES + worker::PRODUCT_BYTES;
             each * products as u64 + worker::INSTANCE_BYTES * LEAST_INSTANCES
         })?;
@@ -326,7 +326,7 @@ mod tests {
         ];
         let events = EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
         let rule = Baskets::new(events.schema(), MemoryBudget::from_mib(1)).unwrap();
-        Ranked::new(rule.collect(&[events]).unwrap().take(|_| 0).unwrap())
+        Ranked::new(rule.collect(&[events]).unwrap().take("counting product pairs", |_| 0).unwrap())
     }
 
     proptest! {

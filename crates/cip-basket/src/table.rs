@@ -52,7 +52,7 @@ pub struct BasketTable {
 }
 
 /// Some baskets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Chunk {
     /// Their products, basket behind basket.
     pub(crate) products: Vec<u32>,
@@ -173,12 +173,16 @@ impl BasketTable {
         self.check_size()
     }
 
-    /// Checks that the baskets fit and takes the table apart; `more` is the least that counting needs.
-    pub(crate) fn take(self, more: impl Fn(usize) -> u64) -> Result<Contents, BasketError> {
+    /// Checks that the baskets fit and takes the table apart, to do `what`; `more` is the least that it needs.
+    pub(crate) fn take(
+        self,
+        what: &'static str,
+        more: impl Fn(usize) -> u64,
+    ) -> Result<Contents, BasketError> {
         let bytes = self.bytes();
         let smallest = bytes + more(self.products.len());
         let budget = self.rule.budget;
-        budget.require("counting product pairs", MemoryBudget::from_bytes(smallest))?;
+        budget.require(what, MemoryBudget::from_bytes(smallest))?;
         Ok(Contents {
             product_type: self.rule.input.products,
             products: self.products,
@@ -187,6 +191,11 @@ impl BasketTable {
             totals: self.totals,
             left: MemoryBudget::from_bytes(budget.bytes() - bytes),
         })
+    }
+
+    /// What the caller allowed.
+    pub(crate) fn budget(&self) -> MemoryBudget {
+        self.rule.budget
     }
 
     pub(crate) fn rule(&self) -> &Baskets {

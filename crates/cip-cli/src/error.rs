@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cip::abtest::AbTestError;
+use cip::basket::BasketError;
 use cip::ingest::{ContractError, IngestError, MappingError};
 use cip::line::LineError;
 use cip::propensity::PropensityError;
@@ -33,6 +34,8 @@ pub(crate) enum CliError {
     Scoring(#[from] ScoringError),
     #[error("{}: {source}", path.display())]
     Model { path: PathBuf, source: PropensityError },
+    #[error("{}: {source}", path.display())]
+    Index { path: PathBuf, source: BasketError },
     #[error(transparent)]
     Line(#[from] LineError),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod args;
+mod baskets;
 mod chart;
 mod commands;
 mod currency;

@@ -182,6 +182,88 @@ pub fn product_pairs(products: IdType) -> SchemaRef {
     ]))
 }
 
+/// `itemsets`: one row a set of items that baskets hold together. Sorted by size, then by items.
+pub fn itemsets() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("items", DataType::List(itemset_item()), false),
+        Field::new("size", DataType::Int64, false),
+        Field::new("count", DataType::Int64, false),
+        Field::new("support", DataType::Float64, false),
+    ]))
+}
+
+/// `rules`: one row an association rule. Sorted by the items of both sides together, as [`itemsets`] are, then by consequent, the
+/// shorter first.
+///
+/// Null: 0 over 0. Infinity: a positive number over 0.
+pub fn rules(later: LaterBaskets) -> SchemaRef {
+    let items = |name| Field::new(name, DataType::List(itemset_item()), false);
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let value = |name| Field::new(name, DataType::Float64, false);
+    let known = |name| Field::new(name, DataType::Float64, true);
+    let mut fields = vec![
+        items("antecedent"),
+        items("consequent"),
+        count("count"),
+        count("count_antecedent"),
+        count("count_consequent"),
+        value("support"),
+        value("confidence"),
+        value("lift"),
+        value("leverage"),
+        known("conviction"),
+        known("zhang"),
+        value("jaccard"),
+        value("cosine"),
+        value("kulczynski"),
+        value("all_confidence"),
+        value("imbalance"),
+        known("certainty"),
+        known("odds_ratio"),
+        known("phi"),
+        known("chi_square"),
+        known("chi_square_p"),
+        value("p_value"),
+        value("hyper_lift"),
+        value("q_value"),
+        Field::new("redundant", DataType::Boolean, false),
+    ];
+    if later == LaterBaskets::Known {
+        fields.push(count("later_count"));
+        fields.push(known("later_lift"));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// `sequences`: one row a sequence of steps that users or sessions take. Sorted by steps, then by event type and product of each.
+pub fn sequences() -> SchemaRef {
+    let list = |name| Field::new(name, DataType::List(itemset_item()), false);
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let ratio = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        list("event_types"),
+        list("products"),
+        count("steps"),
+        count("count"),
+        ratio("support"),
+        ratio("confidence"),
+    ]))
+}
+
+/// Whether a table of rules says how they do in baskets that had no say in finding them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LaterBaskets {
+    /// It has `later_count` and `later_lift`.
+    Known,
+    /// It has not.
+    Unknown,
+}
+
+/// One item in the lists of [`itemsets`], [`rules`] and [`sequences`].
+pub fn itemset_item() -> FieldRef {
+    Arc::new(Field::new_list_field(DataType::Utf8, false))
+}
+
 /// `features`: one row a user with an event in the window. Sorted by user_id.
 ///
 /// `features` are the columns between the user and, where the table is labelled, `label`.

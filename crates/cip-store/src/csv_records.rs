@@ -22,9 +22,11 @@ pub(crate) struct CsvRecords {
     lines: u64,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    most_fields: usize,
 }
 
 /// A record, whose text is checked.
+#[derive(Clone)]
 pub(crate) struct CsvRecord<'a> {
     /// The line on which it starts, from 1.
     pub(crate) line: u64,
@@ -65,7 +67,13 @@ impl CsvRecords {
             lines: 0,
             bytes: vec![0; 1 << 10],
             ends: vec![0; 1 << 6],
+            most_fields: MAX_FIELDS,
         })
+    }
+
+    /// Sets how many fields a record may have.
+    pub(crate) fn with_most_fields(self, most_fields: usize) -> Self {
+        Self { most_fields, ..self }
     }
 
     /// Returns the next record; none at the end.
@@ -101,8 +109,8 @@ impl CsvRecords {
                     return Err(refuse(&self.path, CsvProblem::TooLong { limit: MAX_RECORD_BYTES }));
                 }
                 ReadRecordResult::OutputFull => self.bytes.resize(2 * self.bytes.len(), 0),
-                ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_FIELDS => {
-                    return Err(refuse(&self.path, CsvProblem::TooManyFields { limit: MAX_FIELDS }));
+                ReadRecordResult::OutputEndsFull if self.ends.len() >= self.most_fields => {
+                    return Err(refuse(&self.path, CsvProblem::TooManyFields { limit: self.most_fields }));
                 }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
                 ReadRecordResult::End => return Ok(None),
@@ -131,7 +139,7 @@ impl CsvRecords {
     }
 }
 
-impl CsvRecord<'_> {
+impl<'a> CsvRecord<'a> {
     /// How many fields it has.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
@@ -143,7 +151,11 @@ impl CsvRecord<'_> {
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.clone().into_fields()
+    }
+
+    pub(crate) fn into_fields(self) -> impl Iterator<Item = &'a str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(self.ends).map(|(start, &end)| &self.text[start..end])
+        starts.zip(self.ends).map(move |(start, &end)| &self.text[start..end])
     }
 }

@@ -25,9 +25,11 @@
 //! - [`TableWriter`], [`read_table`]: result tables.
 //! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
+//! - [`BasketLines`]: a text file with one basket a line.
 
 mod aliases;
 mod arrow_file;
+mod basket_lines;
 mod column;
 mod commit;
 mod crash;
@@ -59,6 +61,7 @@ mod user_range;
 mod user_set;
 
 pub use aliases::AliasTable;
+pub use basket_lines::BasketLines;
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EventsWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };

@@ -86,6 +86,17 @@ impl TableFormat {
             _ => None,
         }
     }
+
+    /// Returns the format of the file at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn of_file(path: &Path) -> Result<Option<Self>, StoreError> {
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(StoreError::io("read", path))?;
+        file.take(Self::MAGIC_BYTES as u64).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+        Ok(Self::of(&start))
+    }
 }
 
 impl TableSource {
@@ -102,7 +113,7 @@ impl TableSource {
         if !metadata.is_file() {
             return Err(StoreError::NotATable { path: path.to_owned() });
         }
-        let (schema, format) = match format_of(path)? {
+        let (schema, format) = match TableFormat::of_file(path)? {
             Some(TableFormat::Parquet) => (parquet_builder(path)?.schema().clone(), Format::Parquet),
             Some(TableFormat::Arrow) => (Arc::clone(arrow_file(path, None)?.schema()), Format::Arrow),
             None => {
@@ -243,14 +254,6 @@ impl std::fmt::Debug for TableBatches {
             .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
-}
-
-fn format_of(path: &Path) -> Result<Option<TableFormat>, StoreError> {
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(StoreError::io("read", path))?;
-    let most = TableFormat::MAGIC_BYTES as u64;
-    file.take(most).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
-    Ok(TableFormat::of(&start))
 }
 
 fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {

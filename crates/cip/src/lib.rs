@@ -31,7 +31,7 @@
 //! | `sessionize` | [`sessionize`] | events to sessions and funnels |
 //! | `rfm` | [`rfm`] | customers to scores and segments |
 //! | `propensity` | [`propensity`] | feature tables to models and scores |
-//! | `basket` | [`basket`] | events to product pairs |
+//! | `basket` | [`basket`] | events to product pairs and recommendations, baskets to itemsets and rules |
 //! | `features` | [`features`] | users to what was known of them before a date |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `synth` | [`synth`] | synthetic worlds |

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use cip_basket::{BasketKey, BasketTable, Baskets, PairBatches, Pairs, SingleBaskets};
-use cip_core::{EventBatch, Id, MemoryBudget};
+use cip_core::{EventBatch, Id, MemoryBudget, column};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
@@ -52,11 +52,13 @@ impl Shape {
             BasketKey::SourceSession => {
                 Arc::new(events.iter().map(|event| event.key).collect::<UInt32Array>())
             }
-            BasketKey::Order => ids(self.text_orders, events.iter().map(|event| event.key.map(i64::from))),
+            BasketKey::Order | BasketKey::User => {
+                ids(self.text_orders, events.iter().map(|event| event.key.map(i64::from)))
+            }
         };
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("note", Arc::new(Int32Array::from(vec![0; events.len()]))),
-            (self.key.column(), key),
+            (if self.key == BasketKey::User { column::ORDER_ID } else { self.key.column() }, key),
             ("product_id", ids(self.text_products, events.iter().map(|event| event.product))),
         ];
         if let Some(text) = self.users {

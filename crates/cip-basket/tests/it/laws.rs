@@ -22,11 +22,12 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    let key = prop_oneof![Just(BasketKey::SourceSession), Just(BasketKey::Order)];
+    let key = prop_oneof![Just(BasketKey::SourceSession), Just(BasketKey::Order), Just(BasketKey::User)];
     let singles = prop_oneof![Just(SingleBaskets::Skip), Just(SingleBaskets::Count)];
     (any::<Option<bool>>(), any::<[bool; 2]>(), key, 2usize..9, 1u32..4, singles).prop_map(
         |(users, [text_products, text_orders], key, max_products, min_together, singles)| Shape {
-            users,
+            // Baskets of users need users.
+            users: if key == BasketKey::User { users.or(Some(false)) } else { users },
             text_products,
             text_orders,
             key,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use cip_basket::{BasketTotals, SingleBaskets};
+use cip_basket::{BasketKey, BasketTotals, SingleBaskets};
 use cip_core::{Id, IdColumn};
 
 use crate::events::{Event, Shape};
@@ -34,7 +34,11 @@ pub(crate) fn oracle(shape: Shape, events: &[Event]) -> (Vec<Row>, BasketTotals)
     let mut totals = BasketTotals { events: events.len() as u64, ..BasketTotals::default() };
     let mut baskets: BTreeMap<(Option<Id>, u32), BTreeSet<Id>> = BTreeMap::new();
     for event in events {
-        match (event.key, event.product) {
+        let key = match shape.key {
+            BasketKey::SourceSession | BasketKey::Order => event.key,
+            BasketKey::User => shape.user(event).map(|_| 0),
+        };
+        match (key, event.product) {
             (None, _) => totals.events_without_key += 1,
             (_, None) => totals.events_without_product += 1,
             (Some(key), Some(product)) => {

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod basket;
 mod experiment;
 mod forget;
+mod recommend;
 mod source;
 mod store;
 mod table;
@@ -12,8 +14,10 @@ use std::path::PathBuf;
 use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
+pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
+pub(crate) use recommend::RecommendArgs;
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
@@ -98,6 +102,14 @@ pub(crate) enum Command {
     Rfm(RfmArgs),
     /// Write the products that come together, one row a pair
     Pairs(PairsArgs),
+    /// Write which items come together in baskets, in any number, one row a set
+    Itemsets(ItemsetsArgs),
+    /// Write which items come where others are, with how strong and how sure that is, one row a rule
+    Rules(RulesArgs),
+    /// Write the sequences that users take, such as viewing one product and buying another within a week
+    Sequences(SequencesArgs),
+    /// Learn from a store which products to recommend, or ask an index of recommendations
+    Recommend(RecommendArgs),
     /// Write what was known of every user before a date, one row a user
     Features(FeaturesArgs),
     /// Learn from a table who will: boosted trees, tested on ids that are held out

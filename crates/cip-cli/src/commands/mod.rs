@@ -12,13 +12,17 @@ mod funnel;
 mod generate;
 mod info;
 mod ingest;
+mod itemsets;
 mod pairs;
 mod paths;
 mod prospects;
+mod recommend;
 mod rejects;
 mod rfm;
+mod rules;
 mod run;
 mod score;
+mod sequences;
 mod sessions;
 mod train;
 
@@ -39,6 +43,10 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
+        Command::Itemsets(args) => itemsets::run(&args, common)?,
+        Command::Rules(args) => rules::run(&args, common)?,
+        Command::Sequences(args) => sequences::run(&args, common)?,
+        Command::Recommend(args) => recommend::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,
         Command::Features(args) => features::run(&args, common)?,

@@ -4,6 +4,7 @@ mod error;
 mod experiment;
 mod features;
 mod funnel;
+mod histories;
 mod kept_sessions;
 mod pairs;
 mod paths;
@@ -11,6 +12,7 @@ mod propensity;
 mod rfm;
 mod session_merge;
 mod sessions;
+mod visits;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use cip_basket::{BasketTable, BasketTotals, Baskets, Pairs};
-use cip_core::{CoreError, Id, IdColumn};
+use cip_core::{CoreError, Id, IdColumn, TimeRange};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::{Line, LineError};
@@ -36,12 +36,11 @@ pub struct TopPair {
 }
 
 impl Line<'_> {
-    /// Writes `product_pairs`, sorted by product_a and product_b, to `path`.
+    /// Returns the baskets of the events inside `range`.
     ///
     /// # Errors
-    /// [`LineError`], where all baskets do not fit the memory that `baskets` was given as well; the old file at `path` is
-    /// then still there.
-    pub fn write_pairs(&self, baskets: &Baskets, pairs: Pairs, path: &Path) -> Result<PairTotals, LineError> {
+    /// [`LineError`].
+    pub fn baskets(&self, baskets: &Baskets, range: TimeRange) -> Result<BasketTable, LineError> {
         let collect = |partition: EventPartition| {
             let mut builder = baskets.builder();
             for events in partition.batches()? {
@@ -49,8 +48,19 @@ impl Line<'_> {
             }
             Ok::<_, LineError>(builder.finish()?)
         };
-        let mut table: BasketTable = baskets.builder().finish()?;
-        self.each_partition(self.scan(baskets.key().columns())?, collect, |part| Ok(table.append(part)?))?;
+        let mut table = baskets.builder().finish()?;
+        let scan = self.scan(baskets.key().columns())?.with_time_range(range);
+        self.each_partition(scan, collect, |part| Ok(table.append(part)?))?;
+        Ok(table)
+    }
+
+    /// Writes `product_pairs`, sorted by product_a and product_b, to `path`.
+    ///
+    /// # Errors
+    /// [`LineError`], where all baskets do not fit the memory that `baskets` was given as well; the old file at `path` is
+    /// then still there.
+    pub fn write_pairs(&self, baskets: &Baskets, pairs: Pairs, path: &Path) -> Result<PairTotals, LineError> {
+        let table = self.baskets(baskets, TimeRange::ALL)?;
         let mut batches = pairs.count(table)?;
         let mut writer = TableWriter::create(path, "product_pairs", &batches.schema())?;
         let mut top = Vec::new();

@@ -1,0 +1,13 @@
+//! Association rules: who has these items, has those as well.
+
+mod consequents;
+mod found;
+mod hypergeometric;
+mod measures;
+mod params;
+mod q_value;
+mod search;
+
+pub use found::{Rule, RuleBatches, Rules};
+pub use measures::{Measures, RuleCounts};
+pub use params::{AssociationRules, RedundantRules};
