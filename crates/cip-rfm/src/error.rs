@@ -1,8 +1,8 @@
-//! The errors of RFM.
+//! The errors of RFM and of lifetime value.
 
 use cip_core::{CoreError, Id};
 
-/// Why customers were not scored.
+/// Why customers were not scored, or a model not fitted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RfmError {
@@ -48,6 +48,116 @@ pub enum RfmError {
     TooMuchText {
         /// Bytes that one table may hold.
         limit: usize,
+    },
+    /// Times of a customer that cannot be.
+    #[error(
+        "a customer has frequency {frequency}, recency {recency} and T {age}, expected 0 <= recency <= T, and recency 0 \
+         where frequency is 0: count both times from the first purchase, in one unit"
+    )]
+    History {
+        /// Repeat purchases.
+        frequency: u64,
+        /// From the first purchase to the last.
+        recency: f64,
+        /// From the first purchase to the end of the observation.
+        age: f64,
+    },
+    /// Spend that no model can be of.
+    #[error(
+        "a customer has {transactions} transactions of {mean} on average, expected at least one, and a mean above 0: leave \
+         out customers without"
+    )]
+    Spend {
+        /// Transactions.
+        transactions: u64,
+        /// Their mean.
+        mean: f64,
+    },
+    /// More renewals than there could have been.
+    #[error(
+        "a contract was renewed {renewals} times of {opportunities}, expected no more renewals than opportunities: give T as \
+         the number of times that it could have been renewed"
+    )]
+    Contract {
+        /// Renewals.
+        renewals: u64,
+        /// How many there could have been.
+        opportunities: u64,
+    },
+    /// A weight that stands for no customers.
+    #[error("a weight is {weight}, expected a finite number above 0: leave out what has no weight")]
+    Weight {
+        /// The weight.
+        weight: f64,
+    },
+    /// A parameter of a model that is not above 0.
+    #[error(
+        "parameter `{parameter}` of the {model} model is {value}, expected a finite number above 0: fit the model"
+    )]
+    Parameter {
+        /// The model.
+        model: &'static str,
+        /// The parameter.
+        parameter: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// Nobody bought again.
+    #[error(
+        "none of {customers} customers has a repeat purchase in a time above 0, and the {model} model is of repeat purchases: \
+         observe them for longer"
+    )]
+    NoRepeats {
+        /// The model.
+        model: &'static str,
+        /// How many there are.
+        customers: f64,
+    },
+    /// Nobody spent anything.
+    #[error(
+        "no customer has a transaction above 0 to learn from: give the mean of the repeat purchases as monetary_value"
+    )]
+    NoSpend,
+    /// No contract could have been renewed.
+    #[error("none of {customers} contracts could have been renewed: observe them beyond their first period")]
+    NoRenewals {
+        /// How many there are.
+        customers: f64,
+    },
+    /// The data do not tell a parameter.
+    #[error(
+        "the likelihood of the {model} model has no maximum that the data tell, parameter `{parameter}` runs to {value:e}: fit \
+         more customers over a longer time, or another model"
+    )]
+    NoMaximum {
+        /// The model.
+        model: &'static str,
+        /// The parameter.
+        parameter: &'static str,
+        /// Where the search ended.
+        value: f64,
+    },
+    /// A time that is none.
+    #[error("the time to foretell is {time}, expected a finite number of 0 or more")]
+    Time {
+        /// What was given.
+        time: f64,
+    },
+    /// Too few or too many periods.
+    #[error("the horizon is {periods} periods, expected 1 to {most}")]
+    Periods {
+        /// What was given.
+        periods: u32,
+        /// The most.
+        most: u32,
+    },
+    /// A rate that does not discount.
+    #[error(
+        "the discount rate a period is {rate}, expected a finite number of 0 or more, and above 0 for a lifetime without end"
+    )]
+    DiscountRate {
+        /// What was given.
+        rate: f64,
     },
     /// A column is missing or of another type, users are not sorted, or a sum of money is too large.
     #[error(transparent)]

@@ -69,6 +69,7 @@ mod activity;
 mod customers;
 mod error;
 mod input;
+pub mod lifetime;
 mod ntile;
 mod rfm;
 mod scored;

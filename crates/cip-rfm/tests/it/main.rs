@@ -1,7 +1,9 @@
 //! Customers and scores against a plain oracle, and what is refused.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cdnow;
 mod edges;
 mod events;
 mod laws;
+mod lifetime;
 mod oracle;
