@@ -144,6 +144,37 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `lifetime_values`: one row a customer, in the order of their source; from a store sorted by user_id.
+///
+/// With a hold-out, `holdout_frequency` is what came in it.
+pub fn lifetime_values(users: IdType, hold_out: HoldOut) -> SchemaRef {
+    let number = |name, nullable| Field::new(name, DataType::Float64, nullable);
+    let mut fields = vec![
+        Field::new(column::USER_ID, users.data_type(), false),
+        Field::new("frequency", DataType::Int64, false),
+        number("recency", true),
+        number("T", false),
+        number("p_alive", true),
+        number("expected_purchases", true),
+        number("expected_spend", true),
+        number("clv", true),
+        number("monetary_value", true),
+    ];
+    if hold_out == HoldOut::Known {
+        fields.push(Field::new("holdout_frequency", DataType::Int64, false));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Whether a table says what came after the histories that it foretells from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HoldOut {
+    /// It has a column of it.
+    Known,
+    /// It has not.
+    Unknown,
+}
+
 /// `product_pairs`: one row for two products that share baskets. Sorted by product_a, product_b; product_a comes
 /// before product_b as ids do.
 pub fn product_pairs(products: IdType) -> SchemaRef {

@@ -1,6 +1,6 @@
 //! The errors of RFM and of lifetime value.
 
-use cip_core::{CoreError, Id};
+use cip_core::{CoreError, Id, Timestamp};
 
 /// Why customers were not scored, or a model not fitted.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,26 @@ pub enum RfmError {
     Weight {
         /// The weight.
         weight: f64,
+    },
+    /// Columns of different lengths.
+    #[error("there are {found} {what} for {expected} customers, expected one each")]
+    Rows {
+        /// What was given.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many customers there are.
+        expected: usize,
+    },
+    /// A hold-out without a day.
+    #[error(
+        "the hold-out ends at {until}, expected a day at least behind the calibration, which ends at {calibrated}"
+    )]
+    HoldOut {
+        /// The end of the calibration.
+        calibrated: Timestamp,
+        /// The end of the hold-out.
+        until: Timestamp,
     },
     /// A parameter of a model that is not above 0.
     #[error(

@@ -76,6 +76,7 @@ mod scored;
 mod scoring;
 mod segment;
 mod summary;
+mod users;
 
 pub use activity::CustomerBuilder;
 pub use customers::CustomerTable;

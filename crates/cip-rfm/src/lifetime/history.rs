@@ -161,11 +161,58 @@ pub struct Histories<H> {
 /// A kind of history: of repeat purchases, of spend, or of a contract.
 ///
 /// It is sealed: the histories that there are implement it.
-pub trait History: Copy + PartialEq + sealed::Ordered {}
+pub trait History: Copy + PartialEq + sealed::Ordered {
+    /// How many purchases, transactions or renewals there were.
+    fn count(&self) -> u64;
 
-impl History for RepeatHistory {}
-impl History for SpendHistory {}
-impl History for ContractHistory {}
+    /// When the last was, where that is known.
+    fn last(&self) -> Option<f64>;
+
+    /// How long, or how often, was looked.
+    fn observed(&self) -> f64;
+}
+
+impl History for RepeatHistory {
+    fn count(&self) -> u64 {
+        self.frequency
+    }
+
+    fn last(&self) -> Option<f64> {
+        Some(self.recency)
+    }
+
+    fn observed(&self) -> f64 {
+        self.age
+    }
+}
+
+impl History for SpendHistory {
+    fn count(&self) -> u64 {
+        self.transactions
+    }
+
+    fn last(&self) -> Option<f64> {
+        None
+    }
+
+    fn observed(&self) -> f64 {
+        self.transactions as f64
+    }
+}
+
+impl History for ContractHistory {
+    fn count(&self) -> u64 {
+        self.renewals
+    }
+
+    fn last(&self) -> Option<f64> {
+        None
+    }
+
+    fn observed(&self) -> f64 {
+        self.opportunities as f64
+    }
+}
 
 mod sealed {
     use std::cmp::Ordering;

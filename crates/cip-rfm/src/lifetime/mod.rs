@@ -12,6 +12,9 @@
 //! | [`GammaGamma`] | spend about the same each time | p, q, v |
 //! | [`ShiftedBeta`]: sBG | have a contract, and are seen to leave | α, β |
 //!
+//! [`PurchaseDays`] makes the histories from events, a [`HistoryTable`] holds those of all customers and gives `lifetime_values`:
+//! [`cip_core::table::lifetime_values`].
+//!
 //! ```
 //! use cip_rfm::lifetime::{BgNbd, DropOut, Histories, Horizon, PurchaseModel, RepeatHistory};
 //!
@@ -42,9 +45,12 @@ mod dual;
 mod fit;
 mod gamma_gamma;
 mod history;
+mod history_table;
+mod hold_out;
 mod hypergeometric;
 mod maximum;
 mod pareto_nbd;
+mod purchase_days;
 mod purchase_model;
 mod shifted_beta;
 
@@ -52,6 +58,9 @@ pub use bg_nbd::{BgNbd, DropOut};
 pub use fit::{Estimate, Fit};
 pub use gamma_gamma::GammaGamma;
 pub use history::{ContractHistory, Histories, History, RepeatHistory, SpendHistory};
+pub use history_table::{Forecast, HistoryTable};
+pub use hold_out::{HoldOutGroup, HoldOutReport};
 pub use pareto_nbd::ParetoNbd;
+pub use purchase_days::{CustomerHistories, FirstPurchase, PurchaseDays, PurchaseDaysBuilder, TimeUnit};
 pub use purchase_model::{Horizon, PurchaseModel};
 pub use shifted_beta::ShiftedBeta;

@@ -97,6 +97,12 @@ impl Horizon {
         }
     }
 
+    /// Returns as many periods, undiscounted.
+    #[must_use]
+    pub fn undiscounted(self) -> Self {
+        Self { discount_rate: 0.0, ..self }
+    }
+
     /// Periods.
     pub fn periods(&self) -> u32 {
         self.periods

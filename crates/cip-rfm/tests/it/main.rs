@@ -7,3 +7,4 @@ mod events;
 mod laws;
 mod lifetime;
 mod oracle;
+mod purchase_days;
