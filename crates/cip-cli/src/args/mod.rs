@@ -2,6 +2,7 @@
 
 mod experiment;
 mod forget;
+mod lifetime;
 mod source;
 mod store;
 mod table;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
+pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
+    /// Fit a model of what customers buy and spend, and say what each is worth: of a store, or of a summary of customers
+    Clv(ClvArgs),
     /// Write the products that come together, one row a pair
     Pairs(PairsArgs),
     /// Write what was known of every user before a date, one row a user

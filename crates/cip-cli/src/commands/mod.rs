@@ -2,6 +2,7 @@
 
 mod abtest;
 mod assign;
+mod clv;
 mod compact;
 mod demo;
 mod evaluate;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Funnel(args) => funnel::run(&args, common)?,
         Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
+        Command::Clv(args) => clv::run(&args, common)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,

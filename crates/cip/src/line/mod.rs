@@ -4,6 +4,7 @@ mod error;
 mod experiment;
 mod features;
 mod funnel;
+mod lifetime;
 mod pairs;
 mod paths;
 mod propensity;
@@ -19,6 +20,7 @@ use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
 pub use features::FeatureTotals;
+pub use lifetime::write_table;
 pub use pairs::{PairTotals, TopPair};
 pub use propensity::PropensityWindows;
 pub use sessions::SessionTotals;

@@ -1,0 +1,38 @@
+//! The repeat purchases of a store's customers, and what is foretold of them.
+
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use cip_rfm::lifetime::{CustomerHistories, PurchaseDays};
+use cip_store::{EventPartition, TableWriter};
+
+use crate::line::{Line, LineError};
+
+impl Line<'_> {
+    /// Returns the repeat purchases of every customer, sorted by user_id.
+    ///
+    /// # Errors
+    /// [`LineError`], where the store has no users or no prices as well.
+    pub fn histories(&self, days: &PurchaseDays) -> Result<CustomerHistories, LineError> {
+        let collect = |partition: EventPartition| {
+            let mut builder = days.builder();
+            for events in partition.batches()? {
+                builder.push(&events?)?;
+            }
+            Ok::<_, LineError>(builder.finish()?)
+        };
+        let mut histories = days.builder().finish()?;
+        self.each_partition(self.store.scan(cip_rfm::COLUMNS), collect, |part| Ok(histories.append(part)?))?;
+        Ok(histories)
+    }
+}
+
+/// Writes a table that is in memory as a whole to `path`, under the name that `cip` knows it by.
+///
+/// # Errors
+/// [`LineError`]; the old file at `path` is then still there.
+pub fn write_table(path: &Path, table: &str, batch: RecordBatch) -> Result<u64, LineError> {
+    let mut writer = TableWriter::create(path, table, &batch.schema())?;
+    writer.write(batch)?;
+    Ok(writer.finish()?)
+}
