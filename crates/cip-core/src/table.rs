@@ -144,6 +144,34 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `cohorts`: one row a cohort and period since. Sorted by cohort, period.
+///
+/// What is said of a period is null where it is not over.
+pub fn cohorts(money: MoneyScale) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("cohort", DataType::Date32, false),
+        Field::new("period", DataType::Int32, false),
+        Field::new("customers", DataType::Int64, false),
+        Field::new("active", DataType::Int64, true),
+        Field::new("retention", DataType::Float64, true),
+        Field::new("revenue", money.sum_type(), true),
+        Field::new("cumulative_revenue", money.sum_type(), true),
+        Field::new("value_per_customer", DataType::Float64, true),
+    ]))
+}
+
+/// `segment_migration`: one row a segment before and a segment after that customers share. Null: they were, or are, not there.
+pub fn segment_migration(money: MoneyScale) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("from_segment", DataType::Utf8, true),
+        Field::new("to_segment", DataType::Utf8, true),
+        Field::new("customers", DataType::Int64, false),
+        Field::new("share", DataType::Float64, false),
+        Field::new("revenue_before", money.sum_type(), false),
+        Field::new("revenue_after", money.sum_type(), false),
+    ]))
+}
+
 /// `lifetime_values`: one row a customer, in the order of their source; from a store sorted by user_id.
 ///
 /// With a hold-out, `holdout_frequency` is what came in it.

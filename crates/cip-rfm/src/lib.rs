@@ -66,11 +66,14 @@
 //! another type for it, cuts that do not ascend, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
+mod cohorts;
 mod customers;
 mod error;
 mod input;
 pub mod lifetime;
+mod migration;
 mod ntile;
+mod period;
 mod rfm;
 mod scored;
 mod scoring;
@@ -79,9 +82,12 @@ mod summary;
 mod users;
 
 pub use activity::CustomerBuilder;
+pub use cohorts::{Cohort, CohortBuilder, CohortCell, CohortMean, CohortTable, Cohorts};
 pub use customers::CustomerTable;
 pub use error::RfmError;
 pub use input::COLUMNS;
+pub use migration::{Fallen, Migration, Move, SegmentedCustomers};
+pub use period::CohortPeriod;
 pub use rfm::{Returns, Rfm};
 pub use scored::RfmTable;
 pub use scoring::{Cuts, Scoring};

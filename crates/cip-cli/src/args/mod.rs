@@ -3,6 +3,7 @@
 mod experiment;
 mod forget;
 mod lifetime;
+mod segments;
 mod source;
 mod store;
 mod table;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
+pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
@@ -88,6 +90,10 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
+    /// Write customers by the week or month of their first purchase, and how many of them come back
+    Cohorts(CohortsArgs),
+    /// Say who moved from which segment to which between two tables of segments
+    Migrate(MigrateArgs),
     /// Fit a model of what customers buy and spend, and say what each is worth: of a store, or of a summary of customers
     Clv(ClvArgs),
     /// Write the products that come together, one row a pair

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cip::core::Timestamp;
 use cip::features::FeatureSet;
+use cip::rfm::Returns;
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
@@ -151,6 +152,15 @@ pub(crate) enum ScoringArg {
 pub(crate) enum ReturnsArg {
     Exclude,
     Net,
+}
+
+impl From<ReturnsArg> for Returns {
+    fn from(returns: ReturnsArg) -> Self {
+        match returns {
+            ReturnsArg::Exclude => Self::Exclude,
+            ReturnsArg::Net => Self::Net,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 mod abtest;
 mod assign;
 mod clv;
+mod cohorts;
 mod compact;
 mod demo;
 mod evaluate;
@@ -13,6 +14,7 @@ mod funnel;
 mod generate;
 mod info;
 mod ingest;
+mod migrate;
 mod pairs;
 mod paths;
 mod prospects;
@@ -40,6 +42,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Clv(args) => clv::run(&args, common)?,
+        Command::Cohorts(args) => cohorts::run(&args, common)?,
+        Command::Migrate(args) => migrate::run(&args)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,

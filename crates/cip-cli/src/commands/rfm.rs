@@ -2,23 +2,19 @@
 
 use cip::core::{EventSchema, MoneyScale, Timestamp};
 use cip::line::Line;
-use cip::rfm::{Cuts, Returns, Rfm, RfmTable, Scoring, SegmentSummary};
+use cip::rfm::{Cuts, Rfm, RfmTable, Scoring, SegmentSummary};
 use cip::store::EventStore;
 use serde_json::json;
 
-use crate::args::{Common, ReturnsArg, RfmArgs, ScoringArg, ScoringArgs};
+use crate::args::{Common, RfmArgs, ScoringArg, ScoringArgs};
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
 
 pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(&args.store)?;
-    let returns = match args.scoring.returns {
-        ReturnsArg::Exclude => Returns::Exclude,
-        ReturnsArg::Net => Returns::Net,
-    };
     let rfm = Rfm::new(args.as_of, store.schema())?
-        .with_returns(returns)
+        .with_returns(args.scoring.returns.into())
         .with_scoring(scoring(&args.scoring, store.schema())?);
     let scored = Line::new(&store)
         .with_threads(common.threads())

@@ -265,7 +265,8 @@ impl<H: History> Histories<H> {
 
     /// How many customers they stand for.
     pub fn customers(&self) -> f64 {
-        self.groups.iter().map(|(_, weight)| weight).sum()
+        // A sum of nothing is -0.
+        self.groups.iter().fold(0.0, |customers, (_, weight)| customers + weight)
     }
 
     /// How many different ones there are.

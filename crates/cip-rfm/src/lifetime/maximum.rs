@@ -13,6 +13,18 @@ pub(super) trait Likelihood<const N: usize> {
 
     /// Returns the logarithm of the likelihood.
     fn ln_likelihood<R: Real>(&self, parameters: [R; N], history: &Self::History) -> R;
+
+    /// Gives the logarithm of the likelihood of each history to `add`, and its weight.
+    fn each<R: Real>(
+        &self,
+        parameters: [R; N],
+        histories: &[(Self::History, f64)],
+        mut add: impl FnMut(R, f64),
+    ) {
+        for (history, weight) in histories {
+            add(self.ln_likelihood(parameters, history), *weight);
+        }
+    }
 }
 
 /// The parameters at which the likelihood is greatest.
@@ -86,13 +98,12 @@ impl<const N: usize, L: Likelihood<N>> Search<'_, N, L> {
         let parameters = logarithms.map(f64::exp);
         let dual = Dual::parameters(parameters);
         let (mut sum, mut slopes) = (0.0, [0.0; N]);
-        for (history, weight) in self.histories {
-            let term = self.likelihood.ln_likelihood(dual, history);
+        self.likelihood.each(dual, self.histories, |term, weight| {
             sum += weight * term.value();
             for (sum, slope) in slopes.iter_mut().zip(term.slopes()) {
                 *sum += weight * slope;
             }
-        }
+        });
         let gradient = std::array::from_fn(|at| -slopes[at] * parameters[at] / self.weight);
         Point { logarithms, loss: -sum / self.weight, gradient }
     }

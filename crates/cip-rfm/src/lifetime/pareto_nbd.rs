@@ -88,7 +88,8 @@ impl PurchaseModel for ParetoNbd {
     }
 
     fn p_alive(&self, history: &RepeatHistory) -> f64 {
-        let (alive, all) = shares(self.parameters(), history);
+        let gone = gone_after(self.parameters(), history.frequency(), history.recency());
+        let (alive, all) = shares(self.parameters(), history, gone);
         alive / all
     }
 
@@ -113,33 +114,61 @@ impl Likelihood<4> for Form {
     }
 
     fn ln_likelihood<R: Real>(&self, parameters: [R; 4], history: &RepeatHistory) -> R {
-        let [r, alpha, s, beta] = parameters;
-        let shape = r + history.frequency() as f64;
-        let (_, all) = shares(parameters, history);
-        let factor = shape.ln_gamma() - r.ln_gamma() + r * alpha.ln() + s * beta.ln();
-        let (buying, leaving) = (alpha + history.recency(), beta + history.recency());
-        factor - shape * buying.ln() - s * leaving.ln() + all.ln()
+        let gone = gone_after(parameters, history.frequency(), history.recency());
+        ln_likelihood(parameters, history, gone)
+    }
+
+    /// Histories of one frequency and recency follow each other, all without a repeat among them.
+    fn each<R: Real>(
+        &self,
+        parameters: [R; 4],
+        histories: &[(RepeatHistory, f64)],
+        mut add: impl FnMut(R, f64),
+    ) {
+        let mut last: Option<(u64, f64, R)> = None;
+        for (history, weight) in histories {
+            let (frequency, recency) = (history.frequency(), history.recency());
+            let gone = match last {
+                Some((same, at, gone)) if (same, at) == (frequency, recency) => gone,
+                _ => gone_after(parameters, frequency, recency),
+            };
+            last = Some((frequency, recency, gone));
+            add(ln_likelihood(parameters, history, gone), *weight);
+        }
     }
 }
 
+/// The logarithm of the likelihood, where it is known what of it lies behind t_x.
+fn ln_likelihood<R: Real>(parameters: [R; 4], history: &RepeatHistory, gone: R) -> R {
+    let [r, alpha, s, beta] = parameters;
+    let shape = r + history.frequency() as f64;
+    let (_, all) = shares(parameters, history, gone);
+    let factor = shape.ln_gamma() - r.ln_gamma() + r * alpha.ln() + s * beta.ln();
+    let (buying, leaving) = (alpha + history.recency(), beta + history.recency());
+    factor - shape * buying.ln() - s * leaving.ln() + all.ln()
+}
+
 /// The bracket of the likelihood over (α+t_x)^-(r+x) (β+t_x)^-s: its first term, of customers who are alive, and both.
-fn shares<R: Real>([r, alpha, s, beta]: [R; 4], history: &RepeatHistory) -> (R, R) {
+fn shares<R: Real>(parameters: [R; 4], history: &RepeatHistory, gone: R) -> (R, R) {
+    let [r, alpha, s, beta] = parameters;
     let shape = r + history.frequency() as f64;
     let silence = history.age() - history.recency();
     let grown = |rate: R| ((rate + history.recency()).recip() * silence).ln_1p();
     let alive = (-(shape * grown(alpha)) - s * grown(beta)).exp();
-    // (r+s+x) (α+t)^(r+x) (β+t)^s times the integral from t to infinity.
-    let gone_after = |time: f64| {
-        let (buying, leaving) = (alpha + time, beta + time);
-        let order = shape + s + 1.0;
-        if buying.value() < leaving.value() {
-            let rest = buying / leaving;
-            rest * hypergeometric_of_one(s + 1.0, order, -rest + 1.0, rest.value())
-        } else {
-            let rest = leaving / buying;
-            hypergeometric_of_one(shape, order, -rest + 1.0, rest.value())
-        }
-    };
-    let gone = gone_after(history.recency()) - alive * gone_after(history.age());
+    let gone = gone - alive * gone_after(parameters, history.frequency(), history.age());
     (alive, alive + s / (shape + s) * gone)
+}
+
+/// (r+s+x) (α+t)^(r+x) (β+t)^s times the integral from t to infinity.
+fn gone_after<R: Real>([r, alpha, s, beta]: [R; 4], frequency: u64, time: f64) -> R {
+    let (buying, leaving) = (alpha + time, beta + time);
+    let shape = r + frequency as f64;
+    let order = shape + s + 1.0;
+    if buying.value() < leaving.value() {
+        let rest = buying / leaving;
+        rest * hypergeometric_of_one(s + 1.0, order, -rest + 1.0, rest.value())
+    } else {
+        let rest = leaving / buying;
+        hypergeometric_of_one(shape, order, -rest + 1.0, rest.value())
+    }
 }

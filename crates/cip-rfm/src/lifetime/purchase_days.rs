@@ -194,14 +194,14 @@ impl PurchaseDaysBuilder {
             return Ok(());
         };
         let spend = days.values().try_fold(0i128, |sum, spent| sum.checked_add(*spent));
-        check_sum(column::PRICE, spend)?;
+        let spend = check_sum(column::PRICE, spend)?;
         self.done.users.push(user.as_ref())?;
         self.done.rows.push(Row {
             frequency: days.len() as u64 - 1,
             recency_days: last.abs_diff(first),
             age_days: end.abs_diff(first),
             first_spend,
-            spend: spend.unwrap_or_default(),
+            spend,
             held_out: held_out.len() as u64,
         });
         Ok(())

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cdnow;
+mod cohorts;
 mod edges;
 mod events;
 mod laws;
 mod lifetime;
+mod migration;
 mod oracle;
 mod purchase_days;

@@ -1,5 +1,6 @@
 //! The stages in line over an event store: partitions of whole users in parallel, results in order.
 
+mod cohorts;
 mod error;
 mod experiment;
 mod features;
