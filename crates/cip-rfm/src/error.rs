@@ -13,12 +13,85 @@ pub enum RfmError {
     )]
     NoMoney,
     /// The bounds between scores do not ascend.
-    #[error("the {measure} cuts are {cuts:?}, expected four values, each greater than the one before")]
+    #[error("the {measure} cuts are {cuts:?}, expected each greater than the one before")]
     Cuts {
         /// `recency`, `frequency` or `monetary`.
         measure: &'static str,
         /// What was given.
-        cuts: [i128; 4],
+        cuts: Vec<i128>,
+    },
+    /// Too few or too many bounds between scores, or not as many for each measure.
+    #[error("there are {counts:?} cuts of recency, frequency and monetary, expected 2 to 9, as many of each")]
+    CutCounts {
+        /// What was given of each.
+        counts: [usize; 3],
+    },
+    /// Too few or too many bins.
+    #[error("there are {bins} bins, expected 3 to 10")]
+    Bins {
+        /// What was given.
+        bins: u8,
+    },
+    /// A map of segments that is not one.
+    #[error("the map of segments cannot be read: {0}")]
+    MapSyntax(#[from] toml::de::Error),
+    /// A map of segments has no segment, or more than can be told apart.
+    #[error("the map has {segments} segments, expected 1 to {most}")]
+    MapSegments {
+        /// How many it has.
+        segments: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A code of scores, or a range of them, that there is not.
+    #[error(
+        "segment `{segment}` has {scores}, expected scores of 1 to {bins}, three of them or ranges [low, high]"
+    )]
+    MapScores {
+        /// The segment.
+        segment: String,
+        /// What it says.
+        scores: String,
+        /// The greatest score of the map.
+        bins: u8,
+    },
+    /// A code of scores that has two segments.
+    #[error(
+        "the scores {r}-{f}-{m} are in segment `{first}` and in segment `{second}`, expected one: take them out of the other"
+    )]
+    MapOverlap {
+        /// The score of recency.
+        r: u8,
+        /// That of frequency.
+        f: u8,
+        /// That of monetary.
+        m: u8,
+        /// The one segment.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A code of scores that has no segment.
+    #[error("the scores {r}-{f}-{m}, and {others} others, are in no segment, expected one: add them to one")]
+    MapGap {
+        /// The score of recency.
+        r: u8,
+        /// That of frequency.
+        f: u8,
+        /// That of monetary.
+        m: u8,
+        /// How many more codes have none.
+        others: usize,
+    },
+    /// Scores that the map of segments does not know.
+    #[error(
+        "the scores go from 1 to {scores}, but the map of segments is of 1 to {map}: choose another map, or as many bins"
+    )]
+    MapBins {
+        /// The greatest score.
+        scores: u8,
+        /// The greatest that the map knows.
+        map: u8,
     },
     /// A part of the customers does not come behind the other part.
     #[error(

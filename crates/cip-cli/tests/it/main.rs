@@ -5,6 +5,7 @@
 
 mod abtest;
 mod clv;
+mod cohorts;
 mod commits;
 mod contracts;
 mod faults;

@@ -12,8 +12,9 @@ fn help_and_version_are_answers() {
         assert_eq!(outcome.stderr, "");
     }
     for command in [
-        "generate", "ingest", "info", "rejects", "sessions", "funnel", "paths", "rfm", "clv", "pairs",
-        "features", "train", "evaluate", "score", "explain", "assign", "abtest", "run", "demo",
+        "generate", "ingest", "info", "rejects", "sessions", "funnel", "paths", "rfm", "clv", "cohorts",
+        "migrate", "pairs", "features", "train", "evaluate", "score", "explain", "assign", "abtest", "run",
+        "demo",
     ] {
         assert!(cip([command, "--help"]).ok().stdout.contains("--json"));
     }

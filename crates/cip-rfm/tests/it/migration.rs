@@ -27,7 +27,7 @@ fn facts(table: &RfmTable) -> BTreeMap<i64, (String, i128)> {
         cip_core::IdRef::Utf8(text) => text.parse().unwrap(),
     };
     let facts = table.segments().zip(table.monetary()).enumerate();
-    facts.map(|(row, (segment, &money))| (user(row), (segment.name().to_owned(), money))).collect()
+    facts.map(|(row, (segment, &money))| (user(row), (segment.to_owned(), money))).collect()
 }
 
 proptest! {
