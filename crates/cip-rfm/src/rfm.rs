@@ -116,6 +116,15 @@ impl Rfm {
         self
     }
 
+    /// Checks that the map of segments is of the scores that the scoring gives.
+    ///
+    /// # Errors
+    /// [`RfmError::MapBins`] where it is not.
+    pub fn check(&self) -> Result<(), RfmError> {
+        let (scores, map) = (self.scoring.bins(), self.map.bins());
+        if scores == map { Ok(()) } else { Err(RfmError::MapBins { scores, map }) }
+    }
+
     /// Returns a builder that counts customers from a stream of sorted batches.
     pub fn customers(&self) -> CustomerBuilder {
         CustomerBuilder::new(self.facts.clone())
@@ -130,6 +139,7 @@ impl Rfm {
     /// [`RfmError::PartsDiffer`] where they were counted with another date, treatment of returns, type of
     /// user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
     pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
+        self.check()?;
         self.facts.check_same(customers.facts())?;
         RfmTable::try_new(customers, &self.scoring, &self.map)
     }

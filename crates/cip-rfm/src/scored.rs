@@ -41,10 +41,6 @@ impl RfmTable {
         scoring: &Scoring,
         map: &SegmentMap,
     ) -> Result<Self, RfmError> {
-        let bins = scoring.bins();
-        if bins != map.bins() {
-            return Err(RfmError::MapBins { scores: bins, map: map.bins() });
-        }
         let scores = scoring.score(&customers);
         Ok(Self::assemble(customers, scores, map.clone()).map_err(CoreError::from)?)
     }

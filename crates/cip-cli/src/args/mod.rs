@@ -21,7 +21,7 @@ pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
-    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs,
+    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 

@@ -56,6 +56,48 @@ fn the_retail_customers_of_december_come_back() {
 }
 
 #[test]
+fn segments_are_called_what_a_map_calls_them() {
+    let (folder, store) = folder_of_store(900);
+    let (out, map) = (folder.path().join("r.parquet"), folder.path().join("map.toml"));
+    let run = |more: &[&str]| {
+        let common = args!["rfm", store, "--as-of", "2019-10-15", "--out", out, "--json"];
+        cip(common.into_iter().chain(more.iter().map(|arg| (*arg).into())))
+    };
+    for (name, segments) in [("eight", 8), ("five", 5), ("eleven", 11)] {
+        let said = run(&["--map", name, "--scoring", "quantiles"]).ok().json();
+        let found = said["segments"].as_array().unwrap();
+        assert_eq!((found.len(), found[0]["segment"].as_str()), (segments, Some("Champions")));
+        assert!(found.iter().all(|segment| segment["action"].is_string()));
+        let customers: u64 = found.iter().map(|segment| segment["customers"].as_u64().unwrap()).sum();
+        assert_eq!(said["customers"], customers);
+        for measure in ["recency_days", "frequency", "monetary"] {
+            let bins = said["bins"][measure].as_array().unwrap();
+            let sum: u64 = bins.iter().map(|bin| bin["customers"].as_u64().unwrap()).sum();
+            assert_eq!((bins.len(), sum), (5, customers), "{measure}");
+        }
+    }
+    let own = "bins = 3\n[[segments]]\nname = \"Buys often\"\nscores = [{ f = [3, 3] }]\n\
+               [[segments]]\nname = \"Does not\"\nscores = [{ f = [1, 2] }]\n";
+    std::fs::write(&map, own).unwrap();
+    let file = map.to_str().unwrap();
+    let said =
+        run(&["--map", file, "--scoring", "quantiles", "--bins", "3", "--ties", "by-user"]).ok().json();
+    assert_eq!(said["segments"][1]["segment"], "Does not");
+    let cuts =
+        ["--scoring", "cuts", "--recency-cuts", "3,7", "--frequency-cuts", "2,3", "--monetary-cuts", "10,20"];
+    assert_eq!(
+        run(&[["--map", file].as_slice(), &cuts].concat()).ok().json()["bins"]["monetary"][2]["score"],
+        3
+    );
+    run(&["--map", file]).fails(2, "the scores go from 1 to 5, but the map of segments is of 1 to 3");
+    run(&["--bins", "3"]).fails(2, "--bins and --ties go with --scoring quantiles");
+    run(&["--map", "nine"]).fails(2, "no map of segments is called `nine`");
+    run(&["--scoring", "quantiles", "--bins", "2"]).fails(2, "there are 2 bins, expected 3 to 10");
+    std::fs::write(&map, own.replace("[1, 2]", "[1, 1]")).unwrap();
+    run(&["--map", file]).fails(1, "map.toml: the scores 1-2-1, and 8 others, are in no segment");
+}
+
+#[test]
 fn customers_move_between_segments() {
     let (folder, store) = folder_of_store(900);
     let at = |name: &str| folder.path().join(name);
