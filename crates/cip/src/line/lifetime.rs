@@ -1,10 +1,7 @@
-//! The repeat purchases of a store's customers, and what is foretold of them.
+//! The repeat purchases of a store's customers.
 
-use std::path::Path;
-
-use arrow_array::RecordBatch;
 use cip_rfm::lifetime::{CustomerHistories, PurchaseDays};
-use cip_store::{EventPartition, TableWriter};
+use cip_store::EventPartition;
 
 use crate::line::{Line, LineError};
 
@@ -25,14 +22,4 @@ impl Line<'_> {
         self.each_partition(self.store.scan(cip_rfm::COLUMNS), collect, |part| Ok(histories.append(part)?))?;
         Ok(histories)
     }
-}
-
-/// Writes a table that is in memory as a whole to `path`, under the name that `cip` knows it by.
-///
-/// # Errors
-/// [`LineError`]; the old file at `path` is then still there.
-pub fn write_table(path: &Path, table: &str, batch: RecordBatch) -> Result<u64, LineError> {
-    let mut writer = TableWriter::create(path, table, &batch.schema())?;
-    writer.write(batch)?;
-    Ok(writer.finish()?)
 }

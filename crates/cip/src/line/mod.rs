@@ -11,20 +11,21 @@ mod paths;
 mod propensity;
 mod rfm;
 mod sessions;
+mod table;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use cip_core::MemoryBudget;
 use cip_core::pipeline::ordered_map;
-use cip_core::{MemoryBudget, table};
 use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
 pub use features::FeatureTotals;
-pub use lifetime::write_table;
 pub use pairs::{PairTotals, TopPair};
 pub use propensity::PropensityWindows;
 pub use sessions::SessionTotals;
+pub use table::write_table;
 
 /// A store and the threads to work on it with.
 ///
@@ -77,7 +78,7 @@ impl<'a> Line<'a> {
     /// # Errors
     /// [`LineError`]; the old file at `path` is then still there.
     pub fn write_rejects(&self, path: &Path) -> Result<u64, LineError> {
-        let mut writer = TableWriter::create(path, "rejects", &table::rejects())?;
+        let mut writer = TableWriter::create(path, "rejects", &cip_core::table::rejects())?;
         for batch in self.store.rejects()?.into_iter().flatten() {
             writer.write(batch?)?;
         }
