@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scored = line.rfm(&Rfm::new(as_of, store.schema())?)?;
     for segment in scored.summary()? {
         let revenue = segment.money.display(segment.revenue);
-        println!("{:<16} {:>5} customers {revenue:>12}", segment.segment.name(), segment.customers);
+        println!("{:<16} {:>5} customers {revenue:>12}", segment.segment, segment.customers);
     }
     Ok(())
 }

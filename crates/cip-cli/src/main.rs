@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod quality;
 mod stage;
+mod summary;
 
 use std::process::ExitCode;
 

@@ -164,6 +164,65 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `cohorts`: one row a cohort and period since. Sorted by cohort, period.
+///
+/// What is said of a period is null where it is not over.
+pub fn cohorts(money: MoneyScale) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("cohort", DataType::Date32, false),
+        Field::new("period", DataType::Int32, false),
+        Field::new("customers", DataType::Int64, false),
+        Field::new("active", DataType::Int64, true),
+        Field::new("retention", DataType::Float64, true),
+        Field::new("revenue", money.sum_type(), true),
+        Field::new("cumulative_revenue", money.sum_type(), true),
+        Field::new("value_per_customer", DataType::Float64, true),
+    ]))
+}
+
+/// `segment_migration`: one row a segment before and a segment after that customers share. Null: they were, or are, not there.
+pub fn segment_migration(money: MoneyScale) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("from_segment", DataType::Utf8, true),
+        Field::new("to_segment", DataType::Utf8, true),
+        Field::new("customers", DataType::Int64, false),
+        Field::new("share", DataType::Float64, false),
+        Field::new("revenue_before", money.sum_type(), false),
+        Field::new("revenue_after", money.sum_type(), false),
+    ]))
+}
+
+/// `lifetime_values`: one row a customer, in the order of their source; from a store sorted by user_id.
+///
+/// With a hold-out, `holdout_frequency` is what came in it.
+pub fn lifetime_values(users: IdType, hold_out: HoldOut) -> SchemaRef {
+    let number = |name, nullable| Field::new(name, DataType::Float64, nullable);
+    let mut fields = vec![
+        Field::new(column::USER_ID, users.data_type(), false),
+        Field::new("frequency", DataType::Int64, false),
+        number("recency", true),
+        number("T", false),
+        number("p_alive", true),
+        number("expected_purchases", true),
+        number("expected_spend", true),
+        number("clv", true),
+        number("monetary_value", true),
+    ];
+    if hold_out == HoldOut::Known {
+        fields.push(Field::new("holdout_frequency", DataType::Int64, false));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Whether a table says what came after the histories that it foretells from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HoldOut {
+    /// It has a column of it.
+    Known,
+    /// It has not.
+    Unknown,
+}
+
 /// `product_pairs`: one row for two products that share baskets. Sorted by product_a, product_b; product_a comes
 /// before product_b as ids do.
 pub fn product_pairs(products: IdType) -> SchemaRef {

@@ -2,7 +2,10 @@
 //!
 //! RFM answers from purchases alone: how long ago the last one was (**r**ecency), how many there were
 //! (**f**requency), and what they were worth (**m**onetary). Each becomes a score from 1 to 5, 5 the best, and
-//! the scores of recency and frequency name a [`Segment`].
+//! a [`SegmentMap`] names the segment of the scores.
+//!
+//! What they will be worth is asked of [`lifetime`] models, who was acquired when and came back of [`Cohorts`], and who moved from
+//! which segment to which of a [`Migration`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -11,7 +14,7 @@
 //!     ArrayRef, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
 //! };
 //! use cip_core::{EventBatch, MICROS_PER_DAY};
-//! use cip_rfm::{Rfm, Segment};
+//! use cip_rfm::Rfm;
 //!
 //! let times = [0, 28, 30, 30].map(|day| day * MICROS_PER_DAY); // in January 1970
 //! let types: DictionaryArray<Int32Type> = ["purchase"; 4].into_iter().collect();
@@ -26,8 +29,8 @@
 //! assert_eq!(customers.frequency(), [1, 2, 1]);
 //! assert_eq!(customers.monetary(), [3579, 350, 999]); // cents
 //! assert_eq!(customers.r(), [1, 2, 3]); // three customers fill tiles 1 to 3
-//! let segments: Vec<_> = customers.segments().collect();
-//! assert_eq!(segments, [Segment::Hibernating, Segment::NeedAttention, Segment::Promising]);
+//! let segments: Vec<&str> = customers.segments().collect();
+//! assert_eq!(segments, ["Hibernating", "Need Attention", "Promising"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -58,30 +61,43 @@
 //! | recency_days | Int32 | UTC date of `as_of` minus that of the last purchase |
 //! | frequency | Int64 | distinct order_id of purchases, and one for each purchase without |
 //! | monetary | Decimal128(38, s) | sum of price x quantity over purchases, less cancellations with [`Returns::Net`] |
-//! | r, f, m | UInt8 | 1 to 5, 5 is best; see [`Scoring`] |
-//! | segment | Dictionary(Int32, Utf8) | of r and f; see [`Segment`] |
+//! | r, f, m | UInt8 | 1 to 5, 5 is best, or to another number of bins; see [`Scoring`] |
+//! | segment | Dictionary(Int32, Utf8) | of r, f and m; see [`SegmentMap`] |
 //!
 //! # What it refuses
 //! Events without prices, users that go back, batches without a column that the first schema had or with
-//! another type for it, cuts that do not ascend, and sums of money beyond 38 digits: see [`RfmError`].
+//! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
+mod cohorts;
 mod customers;
 mod error;
 mod input;
+pub mod lifetime;
+mod migration;
 mod ntile;
+mod period;
 mod rfm;
+mod score_bins;
 mod scored;
 mod scoring;
 mod segment;
+mod segment_map;
 mod summary;
+mod users;
 
 pub use activity::CustomerBuilder;
+pub use cohorts::{Cohort, CohortBuilder, CohortCell, CohortMean, CohortTable, Cohorts};
 pub use customers::CustomerTable;
 pub use error::RfmError;
 pub use input::COLUMNS;
+pub use migration::{Fallen, Migration, Move, SegmentedCustomers};
+pub use ntile::Ties;
+pub use period::CohortPeriod;
 pub use rfm::{Returns, Rfm};
+pub use score_bins::ScoreBin;
 pub use scored::RfmTable;
-pub use scoring::{Cuts, Scoring};
+pub use scoring::{Cuts, Quantiles, Scoring};
 pub use segment::Segment;
+pub use segment_map::{MappedSegment, SegmentMap};
 pub use summary::SegmentSummary;

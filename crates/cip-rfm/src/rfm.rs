@@ -8,6 +8,7 @@ use crate::error::RfmError;
 use crate::input::InputSchema;
 use crate::scored::RfmTable;
 use crate::scoring::Scoring;
+use crate::segment_map::SegmentMap;
 
 /// What cancellations do to a customer's monetary value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -76,6 +77,7 @@ impl Facts {
 pub struct Rfm {
     facts: Facts,
     scoring: Scoring,
+    map: SegmentMap,
 }
 
 impl Rfm {
@@ -90,7 +92,7 @@ impl Rfm {
     /// without `user_id`, `event_time` or `event_type`.
     pub fn new(as_of: Timestamp, schema: &EventSchema) -> Result<Self, RfmError> {
         let facts = Facts { as_of, returns: Returns::default(), input: InputSchema::try_new(schema)? };
-        Ok(Self { facts, scoring: Scoring::default() })
+        Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default() })
     }
 
     /// Sets what cancellations do; without it they are excluded.
@@ -107,6 +109,22 @@ impl Rfm {
         self
     }
 
+    /// Sets which codes of scores are which segments; without it [`SegmentMap::eight`].
+    #[must_use]
+    pub fn with_map(mut self, map: SegmentMap) -> Self {
+        self.map = map;
+        self
+    }
+
+    /// Checks that the map of segments is of the scores that the scoring gives.
+    ///
+    /// # Errors
+    /// [`RfmError::MapBins`] where it is not.
+    pub fn check(&self) -> Result<(), RfmError> {
+        let (scores, map) = (self.scoring.bins(), self.map.bins());
+        if scores == map { Ok(()) } else { Err(RfmError::MapBins { scores, map }) }
+    }
+
     /// Returns a builder that counts customers from a stream of sorted batches.
     pub fn customers(&self) -> CustomerBuilder {
         CustomerBuilder::new(self.facts.clone())
@@ -119,10 +137,11 @@ impl Rfm {
     ///
     /// # Errors
     /// [`RfmError::PartsDiffer`] where they were counted with another date, treatment of returns, type of
-    /// user_id or scale.
+    /// user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
     pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
+        self.check()?;
         self.facts.check_same(customers.facts())?;
-        RfmTable::try_new(customers, self.scoring)
+        RfmTable::try_new(customers, &self.scoring, &self.map)
     }
 
     /// Returns the scores of the customers in `batches`, which together are sorted by user_id, nulls last.

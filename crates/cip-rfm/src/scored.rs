@@ -11,8 +11,9 @@ use cip_core::{CoreError, MoneyScale, SUM_PRECISION, table};
 
 use crate::customers::CustomerTable;
 use crate::error::RfmError;
+use crate::score_bins::{ScoreBin, bins_of};
 use crate::scoring::{Scores, Scoring};
-use crate::segment::Segment;
+use crate::segment_map::SegmentMap;
 use crate::summary::{SegmentSummary, summarize};
 
 /// Every customer with scores and a segment, sorted by user_id; made by [`Rfm::score`](crate::Rfm::score).
@@ -30,15 +31,21 @@ pub struct RfmTable {
     f: UInt8Array,
     m: UInt8Array,
     skipped_events: u64,
+    bins: u8,
+    map: SegmentMap,
 }
 
 impl RfmTable {
-    pub(crate) fn try_new(customers: CustomerTable, scoring: Scoring) -> Result<Self, RfmError> {
+    pub(crate) fn try_new(
+        customers: CustomerTable,
+        scoring: &Scoring,
+        map: &SegmentMap,
+    ) -> Result<Self, RfmError> {
         let scores = scoring.score(&customers);
-        Ok(Self::assemble(customers, scores).map_err(CoreError::from)?)
+        Ok(Self::assemble(customers, scores, map.clone()).map_err(CoreError::from)?)
     }
 
-    fn assemble(mut customers: CustomerTable, scores: Scores) -> Result<Self, ArrowError> {
+    fn assemble(mut customers: CustomerTable, scores: Scores, map: SegmentMap) -> Result<Self, ArrowError> {
         let users = customers.take_users()?;
         let (user_type, money) = (customers.facts().input.users, customers.facts().input.money);
         let scale = money.decimals().cast_signed();
@@ -46,10 +53,12 @@ impl RfmTable {
             .r
             .iter()
             .zip(&scores.f)
-            .map(|(&r, &f)| Segment::of(r, f).index() as i32)
+            .zip(&scores.m)
+            .map(|((&r, &f), &m)| map.position([r, f, m]) as i32)
             .collect::<Vec<_>>()
             .into();
-        let names: ArrayRef = Arc::new(StringArray::from_iter_values(Segment::ALL.map(Segment::name)));
+        let names = map.segments().iter().map(|segment| segment.name.as_str());
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
         let segments = DictionaryArray::<Int32Type>::try_new(segments, names)?;
         let mut table = Self {
             batch: RecordBatch::new_empty(table::rfm_segments(user_type, money)),
@@ -62,6 +71,8 @@ impl RfmTable {
             f: scores.f.into(),
             m: scores.m.into(),
             skipped_events: customers.skipped_events,
+            bins: map.bins(),
+            map,
         };
         let columns: Vec<ArrayRef> = vec![
             users,
@@ -78,7 +89,7 @@ impl RfmTable {
     }
 
     /// The table as [`cip_core::table::rfm_segments`] describes it. The dictionary of `segment` is always
-    /// [`Segment::ALL`].
+    /// all segments of the map.
     pub fn record_batch(&self) -> &RecordBatch {
         &self.batch
     }
@@ -133,12 +144,37 @@ impl RfmTable {
         self.m.values()
     }
 
-    /// Segments.
-    pub fn segments(&self) -> impl Iterator<Item = Segment> {
-        self.r().iter().zip(self.f()).map(|(&r, &f)| Segment::of(r, f))
+    /// The names of segments.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.positions().map(|at| self.map.segments()[at].name.as_str())
     }
 
-    /// Returns what each segment holds, in the order of [`Segment::ALL`], empty ones too.
+    /// The map that named them.
+    pub fn map(&self) -> &SegmentMap {
+        &self.map
+    }
+
+    /// The positions of segments in the map.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = usize> {
+        self.r().iter().zip(self.f()).zip(self.m()).map(|((&r, &f), &m)| self.map.position([r, f, m]))
+    }
+
+    /// Returns what each score of recency holds, from 1 on, in days.
+    pub fn recency_bins(&self) -> Vec<ScoreBin> {
+        bins_of(self.bins, self.r(), self.recency_days().iter().map(|&days| i128::from(days)))
+    }
+
+    /// Returns what each score of frequency holds, from 1 on.
+    pub fn frequency_bins(&self) -> Vec<ScoreBin> {
+        bins_of(self.bins, self.f(), self.frequency().iter().map(|&orders| i128::from(orders)))
+    }
+
+    /// Returns what each score of monetary holds, from 1 on, in units of [`RfmTable::money_scale`].
+    pub fn monetary_bins(&self) -> Vec<ScoreBin> {
+        bins_of(self.bins, self.m(), self.monetary().iter().copied())
+    }
+
+    /// Returns what each segment holds, in the order of the map, empty ones too.
     ///
     /// # Errors
     /// [`CoreError::MoneyOverflow`] where the sum of all customers' money exceeds 38 digits.

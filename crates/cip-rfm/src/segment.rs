@@ -89,6 +89,20 @@ impl Segment {
         }
     }
 
+    /// What to do with its customers.
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::Champions => "Reward them, and let them be the first to try what is new",
+            Self::LoyalCustomers => "Offer them what goes with what they buy, and ask for reviews",
+            Self::NewCustomers => "Welcome them, and make the second order easy",
+            Self::Promising => "Make the shop known to them, and offer a reason for a second order",
+            Self::NeedAttention => "Make a limited offer that fits what they bought",
+            Self::CantLoseThem => "Call them, and win them back before a competitor does",
+            Self::Hibernating => "Send an occasional offer, at low cost",
+            Self::AtRisk => "Write personally about what they used to buy, before they are gone",
+        }
+    }
+
     /// The position in [`Segment::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -130,6 +144,8 @@ mod tests {
         for (index, segment) in Segment::ALL.into_iter().enumerate() {
             assert_eq!(segment.index(), index);
         }
+        let actions: std::collections::BTreeSet<_> = Segment::ALL.map(Segment::action).into();
+        assert_eq!(actions.len(), Segment::ALL.len(), "each its own");
         assert_eq!(format!("{:>12}|", Segment::AtRisk), "     At Risk|");
     }
 }

@@ -4,14 +4,16 @@ use cip_core::{CoreError, MoneyScale, check_sum};
 
 use crate::error::RfmError;
 use crate::scored::RfmTable;
-use crate::segment::Segment;
+use crate::segment_map::MappedSegment;
 
 /// One segment of a scored table; made by [`RfmTable::summary`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SegmentSummary {
     /// The segment.
-    pub segment: Segment,
+    pub segment: String,
+    /// What to do with its customers; none where the map does not say.
+    pub action: Option<String>,
     /// Its customers.
     pub customers: u64,
     /// Their share of all customers, 0 to 1; none where there are no customers at all.
@@ -41,10 +43,10 @@ struct Sums {
 
 pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmError> {
     let overflow = || CoreError::MoneyOverflow { column: "monetary" };
-    let mut sums = [Sums::default(); Segment::ALL.len()];
+    let mut sums = vec![Sums::default(); table.map().segments().len()];
     let facts = table.recency_days().iter().zip(table.frequency()).zip(table.monetary());
-    for (segment, ((&recency_days, &frequency), &monetary)) in table.segments().zip(facts) {
-        let sum = &mut sums[segment.index()];
+    for (segment, ((&recency_days, &frequency), &monetary)) in table.positions().zip(facts) {
+        let sum = &mut sums[segment];
         sum.customers += 1;
         sum.recency_days += i128::from(recency_days);
         sum.frequency += i128::from(frequency);
@@ -55,10 +57,11 @@ pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmErro
         check_sum("monetary", sums.iter().try_fold(0i128, |total, sum| total.checked_add(sum.monetary)))?;
     let money = table.money_scale();
     let unit = 10f64.powi(i32::from(money.decimals()));
-    let summary = |(segment, sum): (Segment, Sums)| {
+    let summary = |(segment, sum): (&MappedSegment, Sums)| {
         let average = |total: i128| (sum.customers > 0).then(|| total as f64 / sum.customers as f64);
         SegmentSummary {
-            segment,
+            segment: segment.name.clone(),
+            action: segment.action.clone(),
             customers: sum.customers,
             share: (customers > 0.0).then(|| sum.customers as f64 / customers),
             revenue: sum.monetary,
@@ -69,5 +72,5 @@ pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmErro
             average_monetary: average(sum.monetary).map(|units| units / unit),
         }
     };
-    Ok(Segment::ALL.into_iter().zip(sums).map(summary).collect())
+    Ok(table.map().segments().iter().zip(sums).map(summary).collect())
 }

@@ -29,7 +29,7 @@
 //! | `store` | [`store`] | the event store and result tables |
 //! | `ingest` | [`ingest`] | files to store |
 //! | `sessionize` | [`sessionize`] | events to sessions and funnels |
-//! | `rfm` | [`rfm`] | customers to scores and segments |
+//! | `rfm` | [`rfm`] | customers to scores, segments, cohorts and lifetime value |
 //! | `propensity` | [`propensity`] | feature tables to models and scores |
 //! | `basket` | [`basket`] | events to product pairs and recommendations, baskets to itemsets and rules |
 //! | `features` | [`features`] | users to what was known of them before a date |

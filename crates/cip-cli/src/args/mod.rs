@@ -3,7 +3,9 @@
 mod basket;
 mod experiment;
 mod forget;
+mod lifetime;
 mod recommend;
+mod segments;
 mod source;
 mod store;
 mod table;
@@ -17,11 +19,13 @@ use clap::{Parser, Subcommand};
 pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
 pub(crate) use experiment::{AbtestArgs, AssignArgs};
 pub(crate) use forget::ForgetArgs;
+pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use recommend::RecommendArgs;
+pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
-    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs,
+    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 
@@ -100,6 +104,12 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
+    /// Write customers by the week or month of their first purchase, and how many of them come back
+    Cohorts(CohortsArgs),
+    /// Say who moved from which segment to which between two tables of segments
+    Migrate(MigrateArgs),
+    /// Fit a model of what customers buy and spend, and say what each is worth: of a store, or of a summary of customers
+    Clv(ClvArgs),
     /// Write the products that come together, one row a pair
     Pairs(PairsArgs),
     /// Write which items come together in baskets, in any number, one row a set

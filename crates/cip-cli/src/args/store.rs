@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cip::core::Timestamp;
 use cip::features::FeatureSet;
+use cip::rfm::Returns;
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
@@ -138,16 +139,25 @@ pub(crate) struct RfmArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScoringArgs {
-    /// R and M by quintiles and F by cuts; all by quintiles; or all by cuts of your own
+    /// R and M by quintiles and F by cuts; all by quintiles; all by any quantiles; or all by cuts of your own
     #[arg(long, value_enum, default_value = "default")]
     pub(crate) scoring: ScoringArg,
-    /// Days up to which recency scores 5, 4, 3, 2
+    /// With quantiles: the greatest score, 3 to 10 [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) bins: Option<u8>,
+    /// With quantiles: whether equal customers are told apart by user_id, or score equal [default: together]
+    #[arg(long, value_enum)]
+    pub(crate) ties: Option<TiesArg>,
+    /// What the scores are called: eight, five, eleven, or a TOML file that gives every code of scores a segment
+    #[arg(long, value_name = "MAP|FILE.toml", default_value = "eight")]
+    pub(crate) map: String,
+    /// Days up to which recency has the best score, the second best, …; 2 to 9 cuts, as many for each measure
     #[arg(long, value_name = "D,D,D,D", value_delimiter = ',')]
     pub(crate) recency_cuts: Option<Vec<i32>>,
-    /// Orders from which frequency scores 2, 3, 4, 5
+    /// Orders from which frequency scores 2, 3, …
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',')]
     pub(crate) frequency_cuts: Option<Vec<i64>>,
-    /// Amounts from which monetary scores 2, 3, 4, 5
+    /// Amounts from which monetary scores 2, 3, …
     #[arg(long, value_name = "M,M,M,M", value_delimiter = ',')]
     pub(crate) monetary_cuts: Option<Vec<String>>,
     /// Leave cancellations out, or take them off monetary
@@ -159,13 +169,29 @@ pub(crate) struct ScoringArgs {
 pub(crate) enum ScoringArg {
     Default,
     Ntile,
+    Quantiles,
     Cuts,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TiesArg {
+    ByUser,
+    Together,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ReturnsArg {
     Exclude,
     Net,
+}
+
+impl From<ReturnsArg> for Returns {
+    fn from(returns: ReturnsArg) -> Self {
+        match returns {
+            ReturnsArg::Exclude => Self::Exclude,
+            ReturnsArg::Net => Self::Net,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,8 @@
 
 mod abtest;
 mod assign;
+mod clv;
+mod cohorts;
 mod compact;
 mod demo;
 mod evaluate;
@@ -13,6 +15,7 @@ mod generate;
 mod info;
 mod ingest;
 mod itemsets;
+mod migrate;
 mod pairs;
 mod paths;
 mod prospects;
@@ -42,6 +45,9 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Funnel(args) => funnel::run(&args, common)?,
         Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
+        Command::Clv(args) => clv::run(&args, common)?,
+        Command::Cohorts(args) => cohorts::run(&args, common)?,
+        Command::Migrate(args) => migrate::run(&args)?,
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Itemsets(args) => itemsets::run(&args, common)?,
         Command::Rules(args) => rules::run(&args, common)?,

@@ -1,25 +1,28 @@
 //! `cip rfm`: scores and segments, one row a customer.
 
+use std::path::PathBuf;
+
 use cip::core::{EventSchema, MoneyScale, Timestamp};
-use cip::rfm::{Cuts, Returns, Rfm, RfmTable, Scoring, SegmentSummary};
+use cip::rfm::{
+    Cuts, Quantiles, Rfm, RfmError, RfmTable, ScoreBin, Scoring, SegmentMap, SegmentSummary, Ties,
+};
 use cip::store::EventStore;
 use serde_json::json;
 
-use crate::args::{Common, ReturnsArg, RfmArgs, ScoringArg, ScoringArgs};
+use crate::args::{Common, RfmArgs, ScoringArg, ScoringArgs, TiesArg};
 use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
+use crate::summary::usage;
 
 pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(&args.store)?;
-    let returns = match args.scoring.returns {
-        ReturnsArg::Exclude => Returns::Exclude,
-        ReturnsArg::Net => Returns::Net,
-    };
     let rfm = Rfm::new(args.as_of, store.schema())?
-        .with_returns(returns)
-        .with_scoring(scoring(&args.scoring, store.schema())?);
+        .with_returns(args.scoring.returns.into())
+        .with_scoring(scoring(&args.scoring, store.schema())?)
+        .with_map(map(&args.scoring.map)?);
+    rfm.check().map_err(usage)?;
     let line = currency::line(&store, &args.currency, common)?;
     let scored = line.write_rfm(&rfm, &args.out)?;
     let summary = scored.summary()?;
@@ -33,21 +36,52 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
 
 fn scoring(args: &ScoringArgs, schema: &EventSchema) -> Result<Scoring, CliError> {
     let given = (&args.recency_cuts, &args.frequency_cuts, &args.monetary_cuts);
+    if !matches!(args.scoring, ScoringArg::Quantiles) && (args.bins.is_some() || args.ties.is_some()) {
+        return Err(CliError::Usage("--bins and --ties go with --scoring quantiles".to_owned()));
+    }
     match (args.scoring, given) {
         (ScoringArg::Default, (None, None, None)) => Ok(Scoring::Default),
         (ScoringArg::Ntile, (None, None, None)) => Ok(Scoring::Ntile),
+        (ScoringArg::Quantiles, (None, None, None)) => {
+            let ties = match args.ties {
+                Some(TiesArg::ByUser) => Ties::ByUser,
+                Some(TiesArg::Together) | None => Ties::Together,
+            };
+            Ok(Scoring::Quantiles(Quantiles::new(args.bins.unwrap_or(5), ties).map_err(usage)?))
+        }
         (ScoringArg::Cuts, (Some(recency), Some(frequency), Some(monetary))) => {
-            let scale = schema.money_scale().ok_or(cip::rfm::RfmError::NoMoney)?;
+            let scale = schema.money_scale().ok_or(RfmError::NoMoney)?;
             let monetary = monetary.iter().map(|text| amount(text, scale)).collect::<Result<Vec<_>, _>>()?;
-            let cuts = Cuts::new(four(recency)?, four(frequency)?, four(&monetary)?)
-                .map_err(|error| CliError::Usage(error.to_string()))?;
+            let cuts = Cuts::new(recency.as_slice(), frequency.as_slice(), monetary).map_err(usage)?;
             Ok(Scoring::Cuts(cuts))
         }
         (ScoringArg::Cuts, _) => Err(CliError::Usage(
-            "--scoring cuts needs --recency-cuts, --frequency-cuts and --monetary-cuts, four values each"
+            "--scoring cuts needs --recency-cuts, --frequency-cuts and --monetary-cuts, four values each for scores of 1 to 5"
                 .to_owned(),
         )),
         _ => Err(CliError::Usage("cuts go with --scoring cuts".to_owned())),
+    }
+}
+
+/// The map of this name, or of a file.
+fn map(name: &str) -> Result<SegmentMap, CliError> {
+    match name {
+        "eight" => Ok(SegmentMap::eight()),
+        "five" => Ok(SegmentMap::five()),
+        "eleven" => Ok(SegmentMap::eleven()),
+        file if file.ends_with(".toml") => {
+            let path = PathBuf::from(file);
+            let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?;
+            SegmentMap::from_toml(&text)
+                .map_err(|error| CliError::SegmentMap { path, source: Box::new(error) })
+        }
+        other => Err(CliError::Usage(format!(
+            "no map of segments is called `{other}`: expected eight, five, eleven, or a file ending in .toml"
+        ))),
     }
 }
 
@@ -56,10 +90,6 @@ fn amount(text: &str, scale: MoneyScale) -> Result<i128, CliError> {
         .parse(text.as_bytes())
         .map(i128::from)
         .map_err(|fault| CliError::Usage(format!("`{text}` in --monetary-cuts: {fault}")))
-}
-
-fn four<T: Copy>(values: &[T]) -> Result<[T; 4], CliError> {
-    values.try_into().map_err(|_| CliError::Usage(format!("{} cuts are given, expected four", values.len())))
 }
 
 /// The segments as a table.
@@ -72,7 +102,7 @@ pub(crate) fn text(scored: &RfmTable, summary: &[SegmentSummary], as_of: Timesta
         .iter()
         .map(|segment| {
             vec![
-                segment.segment.name().to_owned(),
+                segment.segment.clone(),
                 grouped(segment.customers),
                 share(segment.share),
                 grouped(segment.money.display(segment.revenue)),
@@ -92,15 +122,32 @@ pub(crate) fn to_json(scored: &RfmTable, summary: &[SegmentSummary], as_of: Time
         .iter()
         .map(|segment| {
             json!({
-                "segment": segment.segment.name(), "customers": segment.customers, "share": segment.share,
+                "segment": segment.segment, "customers": segment.customers, "share": segment.share,
                 "revenue": segment.money.display(segment.revenue).to_string(),
                 "revenue_share": segment.revenue_share, "average_recency_days": segment.average_recency_days,
                 "average_frequency": segment.average_frequency, "average_monetary": segment.average_monetary,
+                "action": segment.action,
             })
         })
         .collect();
     json!({
         "as_of": as_of.to_string(), "customers": scored.len(), "skipped_events": scored.skipped_events(),
         "segments": segments,
+        "bins": {
+            "recency_days": bins(&scored.recency_bins(), |days| days.to_string()),
+            "frequency": bins(&scored.frequency_bins(), |orders| orders.to_string()),
+            "monetary": bins(&scored.monetary_bins(), |units| scored.money_scale().display(units).to_string()),
+        },
     })
+}
+
+/// What each score holds, from 1 on.
+fn bins(bins: &[ScoreBin], value: impl Fn(i128) -> String) -> serde_json::Value {
+    let bin = |bin: &ScoreBin| {
+        json!({
+            "score": bin.score, "customers": bin.customers, "least": bin.least.map(&value),
+            "greatest": bin.greatest.map(&value),
+        })
+    };
+    bins.iter().map(bin).collect()
 }

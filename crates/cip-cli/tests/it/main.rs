@@ -5,6 +5,8 @@
 
 mod abtest;
 mod baskets;
+mod clv;
+mod cohorts;
 mod commits;
 mod contracts;
 mod currencies;

@@ -33,6 +33,9 @@ fn help_and_version_are_answers() {
         "sequences",
         "recommend",
         "run",
+        "clv",
+        "cohorts",
+        "migrate",
         "demo",
     ] {
         assert!(cip([command, "--help"]).ok().stdout.contains("--json"));

@@ -1,7 +1,7 @@
 //! What holds for all events.
 
 use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp, table};
-use cip_rfm::{Cuts, Returns, Rfm, RfmTable, Scoring, Segment};
+use cip_rfm::{Cuts, Quantiles, Returns, Rfm, RfmError, RfmTable, Scoring, Segment, SegmentMap, Ties};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -90,8 +90,34 @@ proptest! {
         let expected = oracle(AS_OF, returns, how, shape, &events);
         prop_assert_eq!(&rows(scored.record_batch()), &expected);
         prop_assert_eq!(scored.skipped_events(), events.iter().filter(|event| event.user.is_none()).count() as u64);
-        let names: Vec<_> = scored.segments().map(Segment::name).collect();
+        let names: Vec<_> = scored.segments().collect();
         prop_assert_eq!(names, expected.iter().map(|row| row.segment.as_str()).collect::<Vec<_>>());
+    }
+
+    /// Equal customers have equal scores, bins say what they hold, and their least values as cuts give the same scores again.
+    #[test]
+    fn equal_customers_score_equal_where_ties_keep_together(events in events(), bins in 3u8..=10) {
+        let sorted = Shape::FULL.sorted(&events);
+        let all = SegmentMap::from_toml(&format!("bins = {bins}\n[[segments]]\nname = \"All\"\nscores = [{{}}]")).unwrap();
+        let scoring = Scoring::Quantiles(Quantiles::new(bins, Ties::Together).unwrap());
+        let rfm = Rfm::new(Timestamp::from_micros(AS_OF), sorted.schema()).unwrap().with_map(all).with_scoring(scoring);
+        let scored = rfm.segment(std::slice::from_ref(&sorted)).unwrap();
+        for a in 0..scored.len() {
+            for b in 0..scored.len() {
+                prop_assert_eq!(scored.recency_days()[a] < scored.recency_days()[b] && scored.r()[a] < scored.r()[b], false);
+                prop_assert!(scored.frequency()[a] != scored.frequency()[b] || scored.f()[a] == scored.f()[b]);
+                prop_assert!(scored.monetary()[a] > scored.monetary()[b] || scored.m()[a] <= scored.m()[b]);
+            }
+        }
+        for (bin, score) in scored.monetary_bins().into_iter().zip(1..) {
+            let own = || scored.m().iter().zip(scored.monetary()).filter(|(m, _)| **m == score).map(|(_, money)| *money);
+            prop_assert_eq!((bin.score, bin.customers), (score, own().count() as u64));
+            prop_assert_eq!((bin.least, bin.greatest), (own().min(), own().max()));
+        }
+        prop_assert_eq!(scored.frequency_bins().len() + scored.recency_bins().len(), 2 * usize::from(bins));
+        let error = Rfm::new(Timestamp::from_micros(AS_OF), sorted.schema()).unwrap()
+            .with_scoring(Scoring::Quantiles(Quantiles::new(bins, Ties::ByUser).unwrap())).segment(&[sorted]);
+        prop_assert_eq!(matches!(error, Err(RfmError::MapBins { map: 5, .. })), bins != 5);
     }
 
     #[test]
@@ -168,10 +194,10 @@ proptest! {
         let scored = run(shape, &events, returns, How::Default);
         let rows = rows(scored.record_batch());
         let summary = scored.summary().unwrap();
-        prop_assert_eq!(summary.iter().map(|of| of.segment).collect::<Vec<_>>(), Segment::ALL);
+        prop_assert_eq!(summary.iter().map(|of| of.segment.as_str()).collect::<Vec<_>>(), Segment::ALL.map(Segment::name));
         let revenue: i128 = rows.iter().map(|row| row.monetary).sum();
         for of in &summary {
-            let members: Vec<_> = rows.iter().filter(|row| row.segment == of.segment.name()).collect();
+            let members: Vec<_> = rows.iter().filter(|row| row.segment == of.segment).collect();
             let count = members.len() as f64;
             let money: i128 = members.iter().map(|row| row.monetary).sum();
             let days: i32 = members.iter().map(|row| row.recency_days).sum();

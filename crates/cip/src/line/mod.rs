@@ -1,24 +1,27 @@
 //! The stages in line over an event store: partitions of whole users in parallel, results in order, money in one currency.
 
+mod cohorts;
 mod error;
 mod experiment;
 mod features;
 mod funnel;
 mod histories;
 mod kept_sessions;
+mod lifetime;
 mod pairs;
 mod paths;
 mod propensity;
 mod rfm;
 mod session_merge;
 mod sessions;
+mod table;
 mod visits;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use cip_core::MemoryBudget;
 use cip_core::pipeline::ordered_map;
-use cip_core::{MemoryBudget, table};
 use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
@@ -27,6 +30,7 @@ pub use kept_sessions::KeptSessions;
 pub use pairs::{PairTotals, TopPair};
 pub use propensity::PropensityWindows;
 pub use sessions::SessionTotals;
+pub use table::write_table;
 
 /// A store and the threads to work on it with.
 ///
@@ -118,7 +122,7 @@ impl<'a> Line<'a> {
     /// # Errors
     /// [`LineError`]; the old file at `path` is then still there.
     pub fn write_rejects(&self, path: &Path) -> Result<u64, LineError> {
-        let mut writer = TableWriter::create(path, "rejects", &table::rejects())?;
+        let mut writer = TableWriter::create(path, "rejects", &cip_core::table::rejects())?;
         for batch in self.store.rejects()?.into_iter().flatten() {
             writer.write(batch?)?;
         }

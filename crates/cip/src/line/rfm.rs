@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use cip_rfm::{CustomerTable, Rfm, RfmTable};
-use cip_store::{EventPartition, TableWriter};
+use cip_store::EventPartition;
 
-use crate::line::{Line, LineError};
+use crate::line::{Line, LineError, write_table};
 
 impl Line<'_> {
     /// Returns every customer's score and segment.
@@ -31,10 +31,7 @@ impl Line<'_> {
     /// As [`Line::rfm`]; the old file at `path` is then still there.
     pub fn write_rfm(&self, rfm: &Rfm, path: &Path) -> Result<RfmTable, LineError> {
         let scored = self.rfm(rfm)?;
-        let batch = scored.record_batch();
-        let mut writer = TableWriter::create(path, "rfm_segments", &batch.schema())?;
-        writer.write(batch.clone())?;
-        writer.finish()?;
+        write_table(path, "rfm_segments", scored.record_batch().clone())?;
         Ok(scored)
     }
 }
