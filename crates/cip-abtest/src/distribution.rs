@@ -32,6 +32,22 @@ pub(crate) fn normal_below(z: f64) -> f64 {
     0.5 * erfc(-z / std::f64::consts::SQRT_2)
 }
 
+/// The z with P(Z <= z) = `p`, 0 < p < 1.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
+    if p >= 0.5 { normal_cut(2.0 * (1.0 - p).max(f64::MIN_POSITIVE)) } else { -normal_cut(2.0 * p) }
+}
+
+/// The density of the standard normal distribution at `z`.
+pub(crate) fn normal_density(z: f64) -> f64 {
+    (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// P(T > t) of Student's distribution with `df` > 0 degrees of freedom, infinitely many for the normal one.
+pub(crate) fn student_above(t: f64, df: f64) -> f64 {
+    let half = 0.5 * student_beyond(t, df);
+    if t > 0.0 { half } else { 1.0 - half }
+}
+
 /// P(|T| > |t|) of Student's distribution with `df` > 0 degrees of freedom.
 pub(crate) fn student_beyond(t: f64, df: f64) -> f64 {
     if df >= NEARLY_NORMAL {

@@ -217,6 +217,50 @@ pub enum AbTestError {
         /// The arm.
         arm: Box<str>,
     },
+    /// A ratio over nothing.
+    #[error(
+        "the denominators of arm `{arm}` sum to 0: there is no ratio, check the column that is divided by"
+    )]
+    ZeroDenominator {
+        /// The arm.
+        arm: Box<str>,
+    },
+    /// A relative effect against nothing.
+    #[error("the control `{control}` is at 0: ask for the absolute effect, there is no relative one")]
+    ZeroControl {
+        /// The control.
+        control: Box<str>,
+    },
+    /// An estimate that is none.
+    #[error("arm `{arm}`: {what} is {value}, expected {allowed}")]
+    Estimate {
+        /// The arm.
+        arm: Box<str>,
+        /// Which number.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A number that sets a method up and is out of its range.
+    #[error("{what} is {value}, expected {allowed}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// Strata or segments of one arm that the other does not have.
+    #[error("{control} strata of the control and {arm} of the arm, expected one or more and as many of each")]
+    StrataDiffer {
+        /// Of the control.
+        control: usize,
+        /// Of the arm.
+        arm: usize,
+    },
     /// Rates between which no number of units could tell, or a power that no rate reaches.
     #[error(
         "no answer for rates {control} and {treatment} at power {power}: expect a larger difference, or take more units"
