@@ -6,3 +6,4 @@
 //! - `experiment`: assignment in a service and analysis, from one specification.
 //! - `scoring_service`: a model that is trained at night and scores visitors one by one.
 //! - `live_sessions`: a service's events one by one, sessions as they end.
+//! - `peeking`: what looking at an experiment every day does, to one test and to those that are made for it.

@@ -261,6 +261,12 @@ pub enum AbTestError {
         /// Of the arm.
         arm: usize,
     },
+    /// Looks that are not planned in order.
+    #[error("looks at the shares {shares:?}, expected numbers that rise to 1, by 0.005 or more each")]
+    Looks {
+        /// What was given.
+        shares: Vec<f64>,
+    },
     /// Rates between which no number of units could tell, or a power that no rate reaches.
     #[error(
         "no answer for rates {control} and {treatment} at power {power}: expect a larger difference, or take more units"
