@@ -46,11 +46,11 @@ impl Analysis {
         Self { control: control.into(), alpha: 0.05, srm_alpha: 0.01, weights: Vec::new() }
     }
 
-    /// Returns an analysis of an experiment, with its control and the shares that its assignment makes.
+    /// Returns an analysis of an experiment, with its control, its level, and the shares that its assignment makes.
     pub fn of(experiment: &Experiment) -> Self {
         let weights =
             experiment.arms().iter().map(|arm| arm.name().into()).zip(experiment.shares()).collect();
-        Self { weights, ..Self::new(experiment.control()) }
+        Self { weights, alpha: experiment.protocol().alpha(), ..Self::new(experiment.control()) }
     }
 
     /// The probability of a false finding that is allowed.

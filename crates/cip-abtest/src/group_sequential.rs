@@ -41,7 +41,7 @@ impl Spending {
 /// let boundaries: Vec<_> = design.looks().iter().map(|look| format!("{:.3}", look.boundary)).collect();
 /// assert_eq!(boundaries, ["4.333", "2.963", "2.359", "2.014"]);
 /// // It takes hardly more units than one look, if all of them are needed.
-/// assert_eq!(format!("{:.3}", design.inflation(0.8)?), "1.024");
+/// assert_eq!(format!("{:.3}", design.inflation(0.8)?), "1.020");
 /// # Ok::<(), cip_abtest::AbTestError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -42,7 +42,7 @@ pub enum Design {
 /// use cip_abtest::{Plan, PlannedMetric};
 /// let plan = Plan::new(0.05, 0.8)?;
 /// let planned = plan.units(PlannedMetric::Rate(0.05), 0.005)?;
-/// assert_eq!((planned.per_arm, planned.total), (31_235, 62_470));
+/// assert_eq!((planned.per_arm, planned.total), (31_234, 62_468));
 /// assert_eq!(planned.days(5_000.0)?, 13);
 /// // Less can be found with more units.
 /// let found = plan.detectable(PlannedMetric::Rate(0.05), 100_000.0)?;

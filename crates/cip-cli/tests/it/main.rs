@@ -14,6 +14,7 @@ mod heads;
 mod hostile;
 mod json;
 mod paths;
+mod planning;
 mod propensity;
 mod real;
 mod replay;

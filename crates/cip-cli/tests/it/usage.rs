@@ -13,7 +13,7 @@ fn help_and_version_are_answers() {
     }
     for command in [
         "generate", "ingest", "info", "rejects", "sessions", "funnel", "paths", "rfm", "pairs", "features",
-        "train", "evaluate", "score", "explain", "assign", "abtest", "run", "demo",
+        "train", "evaluate", "score", "explain", "assign", "abtest", "power", "srm", "run", "demo",
     ] {
         assert!(cip([command, "--help"]).ok().stdout.contains("--json"));
     }
