@@ -1,7 +1,7 @@
 //! Did the change help, or was it chance?
 //!
-//! An [`Experiment`] assigns every user to an arm, always the same. An [`Analysis`] compares what the arms did:
-//! first whether they have the numbers of users that the assignment makes, then whether they differ.
+//! An [`Experiment`] assigns every user to an arm, always the same. An [`Analysis`] compares what the arms did: first whether
+//! they have the numbers of users that the assignment makes, then whether they differ.
 //!
 //! ```
 //! use cip_abtest::{Analysis, ArmCount, Experiment, Verdict};
@@ -20,16 +20,18 @@
 //! assert_eq!(report.verdict, Verdict::Better);
 //! assert_eq!(format!("{:.4}", report.p_value.unwrap_or(1.0)), "0.0046");
 //! assert_eq!(format!("{:+.2} %", 100.0 * report.relative_lift.unwrap_or(0.0)), "+7.95 %");
-//! assert_eq!(format!("{:.3}", report.srm_p_value), "0.184");
 //! # Ok::<(), cip_abtest::AbTestError>(())
 //! ```
 //!
 //! # Tour
-//! - [`Experiment`], [`Assignment`], [`bucket_v2`]: who is in which arm, from a TOML document or in code.
-//! - [`ConversionCounter`]: from events to users by arm. [`Outcomes`]: from a table with a row a unit.
-//! - [`ArmCount`], [`ArmMoments`]: what is known of an arm. [`Analysis`], [`Report`], [`Verdict`]: the answer.
-//! - [`ContingencyTable`], [`goodness_of_fit`], [`proportion_difference`], [`welch`]: the tests one by one.
-//! - [`units_for_power`], [`power_of_rates`], [`detectable_rate`]: how many users it takes.
+//! - [`Experiment`], [`IdHash`], [`Protocol`]: who is in which arm, and how it is judged, from a TOML document or in code.
+//! - [`ConversionCounter`]: from events to users by arm. [`Outcomes`], [`Study`]: from a table with a row a unit.
+//! - [`ArmCount`], [`ArmMoments`], [`JointSums`]: what is known of an arm. [`Analysis`], [`Report`], [`Verdict`]: the answer.
+//! - [`EffectEstimate`]: effects of any metric, between estimates that [`Cuped`], [`post_stratified`] and others make.
+//! - [`Sequential`], [`GroupSequential`]: answers that hold at many looks. [`NormalPrior`], [`BetaPrior`]: beliefs.
+//! - [`SampleRatio`], [`Trend`], [`winsorised`], [`Check`]: whether the answer may be believed.
+//! - [`ContingencyTable`], [`wilson`], [`welch`], [`mann_whitney`], [`Bootstrap`], [`Correction`]: the tests one by one.
+//! - [`Plan`], [`units_for_power`], [`power_of_rates`], [`detectable_rate`]: how many units it takes.
 //!
 //! # Columns in
 //! [`COLUMNS`] are read by [`ConversionCounter`], sorted by user_id (nulls last) and event_time.
@@ -42,9 +44,8 @@
 //! | experiment_group | Dictionary(Int32, Utf8) | read with [`Exposure::Recorded`]; null: not exposed by this event |
 //!
 //! # What it refuses
-//! Fewer than two arms, an unknown control, more successes than units, a unit with two rows, outcomes and
-//! weights that are not numbers, and events that are not sorted: see [`AbTestError`]. What can be reported but not
-//! answered is none in the [`Report`] and has a [`Warning`]: no number is ever NaN.
+//! What is no experiment, no number or not sorted: see [`AbTestError`]. What can be reported but not answered is none in the
+//! [`Report`] and has a [`Warning`]: no number is ever NaN.
 
 mod analysis;
 mod arm_count;

@@ -82,6 +82,24 @@ struct Row {
     day: Option<i64>,
 }
 
+/// Two arms that are compared, and how they are adjusted.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    base: usize,
+    arm: usize,
+    cuped: Option<Cuped>,
+}
+
+impl Pair {
+    /// The absolute effect, where both arms are known.
+    fn effect(self, estimates: &[Option<ArmEstimate>]) -> Result<Option<EffectEstimate>, AbTestError> {
+        match (&estimates[self.base], &estimates[self.arm]) {
+            (Some(a), Some(b)) => EffectEstimate::between(a, b, EffectScale::Absolute).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
 /// An effect with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -106,7 +124,7 @@ pub struct ArmFinding {
     pub absolute: Finding,
     /// The same over the control; none where that is 0.
     pub relative: Option<Finding>,
-    /// The p-value of the absolute effect, adjusted for the number of arms.
+    /// The p-value of the absolute effect, at any time where the test is sequential, adjusted for the number of arms.
     pub adjusted_p_value: f64,
     /// Fisher's exact test. Of 0 and 1 alone.
     pub fisher_p_value: Option<f64>,
@@ -124,7 +142,7 @@ pub struct ArmFinding {
     pub segments: Option<Heterogeneity>,
     /// The absolute effect of all units exposed up to and on each day.
     pub days: Vec<DayFinding>,
-    /// The answer for this arm by the adjusted, or the sequential, p-value.
+    /// The answer for this arm by the adjusted p-value.
     pub verdict: Verdict,
 }
 
@@ -222,20 +240,23 @@ impl Study {
         order.sort_by(|&a, &b| self.arms[a].cmp(&self.arms[b]));
         let mut effects = Vec::new();
         for arm in order {
-            if let Some(effect) = pair(&all, base, arm)? {
-                effects.push((arm, effect));
+            let pair = Pair { base, arm, cuped };
+            if let Some(effect) = pair.effect(&all)? {
+                effects.push((pair, effect));
             }
         }
-        let p_values: Vec<f64> = effects.iter().map(|(_, effect)| effect.p_value()).collect();
+        let p_value = |effect: &EffectEstimate| match options.sequential {
+            Some(sequential) => sequential.test(effect).p_value,
+            None => effect.p_value(),
+        };
+        let p_values: Vec<f64> = effects.iter().map(|(_, effect)| p_value(effect)).collect();
         let adjusted = options.correction.adjust(&p_values);
         let mut arms = Vec::new();
         let mut checks = Vec::new();
-        for ((arm, effect), adjusted_p_value) in effects.into_iter().zip(adjusted) {
-            let days = self.daily(base, arm, cuped)?;
-            checks.extend(stability(&days, options.check_alpha));
-            checks.extend(self.outliers(base, arm, options)?);
-            let found = self.arm(base, arm, &all, effect, adjusted_p_value, cuped, options)?;
-            arms.push(found);
+        for ((pair, effect), adjusted_p_value) in effects.into_iter().zip(adjusted) {
+            checks.extend(stability(&self.daily(pair)?, options.check_alpha));
+            checks.extend(self.outliers(pair, options)?);
+            arms.push(self.arm(pair, &all, effect, adjusted_p_value, options)?);
         }
         if let Some(check) = self.ratio_by_day(options)? {
             checks.push(check);
@@ -248,21 +269,16 @@ impl Study {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is known once, and none belongs to another")]
     fn arm(
         &self,
-        base: usize,
-        arm: usize,
+        pair: Pair,
         all: &[Option<ArmEstimate>],
         effect: EffectEstimate,
         adjusted_p_value: f64,
-        cuped: Option<Cuped>,
         options: &StudyOptions,
     ) -> Result<ArmFinding, AbTestError> {
-        let values = |of: usize| -> Vec<f64> {
-            self.rows.iter().filter(|row| row.arm == of).map(|row| row.outcome).collect()
-        };
-        let (control, treated) = (values(base), values(arm));
+        let Pair { base, arm, cuped } = pair;
+        let (control, treated) = (self.values(base), self.values(arm));
         let counts = self.counts(base).zip(self.counts(arm));
         let relative = match (&all[base], &all[arm]) {
             (Some(a), Some(b)) => EffectEstimate::between(a, b, EffectScale::Relative).ok(),
@@ -281,8 +297,7 @@ impl Study {
             // Where no unit or every unit succeeded, all tables are this one.
             ContingencyTable::try_new(rows).map_or(Ok(1.0), |table| table.fisher())
         });
-        let p_value = sequential.map_or(adjusted_p_value, |look| look.p_value);
-        let verdict = match p_value < options.alpha {
+        let verdict = match adjusted_p_value < options.alpha {
             true if effect.effect > 0.0 => Verdict::Better,
             true => Verdict::Worse,
             false => Verdict::NoDifference,
@@ -304,10 +319,14 @@ impl Study {
                 .equivalence
                 .map(|margin| effect.equivalence(margin, options.alpha))
                 .transpose()?,
-            segments: self.by_segment(base, arm, cuped, options)?,
-            days: self.cumulative(base, arm, cuped, options)?,
+            segments: self.by_segment(pair, options)?,
+            days: self.cumulative(pair, options)?,
             verdict,
         })
+    }
+
+    fn values(&self, arm: usize) -> Vec<f64> {
+        self.rows.iter().filter(|row| row.arm == arm).map(|row| row.outcome).collect()
     }
 
     /// The counts of an arm, where every outcome of all arms is 0 or 1.
@@ -357,19 +376,13 @@ impl Study {
         self.arms.iter().map(|arm| &**arm).zip(&sums).map(estimate).collect()
     }
 
-    fn by_segment(
-        &self,
-        base: usize,
-        arm: usize,
-        cuped: Option<Cuped>,
-        options: &StudyOptions,
-    ) -> Result<Option<Heterogeneity>, AbTestError> {
+    fn by_segment(&self, pair: Pair, options: &StudyOptions) -> Result<Option<Heterogeneity>, AbTestError> {
         let mut order: Vec<usize> = (0..self.segments.len()).collect();
         order.sort_by(|&a, &b| self.segments[a].cmp(&self.segments[b]));
         let mut effects = Vec::new();
         for segment in order {
             let rows = self.rows.iter().filter(|row| row.segment == Some(segment));
-            if let Some(effect) = pair(&self.estimates(rows, cuped)?, base, arm)?
+            if let Some(effect) = pair.effect(&self.estimates(rows, pair.cuped)?)?
                 && effect.standard_error > 0.0
             {
                 effects.push((&*self.segments[segment], effect));
@@ -392,33 +405,22 @@ impl Study {
         days
     }
 
-    fn daily(
-        &self,
-        base: usize,
-        arm: usize,
-        cuped: Option<Cuped>,
-    ) -> Result<Vec<(i64, EffectEstimate)>, AbTestError> {
+    fn daily(&self, pair: Pair) -> Result<Vec<(i64, EffectEstimate)>, AbTestError> {
         let mut effects = Vec::new();
         for (day, rows) in self.days() {
-            if let Some(effect) = pair(&self.estimates(rows.into_iter(), cuped)?, base, arm)? {
+            if let Some(effect) = pair.effect(&self.estimates(rows.into_iter(), pair.cuped)?)? {
                 effects.push((day, effect));
             }
         }
         Ok(effects)
     }
 
-    fn cumulative(
-        &self,
-        base: usize,
-        arm: usize,
-        cuped: Option<Cuped>,
-        options: &StudyOptions,
-    ) -> Result<Vec<DayFinding>, AbTestError> {
+    fn cumulative(&self, pair: Pair, options: &StudyOptions) -> Result<Vec<DayFinding>, AbTestError> {
         let mut found = Vec::new();
         let mut rows = Vec::new();
         for (day, more) in self.days() {
             rows.extend(more);
-            if let Some(effect) = pair(&self.estimates(rows.iter().copied(), cuped)?, base, arm)? {
+            if let Some(effect) = pair.effect(&self.estimates(rows.iter().copied(), pair.cuped)?)? {
                 let interval = match options.sequential {
                     Some(sequential) => sequential.test(&effect).interval,
                     None => effect.interval(options.alpha)?,
@@ -451,17 +453,9 @@ impl Study {
         Ok(Some(Check::sample_ratio_by_group(&groups, options.check_alpha)))
     }
 
-    fn outliers(
-        &self,
-        base: usize,
-        arm: usize,
-        options: &StudyOptions,
-    ) -> Result<Option<Check>, AbTestError> {
+    fn outliers(&self, pair: Pair, options: &StudyOptions) -> Result<Option<Check>, AbTestError> {
         let Some(share) = options.winsorise else { return Ok(None) };
-        let values = |of: usize| -> Vec<f64> {
-            self.rows.iter().filter(|row| row.arm == of).map(|row| row.outcome).collect()
-        };
-        let (control, treated) = (values(base), values(arm));
+        let (control, treated) = (self.values(pair.base), self.values(pair.arm));
         let effect = |control: &[f64], treated: &[f64]| {
             let mut sums = [JointSums::<1>::new(), JointSums::new()];
             for (sums, values) in sums.iter_mut().zip([control, treated]) {
@@ -474,18 +468,6 @@ impl Study {
         let cut = winsorised(&[&control, &treated], share)?;
         let (raw, cut) = (effect(&control, &treated)?, effect(&cut[0], &cut[1])?);
         Ok(Some(Check::outliers(&raw, &cut, options.alpha)))
-    }
-}
-
-/// The absolute effect of two arms that are both known.
-fn pair(
-    estimates: &[Option<ArmEstimate>],
-    base: usize,
-    arm: usize,
-) -> Result<Option<EffectEstimate>, AbTestError> {
-    match (&estimates[base], &estimates[arm]) {
-        (Some(a), Some(b)) => EffectEstimate::between(a, b, EffectScale::Absolute).map(Some),
-        _ => Ok(None),
     }
 }
 
@@ -559,6 +541,7 @@ mod tests {
         );
         let sequential = StudyOptions { sequential: Some(Sequential::new(0.05).unwrap()), ..OPTIONS };
         let looked = &study.analyze("a", &sequential).unwrap().arms[0];
+        assert_eq!(looked.adjusted_p_value, looked.sequential.unwrap().p_value);
         assert!(looked.sequential.unwrap().interval.low < arm.absolute.interval.low);
     }
 

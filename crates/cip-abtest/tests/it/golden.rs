@@ -1,4 +1,4 @@
-//! What SciPy 1.17.1 and statsmodels 0.15.0 say of the same numbers; `scripts/check_experiments.py` asks them again.
+//! What SciPy 1.17.1 and statsmodels 0.15.0 say of the same numbers; `scripts/check_experiments.py` holds the command to them.
 
 use cip_abtest::{
     ArmCount, ArmEstimate, ArmMoments, BetaPrior, Bootstrap, ContingencyTable, Correction, Cuped,

@@ -1,8 +1,8 @@
 //! `cip abtest`: whether the arms of an experiment differ.
 
 use cip::abtest::{
-    AbTestError, Analysis, Check, CheckKind, CheckStatus, Conversions, Experiment, Exposure, OutcomeTable,
-    Outcomes, Report, Study, Unit, Verdict,
+    AbTestError, Analysis, ArmCount, ArmEstimate, Check, CheckKind, CheckStatus, Conversions, EffectEstimate,
+    EffectScale, Experiment, Exposure, Guardrail, OutcomeTable, Outcomes, Report, Study, Unit, Verdict,
 };
 use cip::arrow_array::Array;
 use cip::core::TimeRange;
@@ -83,20 +83,78 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     let units = conversions.arms().iter().map(|arm| arm.n()).sum();
     let several = Check::several_arms(conversions.users_in_several_arms(), units);
     let report = analysis.proportions(conversions.arms())?.with_checks([several]);
+    let mut guarded = Vec::new();
+    for guardrail in protocol.guardrails() {
+        let conversions = line.conversions(&exposure, guardrail.metric(), range)?;
+        guarded.extend(guard(guardrail, conversions.arms(), experiment.control(), analysis.alpha())?);
+    }
     let said = text(&report, experiment.control(), analysis.alpha());
     let mut json = to_json(&report, experiment.control());
+    json["guardrails"] = json!(guarded);
     json["experiment"] = json!(experiment.name());
     json["metric"] = json!(metric);
     json["skipped_events"] = json!(conversions.skipped_events());
     json["users_in_several_arms"] = json!(conversions.users_in_several_arms());
     Ok(Answer {
         text: format!(
-            "experiment {}, users with {metric}\n\n{said}{}",
+            "experiment {}, users with {metric}\n\n{said}{}{}",
             experiment.name(),
+            guarded.iter().map(Guarded::text).collect::<String>(),
             left_out(&conversions)
         ),
         json,
     })
+}
+
+/// What became of a guardrail in an arm.
+#[derive(Debug, serde::Serialize)]
+struct Guarded {
+    metric: String,
+    arm: String,
+    difference: f64,
+    margin: f64,
+    p_value: f64,
+    holds: bool,
+}
+
+impl Guarded {
+    fn text(&self) -> String {
+        format!(
+            "guardrail {}, {}: {:+.2} percentage points; a fall of {:.2} is {} ({})\n",
+            self.metric,
+            self.arm,
+            100.0 * self.difference,
+            100.0 * self.margin,
+            if self.holds { "ruled out" } else { "not ruled out" },
+            p_value(self.p_value)
+        )
+    }
+}
+
+/// Whether the rate of each arm that can be compared has not fallen by the margin or more.
+fn guard(
+    guardrail: &Guardrail,
+    arms: &[ArmCount],
+    control: &str,
+    alpha: f64,
+) -> Result<Vec<Guarded>, CliError> {
+    let (base, others): (Vec<_>, Vec<_>) =
+        arms.iter().filter(|arm| arm.n() > 1).partition(|arm| arm.arm() == control);
+    let mut guarded = Vec::new();
+    for (base, arm) in base.iter().flat_map(|base| others.iter().map(move |arm| (base, arm))) {
+        let (a, b) = (ArmEstimate::of_count(base)?, ArmEstimate::of_count(arm)?);
+        let effect = EffectEstimate::between(&a, &b, EffectScale::Absolute)?;
+        let test = effect.non_inferiority(guardrail.margin(), alpha)?;
+        guarded.push(Guarded {
+            metric: guardrail.metric().to_owned(),
+            arm: arm.arm().to_owned(),
+            difference: effect.effect,
+            margin: test.margin,
+            p_value: test.p_value,
+            holds: test.holds,
+        });
+    }
+    Ok(guarded)
 }
 
 /// The experiment by which the store was tagged, whose arms its events record.

@@ -463,3 +463,28 @@ fn ids_that_take_no_part_have_no_arm() {
         cip::store::read_table(&out).unwrap().map(|batch| batch.unwrap().column(1).null_count()).sum();
     assert_eq!(nulls as u64, left_out);
 }
+
+#[test]
+fn an_experiment_brings_its_metric_its_time_and_its_guardrails() {
+    let (folder, store) = folder_of_store(600);
+    let path = folder.path().join("e.toml");
+    let document = "name = \"x\"\nhash = \"growthbook_v2\"\nseed = \"s\"\nmetrics = [\"view\"]\nalpha = 0.2\n\
+                    guardrails = [{ metric = \"view\", margin = 0.9 }, { metric = \"cart\", margin = 0.000001 }]\n";
+    fs::write(&path, document).unwrap();
+    let found = cip(args!["abtest", store, "--experiment", path, "--json"]).ok().json();
+    assert_eq!(found["metric"], "view");
+    let guardrails = found["guardrails"].as_array().unwrap();
+    let told: Vec<_> = guardrails
+        .iter()
+        .map(|of| (of["metric"].as_str().unwrap(), of["holds"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(told[0], ("view", true));
+    assert_eq!((told.len(), told[1].0), (2, "cart"));
+    let kinds: Vec<_> = found["checks"].as_array().unwrap().iter().map(|check| &check["kind"]).collect();
+    assert_eq!(kinds, ["sample_ratio", "several_arms"]);
+    let said = cip(args!["abtest", store, "--experiment", path, "--metric", "cart"]).ok().stdout;
+    assert!(said.contains("80% confidence") && said.contains("guardrail view, treatment: "), "{said}");
+    // Nothing happened before the experiment began.
+    fs::write(&path, document.replace("alpha", "start = \"2100-01-01\"\nalpha")).unwrap();
+    cip(args!["abtest", store, "--experiment", path]).fails(1, "no arm has any units");
+}
