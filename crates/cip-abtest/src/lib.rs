@@ -29,9 +29,8 @@
 //! - [`ArmCount`], [`ArmMoments`], [`JointSums`]: what is known of an arm. [`Analysis`], [`Report`], [`Verdict`]: the answer.
 //! - [`EffectEstimate`]: effects of any metric, between estimates that [`Cuped`], [`post_stratified`] and others make.
 //! - [`Sequential`], [`GroupSequential`]: answers that hold at many looks. [`NormalPrior`], [`BetaPrior`]: beliefs.
-//! - [`SampleRatio`], [`Trend`], [`winsorised`], [`Check`]: whether the answer may be believed.
+//! - [`Plan`]: how many units it takes. [`SampleRatio`], [`Trend`], [`Check`]: whether the answer may be believed.
 //! - [`ContingencyTable`], [`wilson`], [`welch`], [`mann_whitney`], [`Bootstrap`], [`Correction`]: the tests one by one.
-//! - [`Plan`], [`units_for_power`], [`power_of_rates`], [`detectable_rate`]: how many units it takes.
 //!
 //! # Columns in
 //! [`COLUMNS`] are read by [`ConversionCounter`], sorted by user_id (nulls last) and event_time.
