@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The service: a request comes in, and the user sees what the arm says. Nothing is stored.
     let threshold = |user: i64| match experiment.assign(IdRef::Int64(user)) {
-        "from 20" => 20,
+        Some("from 20") => 20,
         _ => 50,
     };
     println!("user 7 ships free from {}, user 8 from {}", threshold(7), threshold(8));
@@ -30,7 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for user in 0..40_000 {
         let ordered = made_up_order(user, threshold(user));
         let user = IdRef::Int64(user);
-        outcomes.push(experiment.assign(user), f64::from(ordered), Some(user))?;
+        if let Some(arm) = experiment.assign(user) {
+            outcomes.push(arm, f64::from(ordered), Some(user))?;
+        }
     }
     let report = outcomes.finish()?.analyze(&Analysis::of(&experiment))?;
     for arm in &report.arms {

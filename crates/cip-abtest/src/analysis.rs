@@ -2,10 +2,12 @@
 
 use crate::arm_count::{ArmCount, check_level, proportion_difference};
 use crate::arm_moments::{ArmMoments, welch};
-use crate::contingency::{ChiSquare, ContingencyTable, checked_total, goodness_of_fit};
+use crate::contingency::{ChiSquare, ContingencyTable, checked_total};
 use crate::error::AbTestError;
 use crate::experiment::{Experiment, check_names, check_weights};
 use crate::report::{ArmReport, Comparison, Report, Verdict, Warning};
+use crate::sample_ratio::SampleRatio;
+use crate::trust::{Check, CheckStatus};
 
 /// How the arms of an experiment are compared: with which control, at which levels, and what shares of units were
 /// expected.
@@ -44,11 +46,11 @@ impl Analysis {
         Self { control: control.into(), alpha: 0.05, srm_alpha: 0.01, weights: Vec::new() }
     }
 
-    /// Returns an analysis of an experiment, with its control and the shares that its assignment makes.
+    /// Returns an analysis of an experiment, with its control, its level, and the shares that its assignment makes.
     pub fn of(experiment: &Experiment) -> Self {
         let weights =
             experiment.arms().iter().map(|arm| arm.name().into()).zip(experiment.shares()).collect();
-        Self { weights, ..Self::new(experiment.control()) }
+        Self { weights, alpha: experiment.protocol().alpha(), ..Self::new(experiment.control()) }
     }
 
     /// The probability of a false finding that is allowed.
@@ -74,11 +76,12 @@ impl Analysis {
 
     /// Sets the shares of units that the arms are expected to have, as weights of any sum.
     ///
-    /// An arm that has a weight and is not among those analysed has no units.
+    /// An arm that has a weight and is not among those analysed has no units. An arm with the weight 0 should have none: where
+    /// it has, the sample ratio is a mismatch.
     ///
     /// # Errors
     /// [`AbTestError::TooFewArms`], [`AbTestError::BlankArm`], [`AbTestError::DuplicateArm`];
-    /// [`AbTestError::Weight`] where a weight is not a positive number.
+    /// [`AbTestError::Weight`] where a weight is not 0 or a positive number, or all are 0.
     pub fn with_weights<N: Into<Box<str>>>(
         self,
         weights: impl IntoIterator<Item = (N, f64)>,
@@ -86,8 +89,15 @@ impl Analysis {
         let weights: Vec<(Box<str>, f64)> =
             weights.into_iter().map(|(arm, weight)| (arm.into(), weight)).collect();
         check_names(weights.iter().map(|(arm, _)| &**arm))?;
-        check_weights(weights.iter().map(|(arm, weight)| (&**arm, *weight)))?;
-        Ok(Self { weights, ..self })
+        // An arm that is not to have units may be named, with the weight 0.
+        let expecting = weights.iter().filter(|(_, weight)| *weight != 0.0);
+        let total = check_weights(expecting.map(|(arm, weight)| (&**arm, *weight)))?;
+        match weights.first() {
+            Some((arm, weight)) if total == 0.0 => {
+                Err(AbTestError::Weight { arm: arm.clone(), weight: *weight })
+            }
+            _ => Ok(Self { weights, ..self }),
+        }
     }
 
     /// Returns the comparison of arms whose units succeed or not.
@@ -202,8 +212,8 @@ impl Analysis {
         empty: impl Fn(&str) -> A,
     ) -> Result<Vec<A>, AbTestError> {
         let mut all = arms.to_vec();
-        for (arm, _) in &self.weights {
-            if arms.iter().all(|known| name(known) != &**arm) {
+        for (arm, weight) in &self.weights {
+            if *weight > 0.0 && arms.iter().all(|known| name(known) != &**arm) {
                 all.push(empty(arm));
             }
         }
@@ -235,14 +245,16 @@ impl Analysis {
             self.weights.iter().find(|(known, _)| *known == arm.arm).map_or(1.0, |(_, weight)| *weight)
         };
         let weights: Vec<f64> = arms.iter().map(weight).collect();
-        let srm = goodness_of_fit(&units, &weights)?;
+        let srm = SampleRatio::of(&units, &weights)?;
+        let check = Check::sample_ratio(&srm, self.srm_alpha);
         let mut warnings = Vec::new();
         let mut verdict = Verdict::NoDifference;
-        if srm.p_value < self.srm_alpha {
+        if check.status == CheckStatus::Failed {
             warnings.push(Warning::SampleRatio { p_value: srm.p_value, srm_alpha: self.srm_alpha });
             verdict = Verdict::Untrustworthy;
         }
-        let empty = arms.iter().filter(|arm| arm.n == 0);
+        let empty = arms.iter().zip(&weights).filter(|(arm, weight)| arm.n == 0 && **weight > 0.0);
+        let empty = empty.map(|(arm, _)| arm);
         warnings.extend(empty.map(|arm| Warning::EmptyArm { arm: arm.arm.clone() }));
         Ok(Report {
             arms,
@@ -256,7 +268,8 @@ impl Analysis {
             ci_high: None,
             relative_lift: None,
             comparisons: Vec::new(),
-            srm_chi2: srm.statistic,
+            checks: vec![check],
+            srm_chi2: srm.chi2,
             srm_p_value: srm.p_value,
             warnings,
             verdict,

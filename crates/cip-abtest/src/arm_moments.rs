@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::arm_count::check_level;
 use crate::distribution::{student_beyond, student_cut};
 use crate::error::AbTestError;
+use crate::joint_moments::JointSums;
 
 /// The number of units of an arm, the mean of their numbers, and the sum of squares of the deviations from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +50,10 @@ impl ArmMoments {
         Ok(Self { arm, n, mean, squares })
     }
 
-    /// Returns the moments of an arm's numbers, summed without loss of the spread.
+    /// Returns the moments of an arm's numbers, summed without loss of the spread, and the same for any order of them.
     ///
     /// # Method
-    /// Welford 1962.
+    /// That of [`JointSums`].
     ///
     /// # Errors
     /// [`AbTestError::Outcome`] for a number that is not finite, [`AbTestError::OutcomeRange`] where their squares
@@ -61,14 +62,11 @@ impl ArmMoments {
         arm: impl Into<Box<str>>,
         values: impl IntoIterator<Item = f64>,
     ) -> Result<Self, AbTestError> {
-        let mut moments = Self { arm: arm.into(), n: 0, mean: 0.0, squares: 0.0 };
-        for (row, value) in values.into_iter().enumerate() {
-            if !value.is_finite() {
-                return Err(AbTestError::Outcome { row: row as u64, value });
-            }
-            moments.push(value);
+        let mut sums = JointSums::new();
+        for value in values {
+            sums.push([value])?;
         }
-        moments.checked()
+        Ok(sums.moments(arm)?.into())
     }
 
     /// The arm's name.
@@ -95,19 +93,8 @@ impl ArmMoments {
         Self { arm: arm.into(), n: 0, mean: 0.0, squares: 0.0 }
     }
 
-    pub(crate) fn push(&mut self, value: f64) {
-        self.n += 1;
-        let before = value - self.mean;
-        self.mean += before / self.n as f64;
-        self.squares += before * (value - self.mean);
-    }
-
-    pub(crate) fn checked(self) -> Result<Self, AbTestError> {
-        if self.mean.is_finite() && self.squares.is_finite() {
-            Ok(self)
-        } else {
-            Err(AbTestError::OutcomeRange { arm: self.arm })
-        }
+    pub(crate) const fn new(arm: Box<str>, n: u64, mean: f64, squares: f64) -> Self {
+        Self { arm, n, mean, squares }
     }
 
     /// The squared standard error of the mean.
@@ -182,6 +169,14 @@ pub fn welch(control: &ArmMoments, arm: &ArmMoments, alpha: f64) -> Result<MeanD
     let half = if standard_error > 0.0 { student_cut(alpha, df) * standard_error } else { 0.0 };
     let (ci_low, ci_high) = (difference - half, difference + half);
     Ok(MeanDifference { difference, standard_error, ci_low, ci_high, t, df, p_value: student_beyond(t, df) })
+}
+
+/// Refuses numbers that are not finite.
+pub(crate) fn check_outcomes(values: &[f64]) -> Result<(), AbTestError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(row) => Err(AbTestError::Outcome { row: row as u64, value: values[row] }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

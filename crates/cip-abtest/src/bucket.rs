@@ -16,7 +16,8 @@ pub const BUCKETS: u16 = 10_000;
 ///
 /// # Method
 /// GrowthBook's SDK specification, `hashVersion` 2. Its JavaScript SDK hashes UTF-16 code units instead of UTF-8
-/// bytes: ids beyond ASCII fall elsewhere there.
+/// bytes: ids beyond ASCII fall elsewhere there, and where [`IdHash::GrowthbookV2Utf16`](crate::IdHash::GrowthbookV2Utf16) puts
+/// them.
 ///
 /// # Examples
 /// ```
@@ -43,6 +44,35 @@ pub fn bucket_v1(seed: &str, id: IdRef<'_>) -> u16 {
     hash.update_text(id);
     hash.update(seed.as_bytes());
     (hash.hash % 1_000) as u16
+}
+
+/// [`bucket_v2`] over UTF-16 code units.
+pub(crate) fn bucket_v2_utf16(seed: &str, id: IdRef<'_>) -> u16 {
+    let mut inner = Utf16(Fnv1a32::default());
+    // This writer never fails.
+    let _ = write!(inner, "{seed}{id}");
+    let mut outer = Fnv1a32::default();
+    outer.update_text(inner.0.hash);
+    (outer.hash % u32::from(BUCKETS)) as u16
+}
+
+/// [`bucket_v1`] over UTF-16 code units.
+pub(crate) fn bucket_v1_utf16(seed: &str, id: IdRef<'_>) -> u16 {
+    let mut hash = Utf16(Fnv1a32::default());
+    let _ = write!(hash, "{id}{seed}");
+    (hash.0.hash % 1_000) as u16
+}
+
+/// Hashes each UTF-16 code unit as if it were a byte.
+struct Utf16(Fnv1a32);
+
+impl Write for Utf16 {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for unit in text.encode_utf16() {
+            self.0.hash = (self.0.hash ^ u32::from(unit)).wrapping_mul(0x0100_0193);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -99,9 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn text_is_hashed_as_utf_8() {
-        // By UTF-16 code units it would be 3398.
+    fn text_is_hashed_as_utf_8_or_as_utf_16() {
         assert_eq!(bucket_v2("seed", IdRef::Utf8("é用户")), 9118);
+        assert_eq!(bucket_v2_utf16("seed", IdRef::Utf8("é用户")), 3398);
+        // Of ASCII they are the same.
+        for id in ["a", "ab", "123", ""] {
+            assert_eq!(bucket_v2("seed", IdRef::Utf8(id)), bucket_v2_utf16("seed", IdRef::Utf8(id)));
+            assert_eq!(bucket_v1("seed", IdRef::Utf8(id)), bucket_v1_utf16("seed", IdRef::Utf8(id)));
+        }
     }
 
     #[test]

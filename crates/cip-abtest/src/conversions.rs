@@ -18,8 +18,8 @@ pub const COLUMNS: &[&str] =
 /// What exposes a user to an arm.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Exposure {
-    /// Every user with an event in the time range is in the arm that the experiment assigns, from the first event
-    /// on.
+    /// Every user with an event in the time range who takes part is in the arm that the experiment assigns, from the first
+    /// event on.
     Assigned(Experiment),
     /// A user is in the arm that `experiment_group` names, from the first event in the time range where it is not
     /// null; the events before do not count. A user of several arms is in none.
@@ -263,7 +263,7 @@ impl Conversions {
 
     fn assigned_arm(&self, user: IdRef<'_>) -> Option<usize> {
         match &self.metric.exposure {
-            Exposure::Assigned(experiment) => Some(experiment.assign_index(user)),
+            Exposure::Assigned(experiment) => experiment.assign_index(user),
             Exposure::Recorded => None,
         }
     }

@@ -2,8 +2,6 @@
 
 use cip_core::{CoreError, Id};
 
-use crate::bucket::BUCKETS;
-
 /// Why an experiment, a table of outcomes or an analysis was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,13 +51,15 @@ pub enum AbTestError {
     },
     /// An arm that nobody would come to.
     #[error(
-        "the share of arm `{arm}` is {share}, which is none of the hash's {BUCKETS} buckets: give it more weight"
+        "the share of arm `{arm}` is {share}, which is none of the hash's {buckets} buckets: give it more weight"
     )]
     NoBucket {
         /// The arm.
         arm: Box<str>,
-        /// Its weight over the sum of weights.
+        /// Its share of all ids.
         share: f64,
+        /// The buckets of the hash.
+        buckets: u64,
     },
     /// MD5 parity was to make something other than two halves.
     #[error("md5_parity splits in two arms of equal weight, found weights {weights:?}: use weighted_hash")]
@@ -67,6 +67,35 @@ pub enum AbTestError {
         /// The weights of the arms given.
         weights: Vec<f64>,
     },
+    /// An option that MD5 parity has not.
+    #[error("md5_parity takes no {option}: leave `{option}` out, or use weighted_hash")]
+    ParityOption {
+        /// The option.
+        option: &'static str,
+    },
+    /// An id that is to be in an arm that there is not.
+    #[error("`{id}` is to be in arm `{arm}`, which the experiment does not have: name one of its arms")]
+    UnknownOverride {
+        /// The id.
+        id: Box<str>,
+        /// The arm.
+        arm: Box<str>,
+    },
+    /// A range that no user is in.
+    #[error(
+        "namespace `{id}` from {from} to {to}, expected a name and a range within 0 to 1 that is not empty"
+    )]
+    Namespace {
+        /// Its id.
+        id: Box<str>,
+        /// Its start.
+        from: f64,
+        /// Its end.
+        to: f64,
+    },
+    /// The unit of an experiment is empty.
+    #[error("the unit is empty: name the column of what is assigned, such as user_id")]
+    BlankUnit,
     /// An effect from or to nothing.
     #[error("the effect has an empty event type: name both `from` and `to`")]
     EffectBlank,
@@ -216,6 +245,56 @@ pub enum AbTestError {
     NoSpread {
         /// The arm.
         arm: Box<str>,
+    },
+    /// A ratio over nothing.
+    #[error(
+        "the denominators of arm `{arm}` sum to 0: there is no ratio, check the column that is divided by"
+    )]
+    ZeroDenominator {
+        /// The arm.
+        arm: Box<str>,
+    },
+    /// A relative effect against nothing.
+    #[error("the control `{control}` is at 0: ask for the absolute effect, there is no relative one")]
+    ZeroControl {
+        /// The control.
+        control: Box<str>,
+    },
+    /// An estimate that is none.
+    #[error("arm `{arm}`: {what} is {value}, expected {allowed}")]
+    Estimate {
+        /// The arm.
+        arm: Box<str>,
+        /// Which number.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A number that sets a method up and is out of its range.
+    #[error("{what} is {value}, expected {allowed}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// Strata or segments of one arm that the other does not have.
+    #[error("{control} strata of the control and {arm} of the arm, expected one or more and as many of each")]
+    StrataDiffer {
+        /// Of the control.
+        control: usize,
+        /// Of the arm.
+        arm: usize,
+    },
+    /// Looks that are not planned in order.
+    #[error("looks at the shares {shares:?}, expected numbers that rise to 1, by 0.005 or more each")]
+    Looks {
+        /// What was given.
+        shares: Vec<f64>,
     },
     /// Rates between which no number of units could tell, or a power that no rate reaches.
     #[error(

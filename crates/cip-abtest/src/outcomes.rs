@@ -6,9 +6,10 @@ use crate::analysis::Analysis;
 use crate::arm_count::ArmCount;
 use crate::arm_moments::ArmMoments;
 use crate::error::AbTestError;
+use crate::joint_moments::JointSums;
 use crate::report::Report;
 
-/// Sums a table of outcomes by arm, a row at a time; the order of rows does not matter, but for rounding.
+/// Sums a table of outcomes by arm, a row at a time; the order of rows does not matter.
 ///
 /// # Examples
 /// ```
@@ -31,7 +32,7 @@ use crate::report::Report;
 pub struct Outcomes {
     names: IdDictionary,
     /// By the code of the name.
-    arms: Vec<(ArmCount, ArmMoments)>,
+    arms: Vec<(ArmCount, JointSums<1>)>,
     units: Option<IdDictionary>,
     rows: u64,
     all_zero_or_one: bool,
@@ -93,11 +94,11 @@ impl Outcomes {
         }
         let code = self.names.code(IdRef::Utf8(arm))? as usize;
         if code == self.arms.len() {
-            self.arms.push((ArmCount::empty(arm), ArmMoments::empty(arm)));
+            self.arms.push((ArmCount::empty(arm), JointSums::new()));
         }
-        let (count, moments) = &mut self.arms[code];
+        let (count, sums) = &mut self.arms[code];
+        sums.push([outcome])?;
         count.push(outcome == 1.0);
-        moments.push(outcome);
         self.all_zero_or_one &= outcome == 0.0 || outcome == 1.0;
         self.rows += 1;
         Ok(())
@@ -109,12 +110,11 @@ impl Outcomes {
     /// [`AbTestError::OutcomeRange`] where the squares of outcomes overflow.
     pub fn finish(mut self) -> Result<OutcomeTable, AbTestError> {
         self.arms.sort_by(|(a, _), (b, _)| a.arm().cmp(b.arm()));
-        let (counts, moments): (Vec<_>, Vec<_>) = self.arms.into_iter().unzip();
         if self.all_zero_or_one {
-            Ok(OutcomeTable::Proportions(counts))
-        } else {
-            moments.into_iter().map(ArmMoments::checked).collect::<Result<_, _>>().map(OutcomeTable::Means)
+            return Ok(OutcomeTable::Proportions(self.arms.into_iter().map(|(count, _)| count).collect()));
         }
+        let moments = self.arms.iter().map(|(count, sums)| Ok(sums.moments(count.arm())?.into()));
+        moments.collect::<Result<_, AbTestError>>().map(OutcomeTable::Means)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How many units it takes to find a difference of two rates.
 
 use crate::arm_count::check_level;
-use crate::distribution::{normal_below, normal_cut};
+use crate::distribution::{normal_below, normal_cut, normal_quantile};
 use crate::error::AbTestError;
 
 /// Returns the probability that a test at level `alpha` finds the difference between two rates, with `n` units in
@@ -49,7 +49,7 @@ pub fn power_of_rates(n: f64, control: f64, treatment: f64, alpha: f64) -> Resul
 pub fn units_for_power(control: f64, treatment: f64, power: f64, alpha: f64) -> Result<f64, AbTestError> {
     let rates = Rates::new(control, treatment)?;
     let cut = normal_cut(check_level("alpha", alpha)?);
-    let quantile = one_sided_quantile(check_level("power", power)?);
+    let quantile = normal_quantile(check_level("power", power)?);
     let root = (cut * rates.pooled + quantile * rates.unpooled) / rates.distance;
     let n = root * root;
     if 0.0 < root && n < f64::INFINITY {
@@ -113,11 +113,6 @@ impl Rates {
     fn power(self, n: f64, cut: f64) -> f64 {
         normal_below((n.sqrt() * self.distance - cut * self.pooled) / self.unpooled)
     }
-}
-
-/// The z with P(Z <= z) = `p`.
-fn one_sided_quantile(p: f64) -> f64 {
-    if p >= 0.5 { normal_cut(2.0 * (1.0 - p).max(f64::MIN_POSITIVE)) } else { -normal_cut(2.0 * p) }
 }
 
 #[cfg(test)]

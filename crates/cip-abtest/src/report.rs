@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::trust::{Check, CheckStatus};
+
 /// What an analysis found; made by [`Analysis`](crate::Analysis). It serialises to an object with these names; what
 /// has no answer is none, and null there, never NaN.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,12 +38,27 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
     /// The chi-square of the numbers of units against the expected shares.
     pub srm_chi2: f64,
-    /// The p-value of `srm_chi2`.
+    /// The p-value of `srm_chi2`; 0 where an arm that should have no units has some.
     pub srm_p_value: f64,
+    /// Whether the result may be believed: the check of the sample ratio, and those that were added.
+    pub checks: Vec<Check>,
     /// What a reader should know before relying on the rest.
     pub warnings: Vec<Warning>,
     /// The answer.
     pub verdict: Verdict,
+}
+
+impl Report {
+    /// Returns the report with more checks. Where one failed the verdict is [`Verdict::Untrustworthy`], of all arms.
+    #[must_use]
+    pub fn with_checks(mut self, checks: impl IntoIterator<Item = Check>) -> Self {
+        self.checks.extend(checks);
+        if self.checks.iter().any(|check| check.status == CheckStatus::Failed) {
+            self.verdict = Verdict::Untrustworthy;
+            self.comparisons.iter_mut().for_each(|found| found.verdict = Verdict::Untrustworthy);
+        }
+        self
+    }
 }
 
 /// An arm of a [`Report`].
@@ -91,8 +108,8 @@ pub enum Verdict {
     Worse,
     /// No difference was found, which is not to say that there is none: see the confidence interval.
     NoDifference,
-    /// The arms do not have the expected shares of units, or no arm could be compared: whatever was found may come
-    /// from the way that units were assigned or lost.
+    /// A check failed, such as that of the sample ratio, or no arm could be compared: whatever was found may come from the
+    /// way that units were assigned or lost.
     Untrustworthy,
 }
 

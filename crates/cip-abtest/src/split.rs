@@ -1,11 +1,12 @@
 //! From an id to the index of an arm.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
 
 use cip_core::IdRef;
 use md5::{Digest, Md5};
 
-use crate::bucket::{BUCKETS, bucket_v2};
+use crate::id_hash::IdHash;
 
 /// Returns whether the last hexadecimal digit of the MD5 of an id is odd; an integer id is hashed as its decimal
 /// digits, text as UTF-8.
@@ -24,50 +25,47 @@ pub(crate) fn md5_is_odd(id: IdRef<'_>) -> bool {
     sink.0.finalize().last().is_some_and(|byte| byte % 2 == 1)
 }
 
-/// The half-open ranges of buckets that weights make: arm `i` has those from `ends[i - 1]` up to `ends[i]`.
+/// The half-open ranges of buckets that weights make, one an arm. With a coverage below 1 each takes that share of its range,
+/// from the start, and the rest is nobody's: raising the coverage moves no user to another arm.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ranges {
-    ends: Box<[u16]>,
+    ranges: Box<[Range<u64>]>,
+    hash: IdHash,
 }
 
 impl Ranges {
-    /// The weights are positive and finite, and so is their sum.
-    pub(crate) fn new(weights: &[f64]) -> Self {
-        let total: f64 = weights.iter().sum();
-        let mut below = 0.0;
-        let mut ends: Box<[u16]> = weights
-            .iter()
-            .map(|weight| {
-                below += weight;
-                let end = below / total;
-                // How many buckets b have b / 10000 < end.
-                let (mut low, mut high) = (0, BUCKETS);
-                while low < high {
-                    let middle = low.midpoint(high);
-                    if f64::from(middle) / f64::from(BUCKETS) < end {
-                        low = middle + 1
-                    } else {
-                        high = middle
-                    }
-                }
-                low
-            })
-            .collect();
-        if let Some(last) = ends.last_mut() {
-            *last = BUCKETS;
-        }
-        Self { ends }
+    /// The weights are positive and finite, and so is their sum; the coverage lies in 0..=1.
+    pub(crate) fn new(weights: &[f64], coverage: f64, hash: IdHash) -> Self {
+        let (total, buckets): (f64, u64) = (weights.iter().sum(), hash.buckets());
+        // How many buckets b have b / buckets < end.
+        let below = |end: f64| {
+            let (mut low, mut high) = (0, buckets);
+            while low < high {
+                let middle = low.midpoint(high);
+                if middle as f64 / (buckets as f64) < end { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        let (mut sum, last) = (0.0, weights.len().saturating_sub(1));
+        let ranges = weights.iter().enumerate().map(|(index, weight)| {
+            let start = below(sum / total);
+            let end = sum + coverage * weight;
+            sum += weight;
+            start..if index == last && coverage == 1.0 { buckets } else { below(end / total) }
+        });
+        Self { ranges: ranges.collect(), hash }
     }
 
-    pub(crate) fn arm(&self, seed: &str, id: IdRef<'_>) -> usize {
-        let bucket = bucket_v2(seed, id);
-        self.ends.partition_point(|&end| end <= bucket)
+    /// The arm of an id, none where it is not covered.
+    pub(crate) fn arm(&self, seed: &str, id: IdRef<'_>) -> Option<usize> {
+        let bucket = self.hash.bucket(seed, id);
+        let arm = self.ranges.partition_point(|range| range.start <= bucket).checked_sub(1)?;
+        self.ranges[arm].contains(&bucket).then_some(arm)
     }
 
     /// How many buckets each arm has.
-    pub(crate) fn sizes(&self) -> impl Iterator<Item = u16> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| end - start)
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.ranges.iter().map(|range| range.end.saturating_sub(range.start))
     }
 }
 
@@ -75,9 +73,11 @@ impl Ranges {
 mod tests {
     use super::*;
 
+    const V2: IdHash = IdHash::GrowthbookV2;
+
     #[test]
     fn ranges_are_half_open_and_cover_all_buckets() {
-        let sizes = |weights: &[f64]| Ranges::new(weights).sizes().collect::<Vec<_>>();
+        let sizes = |weights: &[f64]| Ranges::new(weights, 1.0, V2).sizes().collect::<Vec<_>>();
         assert_eq!(sizes(&[1.0, 1.0]), [5_000, 5_000]);
         assert_eq!(sizes(&[1.0, 2.0, 7.0]), [1_000, 2_000, 7_000]);
         assert_eq!(sizes(&[1.0, 1.0, 1.0]), [3_334, 3_333, 3_333]);
@@ -85,8 +85,22 @@ mod tests {
         assert_eq!(sizes(&[1e9, 1.0]), [10_000, 0]);
         assert_eq!(sizes(&[f64::MIN_POSITIVE; 2]), [5_000, 5_000]);
         // Bucket 505 of ("seed", "a") is the first of a range that starts at .0505, and not of the one before.
-        assert_eq!(Ranges::new(&[505.0, 9_495.0]).arm("seed", IdRef::Utf8("a")), 1);
-        assert_eq!(Ranges::new(&[506.0, 9_494.0]).arm("seed", IdRef::Utf8("a")), 0);
+        let arm = |weights: &[f64]| Ranges::new(weights, 1.0, V2).arm("seed", IdRef::Utf8("a"));
+        assert_eq!(arm(&[505.0, 9_495.0]), Some(1));
+        assert_eq!(arm(&[506.0, 9_494.0]), Some(0));
+    }
+
+    #[test]
+    fn coverage_takes_the_start_of_each_range() {
+        // As GrowthBook's getBucketRanges of two halves covered by a half: 0 to .25 and .5 to .75.
+        let half = Ranges::new(&[1.0, 1.0], 0.5, V2);
+        assert_eq!(&half.ranges[..], [0..2_500, 5_000..7_500]);
+        assert_eq!(Ranges::new(&[1.0, 1.0], 0.0, V2).sizes().sum::<u64>(), 0);
+        // Who is in stays in the same arm as more are let in.
+        let whole = Ranges::new(&[1.0, 1.0], 1.0, V2);
+        let ids = (0..1_000).map(IdRef::Int64);
+        let covered: Vec<_> = ids.filter_map(|id| Some((half.arm("s", id)?, whole.arm("s", id)?))).collect();
+        assert!(covered.len() > 400 && covered.len() < 600 && covered.iter().all(|(a, b)| a == b));
     }
 
     #[test]

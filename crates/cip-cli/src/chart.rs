@@ -1,4 +1,4 @@
-//! Bars as SVG: a picture that any browser shows, the same bytes for the same numbers.
+//! Bars and intervals as SVG, and pages of them: what any browser shows, the same bytes for the same numbers.
 
 /// A bar from one value to another.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,17 +30,7 @@ pub(crate) fn bars(title: &str, bars: &[Bar]) -> String {
         NAMES + NOTES + room * if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
     };
     let height = TOP + ROW * bars.len() as f64 + 14.0;
-    let zero = place(0.0);
-    let mut svg = format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="14" y="26" font-size="15">{}</text>
-<line x1="{zero:.1}" y1="{:.1}" x2="{zero:.1}" y2="{:.1}" stroke="#999999"/>
-"##,
-        escaped(title),
-        TOP - 8.0,
-        height - 8.0,
-    );
+    let mut svg = opened(title, height, place(0.0));
     for (index, bar) in bars.iter().enumerate() {
         let y = TOP + ROW * index as f64;
         let (left, right) = (place(bar.from.min(bar.to)), place(bar.from.max(bar.to)));
@@ -61,6 +51,83 @@ pub(crate) fn bars(title: &str, bars: &[Bar]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// A value with the interval around it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) name: String,
+    pub(crate) low: f64,
+    pub(crate) middle: f64,
+    pub(crate) high: f64,
+    /// What is written at its end.
+    pub(crate) note: String,
+}
+
+/// Returns a picture of intervals, one below the other, on one scale with a line at 0; those that leave 0 out have a colour.
+pub(crate) fn intervals(title: &str, ranges: &[Range]) -> String {
+    let ends = || ranges.iter().flat_map(|range| [range.low, range.high]).filter(|end| end.is_finite());
+    let (lowest, highest) = (ends().fold(0.0, f64::min), ends().fold(0.0, f64::max));
+    let span = if highest > lowest { highest - lowest } else { 1.0 };
+    let room = WIDTH - NAMES - 2.0 * NOTES;
+    let place = |value: f64| {
+        let share = (value - lowest) / span;
+        NAMES + NOTES + room * if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    };
+    let height = TOP + ROW * ranges.len() as f64 + 14.0;
+    let mut svg = opened(title, height, place(0.0));
+    for (index, range) in ranges.iter().enumerate() {
+        let y = TOP + ROW * index as f64 + 9.0;
+        let [low, middle, high] = [range.low, range.middle, range.high].map(place);
+        let colour = match (range.low > 0.0, range.high < 0.0) {
+            (true, _) => COLOURS[0],
+            (_, true) => COLOURS[1],
+            _ => "#777777",
+        };
+        let baseline = y + 4.0;
+        svg.push_str(&format!(
+            r#"<text x="{:.1}" y="{baseline:.1}" text-anchor="end">{}</text>
+<line x1="{low:.1}" y1="{y:.1}" x2="{high:.1}" y2="{y:.1}" stroke="{colour}" stroke-width="3"/>
+<circle cx="{middle:.1}" cy="{y:.1}" r="5" fill="{colour}"/>
+<text x="{:.1}" y="{baseline:.1}">{}</text>
+"#,
+            NAMES - 8.0,
+            escaped(&shortened(&range.name)),
+            high + 8.0,
+            escaped(&range.note),
+        ));
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// Returns a page that needs no other file: a heading, paragraphs, and pictures.
+pub(crate) fn page(heading: &str, paragraphs: &[String], pictures: &[String]) -> String {
+    let heading = escaped(heading);
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{heading}</title></head>\n\
+         <body style=\"font-family: sans-serif; max-width: 860px; margin: 2em auto\">\n<h1>{heading}</h1>\n"
+    );
+    for paragraph in paragraphs {
+        page.push_str(&format!("<p>{}</p>\n", escaped(paragraph)));
+    }
+    pictures.iter().for_each(|picture| page.push_str(picture));
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+/// The start of a picture: its title, and a line at zero.
+fn opened(title: &str, height: f64, zero: f64) -> String {
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">
+<rect width="100%" height="100%" fill="#ffffff"/>
+<text x="14" y="26" font-size="15">{}</text>
+<line x1="{zero:.1}" y1="{:.1}" x2="{zero:.1}" y2="{:.1}" stroke="#999999"/>
+"##,
+        escaped(title),
+        TOP - 8.0,
+        height - 8.0,
+    )
 }
 
 /// A name that fits beside its bar.
@@ -105,6 +172,33 @@ mod tests {
         assert!(svg.contains(r##"width="292.5" height="18" fill="#1f77b4""##), "{svg}");
         assert!(svg.contains(r##"width="390.0" height="18" fill="#d62728""##), "{svg}");
         assert_eq!((svg.matches("<rect").count(), svg.ends_with("</svg>\n")), (3, true));
+    }
+
+    #[test]
+    fn intervals_that_leave_zero_out_have_a_colour_and_a_page_needs_no_other_file() {
+        let range = |low: f64, high: f64| Range {
+            name: "a & b".to_owned(),
+            low,
+            middle: f64::midpoint(low, high),
+            high,
+            note: "+1".to_owned(),
+        };
+        let svg = intervals(
+            "x",
+            &[range(1.0, 3.0), range(-3.0, -1.0), range(-1.0, 1.0), range(f64::NEG_INFINITY, f64::NAN)],
+        );
+        // A span of 6 on 390.
+        assert!(
+            svg.contains(r##"<line x1="620.0" y1="57.0" x2="750.0" y2="57.0" stroke="#1f77b4""##),
+            "{svg}"
+        );
+        assert_eq!((svg.matches(COLOURS[0]).count(), svg.matches(COLOURS[1]).count()), (2, 2));
+        assert!(!svg.contains("NaN") && !svg.contains("inf") && svg.contains("a &amp; b"));
+        let page = page("<b>", &["1 < 2".to_owned()], &[svg]);
+        assert!(
+            page.contains("<h1>&lt;b&gt;</h1>") && page.contains("<p>1 &lt; 2</p>") && page.contains("<svg")
+        );
+        assert!(!page.contains("src=") && !page.contains("href="));
     }
 
     #[test]

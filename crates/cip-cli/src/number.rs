@@ -62,6 +62,25 @@ pub(crate) fn p_value(p: f64) -> String {
     format!("p = {p:.decimals$}")
 }
 
+/// `95%`, and `97.5%` where that is not whole.
+pub(crate) fn percent_of(value: f64) -> String {
+    let text = format!("{value:.2}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A number with four digits that say something.
+pub(crate) fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = 3 - value.abs().log10().floor() as i32;
+    if !(0..=8).contains(&digits) {
+        return format!("{value:.3e}");
+    }
+    let text = format!("{value:.*}", digits.unsigned_abs() as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Reads a whole number that may be written as `2e6` or `2_000_000`.
 pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
     let plain = text.replace('_', "");
@@ -87,6 +106,11 @@ mod tests {
         assert_eq!(bytes(14_700_000_000), "14.7 GB");
         assert_eq!(percent(1.0, 3.0), "33.3%");
         assert_eq!(percent(0.0, 0.0), "-");
+        assert_eq!([95.0, 97.5, 100.0].map(percent_of).join(" "), "95% 97.5% 100%");
+        assert_eq!(
+            [0.05, 0.0123456, 12.5, 1234.5, 1e-12, 0.0, 2e9].map(significant).join(" "),
+            "0.05 0.01235 12.5 1234 1.000e-12 0 2.000e9"
+        );
         let times = [0.0, 3.5, 60.0, 724.0, 86_400.0, 93_600.0, 93_599.4, 90_000.0, 86_460.0].map(duration);
         assert_eq!(times.join(", "), "0 s, 3.5 s, 1 min, 12 min 4 s, 1 d, 1 d 2 h, 1 d 1 h, 1 d 1 h, 1 d");
         assert_eq!(

@@ -386,12 +386,29 @@ pub fn feature_effects() -> SchemaRef {
     ]))
 }
 
-/// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment. In the order of the
-/// table.
+/// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment, null where the id takes no
+/// part. In the order of the table.
 pub fn assignments(id: &str, ids: IdType) -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new(id, ids.data_type(), false),
-        Field::new(column::EXPERIMENT_GROUP, dictionary_type(), false),
+        Field::new(column::EXPERIMENT_GROUP, dictionary_type(), true),
+    ]))
+}
+
+/// `experiment_effects`: the effects of an experiment, each of an arm against the control. `kind` is `all`, `relative`,
+/// `sequential`, `segment` or `until_day`, and `of` names the segment or the day. Sorted by arm, then in this order.
+pub fn experiment_effects() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, false);
+    let number = |name, nullable| Field::new(name, DataType::Float64, nullable);
+    Arc::new(Schema::new(vec![
+        text("arm"),
+        text("kind"),
+        text("of"),
+        number("effect", false),
+        number("ci_low", false),
+        number("ci_high", false),
+        number("p_value", true),
+        number("adjusted_p_value", true),
     ]))
 }
 

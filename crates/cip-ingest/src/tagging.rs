@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
 use cip_abtest::Experiment;
 use cip_core::{CoreError, EventSchema, IdColumn, column};
@@ -26,19 +25,12 @@ impl<'a> Tagging<'a> {
     /// # Complexity
     /// One assignment for each run of a user, not for each row.
     pub(crate) fn column(&self, users: &IdColumn) -> Result<ArrayRef, CoreError> {
-        let mut codes: Vec<i32> = Vec::new();
-        let mut unknown = 0;
+        let mut codes: Vec<Option<i32>> = Vec::with_capacity(users.len());
         for (user, rows) in users.runs() {
-            let arm = user.map_or(0, |user| self.experiment.assign_index(user));
-            unknown += if user.is_none() { rows.len() } else { 0 };
-            codes.resize(rows.end, arm as i32);
+            let arm = user.and_then(|user| self.experiment.assign_index(user)).map(|arm| arm as i32);
+            codes.resize(rows.end, arm);
         }
-        let nulls = (unknown > 0).then(|| {
-            // The unknown user comes last.
-            let known = codes.len() - unknown;
-            NullBuffer::from_iter((0..codes.len()).map(|row| row < known))
-        });
-        let codes = Int32Array::new(ScalarBuffer::from(codes), nulls);
+        let codes = Int32Array::from(codes);
         let groups = DictionaryArray::<Int32Type>::try_new(codes, Arc::clone(&self.arms) as ArrayRef)?;
         Ok(Arc::new(groups))
     }

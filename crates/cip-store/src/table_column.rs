@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::types::{Date32Type, Float64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use cip_core::{IdColumn, IdType};
+use cip_core::{IdColumn, IdType, MICROS_PER_DAY, Timestamp};
 
 use crate::error::StoreError;
 
@@ -91,6 +91,36 @@ impl<'a> TableColumn<'a> {
         Ok(cast(self.array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
     }
 
+    /// Returns dates, timestamps, or text that starts with a date such as `2019-10-01`, as days since 1970-01-01 (UTC); nulls
+    /// stay null.
+    ///
+    /// # Errors
+    /// [`StoreError::ColumnKind`] for any other type, and for text of which any does not start with a date.
+    pub fn days(&self) -> Result<Vec<Option<i64>>, StoreError> {
+        const EXPECTED: &str = "dates, timestamps, or text that starts with a date such as 2019-10-01";
+        let is_text = Self::id_type(self.array.data_type()) == Some(IdType::Utf8);
+        if is_text {
+            let day = |text: &str| {
+                let date = text.get(..10)?.parse::<Timestamp>().ok()?;
+                Some(date.micros().div_euclid(MICROS_PER_DAY))
+            };
+            let texts = self.labels()?.into_iter();
+            let days = texts.map(|text| text.map(|text| day(&text).ok_or(())).transpose());
+            return days.collect::<Result<_, ()>>().map_err(|()| self.wrong_kind(EXPECTED));
+        }
+        let dated = |data_type: &DataType| {
+            matches!(
+                data_type,
+                DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Null
+            )
+        };
+        if !dated(self.array.data_type()) {
+            return Err(self.wrong_kind(EXPECTED));
+        }
+        let days = cast(self.array, &DataType::Date32)?;
+        Ok(days.as_primitive::<Date32Type>().iter().map(|day| day.map(i64::from)).collect())
+    }
+
     fn wrong_kind(&self, expected: &'static str) -> StoreError {
         StoreError::ColumnKind {
             path: self.path.to_owned(),
@@ -106,8 +136,8 @@ mod tests {
     use super::*;
     use arrow_array::types::Int8Type;
     use arrow_array::{
-        BooleanArray, Decimal128Array, DictionaryArray, Int64Array, LargeStringArray, StringArray,
-        StringViewArray, UInt64Array,
+        BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int64Array, LargeStringArray,
+        StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
     };
     use std::sync::Arc;
 
@@ -160,5 +190,21 @@ mod tests {
         let flags = BooleanArray::from(vec![Some(true), Some(false), None]);
         assert_eq!(numbers(Arc::new(flags)).unwrap(), [Some(1.0), Some(0.0), None]);
         assert!(numbers(Arc::new(StringArray::from(vec!["1"]))).is_err());
+    }
+
+    #[test]
+    fn days_are_those_of_utc() {
+        let days = |array: ArrayRef| column(&array).days();
+        let texts = StringArray::from(vec![Some("1970-01-02"), None, Some("1969-12-31 23:59:59 UTC")]);
+        assert_eq!(days(Arc::new(texts)).unwrap(), [Some(1), None, Some(-1)]);
+        let instants = TimestampMicrosecondArray::from(vec![Some(-1), None, Some(MICROS_PER_DAY)]);
+        assert_eq!(days(Arc::new(instants)).unwrap(), [Some(-1), None, Some(1)]);
+        assert_eq!(days(Arc::new(Date32Array::from(vec![7]))).unwrap(), [Some(7)]);
+        for array in
+            [Arc::new(StringArray::from(vec!["monday"])) as ArrayRef, Arc::new(Int64Array::from(vec![1]))]
+        {
+            let error = days(array).unwrap_err().to_string();
+            assert!(error.contains("expected dates, timestamps, or text that starts with a date"), "{error}");
+        }
     }
 }

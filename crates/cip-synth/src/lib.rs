@@ -24,7 +24,7 @@
 //! assert_eq!(report.rows, 10_000);
 //! let names: Vec<_> = report.files.iter().filter_map(|file| file.path.file_name()).collect();
 //! assert_eq!(names, ["2019-Oct.csv", "2019-Nov.csv"]);
-//! assert_eq!(experiment.assign(IdRef::Int64(541_312_140)), "treatment");
+//! assert_eq!(experiment.assign(IdRef::Int64(541_312_140)), Some("treatment"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -33,7 +33,8 @@ impl<'a> Treatment<'a> {
 
     /// Returns what becomes of an event of `user_id`; `bits` are the event's own and decide by the share.
     pub(crate) fn outcome(&self, kind: ShopEvent, user_id: u32, bits: u64) -> ShopEvent {
-        let treated = || self.experiment.assign_index(IdRef::Int64(i64::from(user_id))) > 0;
+        let treated =
+            || self.experiment.assign_index(IdRef::Int64(i64::from(user_id))).is_some_and(|arm| arm > 0);
         if kind == self.from && unit(bits) < self.share && treated() { self.to } else { kind }
     }
 }
@@ -89,7 +90,7 @@ mod tests {
         let experiment = experiment(Effect::new("cart", "purchase", 1.0).unwrap());
         let treatment = Treatment::new(&experiment).unwrap();
         for user in 0..1_000 {
-            let control = experiment.assign(IdRef::Int64(user.into())) == "as is";
+            let control = experiment.assign(IdRef::Int64(user.into())) == Some("as is");
             let expected = if control { ShopEvent::Cart } else { ShopEvent::Purchase };
             assert_eq!(treatment.outcome(ShopEvent::Cart, user, 0), expected, "{user}");
             assert_eq!(treatment.outcome(ShopEvent::View, user, 0), ShopEvent::View);

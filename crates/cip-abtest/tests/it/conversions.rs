@@ -107,7 +107,7 @@ fn oracle(recorded: bool, events: &[Event]) -> (Vec<(String, u64, u64)>, u64) {
         let groups: BTreeSet<&str> =
             events.iter().filter_map(|event| event.group).map(|group| GROUPS[group as usize]).collect();
         let (arm, exposed) = if !recorded {
-            (experiment().assign(IdRef::Int64(user)).to_owned(), 0)
+            (experiment().assign(IdRef::Int64(user)).unwrap().to_owned(), 0)
         } else if groups.len() == 1 {
             let first = events.iter().position(|event| event.group.is_some()).unwrap();
             (groups.first().unwrap().to_string(), first)

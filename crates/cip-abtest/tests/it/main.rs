@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conversions;
+mod golden;
 mod laws;
+mod peeking;
 mod reports;
 mod simulation;

@@ -1,7 +1,8 @@
 //! What a report says, and what is refused.
 
 use cip_abtest::{
-    AbTestError, Analysis, ArmCount, ArmMoments, Assignment, Experiment, Report, Verdict, Warning,
+    AbTestError, Analysis, ArmCount, ArmMoments, Assignment, Check, CheckStatus, Experiment, Report, Verdict,
+    Warning,
 };
 
 fn arms<const N: usize>(arms: [(&str, u64, u64); N]) -> Vec<ArmCount> {
@@ -185,7 +186,8 @@ fn what_cannot_be_compared_is_refused_with_a_reason() {
         refuse(&weighted, &two),
         "arm `b` has no expected share, only `a`, `c` have: add it to the weights, or drop its units"
     );
-    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+    assert!(Analysis::new("a").with_weights([("a", 0.0), ("b", 0.0)]).is_err());
+    for weight in [-1.0, f64::NAN, f64::INFINITY] {
         let error = Analysis::new("a").with_weights([("a", 1.0), ("b", weight)]).unwrap_err();
         assert!(matches!(error, AbTestError::Weight { .. }), "{weight}");
     }
@@ -201,4 +203,27 @@ fn what_cannot_be_compared_is_refused_with_a_reason() {
     }
     let many = arms([("a", u64::MAX, 1), ("b", u64::MAX, 2)]);
     assert!(matches!(Analysis::new("a").proportions(&many), Err(AbTestError::TooManyUnits { .. })));
+}
+
+#[test]
+fn units_of_an_arm_that_should_have_none_make_it_untrustworthy() {
+    let analysis = Analysis::new("a").with_weights([("a", 1.0), ("b", 1.0), ("c", 0.0)]).unwrap();
+    let two = [("a", 1_000, 100), ("b", 1_000, 150)];
+    let found = analysis.proportions(&arms(two)).unwrap();
+    assert_eq!((found.verdict, found.arms.len(), found.difference.is_some()), (Verdict::Better, 2, true));
+    assert_eq!((found.checks.len(), found.checks[0].status), (1, CheckStatus::Passed));
+    let found = analysis.proportions(&arms([two[0], two[1], ("c", 1, 0)])).unwrap();
+    assert_eq!((found.verdict, found.srm_p_value), (Verdict::Untrustworthy, 0.0));
+    assert!(found.checks[0].found.contains("1 units are in arms that should have none"));
+}
+
+#[test]
+fn no_winner_is_called_where_a_check_fails() {
+    let found = report([("a", 1_000, 100), ("b", 1_000, 150)]);
+    assert_eq!(found.verdict, Verdict::Better);
+    let warned = found.clone().with_checks([Check::several_arms(1, 2_000), Check::outside_experiment(0)]);
+    assert_eq!((warned.verdict, warned.checks.len()), (Verdict::Better, 3));
+    let failed = warned.with_checks([Check::outside_experiment(4)]);
+    assert_eq!(failed.verdict, Verdict::Untrustworthy);
+    assert_eq!(failed.comparisons[0].verdict, Verdict::Untrustworthy);
 }

@@ -24,7 +24,7 @@ fn a_a_experiments_find_what_chance_allows() {
         let mut counts = [(0, 0); 2];
         let mut outcomes = Outcomes::new();
         for user in 0..USERS {
-            let arm = experiment.assign_index(IdRef::Int64(user));
+            let arm = experiment.assign_index(IdRef::Int64(user)).unwrap();
             counts[arm].0 += 1;
             counts[arm].1 += u64::from(converted[user as usize]);
             outcomes.push(experiment.arms()[arm].name(), revenue[user as usize], None).unwrap();
@@ -41,7 +41,7 @@ fn a_a_experiments_find_what_chance_allows() {
         let three = experiment.with_arms(["a", "b", "c"].map(|arm| Arm::new(arm, 1.0))).unwrap();
         let mut counts = [(0, 0); 3];
         for user in 0..USERS {
-            let arm = three.assign_index(IdRef::Int64(user));
+            let arm = three.assign_index(IdRef::Int64(user)).unwrap();
             counts[arm].0 += 1;
             counts[arm].1 += u64::from(converted[user as usize]);
         }
@@ -66,7 +66,7 @@ fn arms_are_balanced_and_experiments_independent() {
     let mut table = [[0u64; 2]; 2];
     for user in 0..20_000 {
         let id = IdRef::Int64(user);
-        table[one.assign_index(id)][other.assign_index(id)] += 1;
+        table[one.assign_index(id).unwrap()][other.assign_index(id).unwrap()] += 1;
     }
     let independence = cip_abtest::ContingencyTable::try_new(table).unwrap().pearson();
     assert!(independence.p_value > 1e-4, "{table:?}");

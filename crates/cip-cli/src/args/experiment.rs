@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use cip::core::Timestamp;
 
+use crate::number::parse_count;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct AssignArgs {
     /// Parquet or CSV file
@@ -51,12 +53,156 @@ pub(crate) struct AbtestArgs {
     /// Of a store: count what happened before this day or instant
     #[arg(long, value_name = "DATE")]
     pub(crate) until: Option<Timestamp>,
-    /// Allowed probability of a false finding
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    pub(crate) alpha: f64,
+    /// Of a table: column of what a unit did before the experiment, which makes the effect more certain (CUPED)
+    #[arg(long, value_name = "COL")]
+    pub(crate) covariate: Option<String>,
+    /// Of a table: column of segments, such as a country, whose effects are compared
+    #[arg(long, value_name = "COL")]
+    pub(crate) segment: Option<String>,
+    /// Of a table: column of the date or instant of the exposure: the effect day by day, and checks of it
+    #[arg(long, value_name = "COL")]
+    pub(crate) day: Option<String>,
+    /// Of a table: judge as one who looks at any time (confidence sequence)
+    #[arg(long)]
+    pub(crate) sequential: bool,
+    /// Of a table: units at which the confidence sequence is tightest [default: 5000]
+    #[arg(long, value_name = "N", requires = "sequential", value_parser = parse_count)]
+    pub(crate) tuning: Option<u64>,
+    /// Of a table: tell the chance to win and what a wrong choice loses
+    #[arg(long)]
+    pub(crate) bayesian: bool,
+    /// Of a table: how p-values of several arms or segments are adjusted
+    #[arg(long, value_enum, default_value_t = CorrectionArg::Bonferroni)]
+    pub(crate) correction: CorrectionArg,
+    /// Of a table: test that the arm is not worse by this much
+    #[arg(long, value_name = "D")]
+    pub(crate) non_inferiority: Option<f64>,
+    /// Of a table: test that the arms differ by less than this
+    #[arg(long, value_name = "D")]
+    pub(crate) equivalence: Option<f64>,
+    /// Of a table: share of outcomes that are no outliers, such as 0.999, to see whether the rest decide
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) winsorise: Option<f64>,
+    /// Of a table: Parquet file of all effects to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Of a table: HTML page with charts to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+    /// Allowed probability of a false finding [default: that of the experiment, else 0.05]
+    #[arg(long, value_name = "P")]
+    pub(crate) alpha: Option<f64>,
     /// p-value of the sample ratio below which nothing is to be trusted
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     pub(crate) srm_alpha: f64,
+}
+
+impl AbtestArgs {
+    /// The allowed probability of a false finding, where no experiment says another.
+    pub(crate) fn alpha(&self) -> f64 {
+        self.alpha.unwrap_or(0.05)
+    }
+}
+
+/// How p-values of several arms or segments are adjusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CorrectionArg {
+    /// The probability of any false finding, each test alike
+    Bonferroni,
+    /// The same, with fewer findings missed
+    Holm,
+    /// The share of false ones among the findings
+    BenjaminiHochberg,
+    /// Each test by itself
+    None,
+}
+
+/// How the units of a planned experiment are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DesignArg {
+    /// Once, at the end
+    Fixed,
+    /// At equal distances, hardly before the end
+    ObrienFleming,
+    /// At equal distances, with boundaries that are nearly alike
+    Pocock,
+    /// At any time, as often as one likes
+    Sequential,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PowerArgs {
+    /// Rate of the control, of units that succeed or not
+    #[arg(long, value_name = "RATE", required_unless_present = "deviation", conflicts_with = "deviation")]
+    pub(crate) baseline: Option<f64>,
+    /// Standard deviation of a number a unit (of a ratio, that of the delta method)
+    #[arg(long, value_name = "SD")]
+    pub(crate) deviation: Option<f64>,
+    /// Effect to find, absolute: 0.005 is half a percentage point
+    #[arg(long, value_name = "D", allow_negative_numbers = true)]
+    pub(crate) effect: Option<f64>,
+    /// Effect to find, relative to --baseline: 0.1 is a tenth more
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["effect", "deviation"], allow_negative_numbers = true)]
+    pub(crate) lift: Option<f64>,
+    /// Units of each arm: alone, the least effect that is found; with an effect, the power
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) units: Option<u64>,
+    /// Units that come a day, to all arms: tells how long it lasts
+    #[arg(long, value_name = "N/day", value_parser = parse_traffic)]
+    pub(crate) traffic: Option<f64>,
+    /// Allowed probability of a false finding
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// Probability to find the effect
+    #[arg(long, value_name = "P", default_value_t = 0.8)]
+    pub(crate) power: f64,
+    /// Arms of equal size, the control included
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) arms: u32,
+    /// When it is looked at
+    #[arg(long, value_enum, default_value_t = DesignArg::Fixed)]
+    pub(crate) design: DesignArg,
+    /// Looks of obrien-fleming and pocock
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) looks: u32,
+    /// Share of the variance that a covariate explains (CUPED)
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) variance_explained: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SrmArgs {
+    /// Parquet or CSV file with a row a unit
+    #[arg(required_unless_present = "counts", conflicts_with = "counts", requires = "variant")]
+    pub(crate) table: Option<PathBuf>,
+    /// Units of each arm, such as a=5030,b=4970
+    #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = parse_units)]
+    pub(crate) counts: Vec<(String, u64)>,
+    /// Expected shares, such as a=9,b=1; 0 for an arm that should have none [default: equal]
+    #[arg(long, value_name = "NAME=W,…", value_delimiter = ',', value_parser = parse_weight)]
+    pub(crate) weights: Vec<(String, f64)>,
+    /// Of a table: column of the arm
+    #[arg(long, value_name = "COL", conflicts_with = "counts")]
+    pub(crate) variant: Option<String>,
+    /// Of a table: column of groups, such as a country, that are checked one by one as well
+    #[arg(long, value_name = "COL", conflicts_with_all = ["counts", "by_day"])]
+    pub(crate) by: Option<String>,
+    /// Of a table: column of dates or instants, of which each day is checked as well
+    #[arg(long, value_name = "COL", conflicts_with = "counts")]
+    pub(crate) by_day: Option<String>,
+    /// p-value below which it is a mismatch
+    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    pub(crate) alpha: f64,
+}
+
+fn parse_traffic(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches("/day");
+    parse_count(number).map(|units| units as f64)
+}
+
+fn parse_units(text: &str) -> Result<(String, u64), String> {
+    let (arm, units) = text.rsplit_once('=').ok_or("write an arm, an equals sign and its units: a=100")?;
+    Ok((arm.to_owned(), parse_count(units)?))
 }
 
 fn parse_weight(text: &str) -> Result<(String, f64), String> {

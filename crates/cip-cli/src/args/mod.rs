@@ -17,7 +17,7 @@ use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
 pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
-pub(crate) use experiment::{AbtestArgs, AssignArgs};
+pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use recommend::RecommendArgs;
@@ -133,7 +133,11 @@ pub(crate) enum Command {
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store
-    Abtest(AbtestArgs),
+    Abtest(Box<AbtestArgs>),
+    /// Say how many units an experiment takes, what it can find, and how long it lasts
+    Power(PowerArgs),
+    /// Say whether the arms have the numbers of units that they should: of counts, or of a table with a row a unit
+    Srm(SrmArgs),
     /// Do all of it: files in, a folder of results out
     Run(RunArgs),
     /// Generate a shop, run the line on it, and show what it says

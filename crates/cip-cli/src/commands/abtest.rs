@@ -1,17 +1,20 @@
 //! `cip abtest`: whether the arms of an experiment differ.
 
 use cip::abtest::{
-    AbTestError, Analysis, Conversions, Experiment, Exposure, OutcomeTable, Outcomes, Report, Verdict,
+    AbTestError, Analysis, ArmCount, ArmEstimate, Check, CheckKind, CheckStatus, Conversions, EffectEstimate,
+    EffectScale, Experiment, Exposure, Guardrail, OutcomeTable, Outcomes, Report, Study, Unit, Verdict,
 };
+use cip::arrow_array::Array;
 use cip::core::TimeRange;
 use cip::line::Line;
 use cip::store::{EventStore, StoreError, TableColumn, TableSource};
 use serde_json::{Value, json};
 
 use crate::args::{AbtestArgs, Common};
+use crate::commands::findings;
 use crate::error::CliError;
 use crate::experiment;
-use crate::number::{grouped, p_value};
+use crate::number::{grouped, p_value, percent_of};
 use crate::output::{Answer, note, table};
 
 pub(crate) fn run(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
@@ -40,17 +43,18 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
             ("unit", args.unit.is_some()),
             ("control", args.control.is_some()),
             ("weights", !args.weights.is_empty()),
+            ("covariate", args.covariate.is_some()),
+            ("segment", args.segment.is_some()),
+            ("day", args.day.is_some()),
+            ("sequential", args.sequential),
+            ("bayesian", args.bayesian),
+            ("non-inferiority", args.non_inferiority.is_some()),
+            ("equivalence", args.equivalence.is_some()),
+            ("winsorise", args.winsorise.is_some()),
+            ("out", args.out.is_some()),
+            ("chart", args.chart.is_some()),
         ],
     )?;
-    let metric = args
-        .metric
-        .as_deref()
-        .ok_or_else(|| usage("a store needs --metric: the event type that is a success, such as purchase"))?;
-    let range = TimeRange::new(
-        args.from.unwrap_or(TimeRange::ALL.start()),
-        args.until.unwrap_or(TimeRange::ALL.end()),
-    )
-    .map_err(usage)?;
     let store = EventStore::open(&args.input)?;
     let (experiment, exposure) = match &args.experiment {
         Some(path) => {
@@ -59,24 +63,98 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
         }
         None => recorded(&store)?,
     };
+    let protocol = experiment.protocol();
+    let metric =
+        args.metric.as_deref().or(protocol.metrics().first().map(|metric| &**metric)).ok_or_else(|| {
+            usage("a store needs --metric: the event type that is a success, such as purchase")
+        })?;
+    let range = TimeRange::new(
+        args.from.unwrap_or(protocol.range().start()),
+        args.until.unwrap_or(protocol.range().end()),
+    )
+    .map_err(usage)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let conversions = line.conversions(&exposure, metric, range)?;
-    let analysis = levels(Analysis::of(&experiment), args)?;
-    let report = analysis.proportions(conversions.arms())?;
-    let said = text(&report, experiment.control(), args.alpha);
+    let analysis = Analysis::of(&experiment).with_srm_alpha(args.srm_alpha).map_err(usage)?;
+    let analysis = match args.alpha {
+        Some(alpha) => analysis.with_alpha(alpha).map_err(usage)?,
+        None => analysis,
+    };
+    let units = conversions.arms().iter().map(|arm| arm.n()).sum();
+    let several = Check::several_arms(conversions.users_in_several_arms(), units);
+    let report = analysis.proportions(conversions.arms())?.with_checks([several]);
+    let mut guarded = Vec::new();
+    for guardrail in protocol.guardrails() {
+        let conversions = line.conversions(&exposure, guardrail.metric(), range)?;
+        guarded.extend(guard(guardrail, conversions.arms(), experiment.control(), analysis.alpha())?);
+    }
+    let said = text(&report, experiment.control(), analysis.alpha());
     let mut json = to_json(&report, experiment.control());
+    json["guardrails"] = json!(guarded);
     json["experiment"] = json!(experiment.name());
     json["metric"] = json!(metric);
     json["skipped_events"] = json!(conversions.skipped_events());
     json["users_in_several_arms"] = json!(conversions.users_in_several_arms());
     Ok(Answer {
         text: format!(
-            "experiment {}, users with {metric}\n\n{said}{}",
+            "experiment {}, users with {metric}\n\n{said}{}{}",
             experiment.name(),
+            guarded.iter().map(Guarded::text).collect::<String>(),
             left_out(&conversions)
         ),
         json,
     })
+}
+
+/// What became of a guardrail in an arm.
+#[derive(Debug, serde::Serialize)]
+struct Guarded {
+    metric: String,
+    arm: String,
+    difference: f64,
+    margin: f64,
+    p_value: f64,
+    holds: bool,
+}
+
+impl Guarded {
+    fn text(&self) -> String {
+        format!(
+            "guardrail {}, {}: {:+.2} percentage points; a fall of {:.2} is {} ({})\n",
+            self.metric,
+            self.arm,
+            100.0 * self.difference,
+            100.0 * self.margin,
+            if self.holds { "ruled out" } else { "not ruled out" },
+            p_value(self.p_value)
+        )
+    }
+}
+
+/// Whether the rate of each arm that can be compared has not fallen by the margin or more.
+fn guard(
+    guardrail: &Guardrail,
+    arms: &[ArmCount],
+    control: &str,
+    alpha: f64,
+) -> Result<Vec<Guarded>, CliError> {
+    let (base, others): (Vec<_>, Vec<_>) =
+        arms.iter().filter(|arm| arm.n() > 1).partition(|arm| arm.arm() == control);
+    let mut guarded = Vec::new();
+    for (base, arm) in base.iter().flat_map(|base| others.iter().map(move |arm| (base, arm))) {
+        let (a, b) = (ArmEstimate::of_count(base)?, ArmEstimate::of_count(arm)?);
+        let effect = EffectEstimate::between(&a, &b, EffectScale::Absolute)?;
+        let test = effect.non_inferiority(guardrail.margin(), alpha)?;
+        guarded.push(Guarded {
+            metric: guardrail.metric().to_owned(),
+            arm: arm.arm().to_owned(),
+            difference: effect.effect,
+            margin: test.margin,
+            p_value: test.p_value,
+            holds: test.holds,
+        });
+    }
+    Ok(guarded)
 }
 
 /// The experiment by which the store was tagged, whose arms its events record.
@@ -126,7 +204,7 @@ fn of_table(args: &AbtestArgs) -> Result<Answer, CliError> {
         ));
     };
     let source = TableSource::open(&args.input)?;
-    let outcomes = outcomes(&source, variant, outcome, args.unit.as_deref())?;
+    let (outcomes, study) = outcomes(&source, variant, outcome, args)?;
     let names: Vec<&str> = match &outcomes {
         OutcomeTable::Proportions(arms) => arms.iter().map(|arm| arm.arm()).collect(),
         OutcomeTable::Means(arms) => arms.iter().map(|arm| arm.arm()).collect(),
@@ -138,18 +216,26 @@ fn of_table(args: &AbtestArgs) -> Result<Answer, CliError> {
         weights => analysis.with_weights(weights.iter().cloned()).map_err(usage)?,
     };
     let report = outcomes.analyze(&analysis)?;
+    let found = study.analyze(control, &findings::options(args)?).map_err(findings::refused)?;
+    let report = found.judge(report);
+    findings::write(&report, &found, control, outcome, args)?;
     if args.control.is_none() && control != "control" {
         note(&format!("note: `{control}` is taken as the control: --control names another"));
     }
+    let mut json = to_json(&report, control);
+    json["findings"] = serde_json::to_value(&found.arms).unwrap_or_default();
+    json["theta"] = json!(found.theta);
+    json["variance_explained"] = json!(found.variance_explained);
+    let more = findings::text(&found, control, args);
     Ok(Answer {
-        text: format!("{outcome} by {variant}\n\n{}", text(&report, control, args.alpha)),
-        json: to_json(&report, control),
+        text: format!("{outcome} by {variant}\n\n{}", text_with(&report, control, args.alpha(), &more)),
+        json,
     })
 }
 
 fn levels(analysis: Analysis, args: &AbtestArgs) -> Result<Analysis, CliError> {
     analysis
-        .with_alpha(args.alpha)
+        .with_alpha(args.alpha())
         .and_then(|analysis| analysis.with_srm_alpha(args.srm_alpha))
         .map_err(usage)
 }
@@ -182,15 +268,23 @@ fn outcomes(
     source: &TableSource,
     variant: &str,
     outcome: &str,
-    unit: Option<&str>,
-) -> Result<OutcomeTable, CliError> {
-    let columns: Vec<&str> = [variant, outcome].into_iter().chain(unit).collect();
-    let mut outcomes = Outcomes::new();
+    args: &AbtestArgs,
+) -> Result<(OutcomeTable, Study), CliError> {
+    let unit = args.unit.as_deref();
+    let (covariate, segment, day) = (args.covariate.as_deref(), args.segment.as_deref(), args.day.as_deref());
+    // A column may be asked for twice: as the arm and as the segment, say.
+    let mut columns: Vec<&str> = Vec::new();
+    for column in [Some(variant), Some(outcome), unit, covariate, segment, day].into_iter().flatten() {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    let place = |name: &str| columns.iter().position(|column| *column == name).unwrap_or_default();
+    let (mut outcomes, mut study) = (Outcomes::new(), Study::new());
     let mut rows_before = 0;
     for batch in source.batches(&columns)? {
         let batch = batch?;
-        let column =
-            |name, position| TableColumn::new(source.path(), name, rows_before, batch.column(position));
+        let column = |name| TableColumn::new(source.path(), name, rows_before, batch.column(place(name)));
         let refuse = |name: &str, row: usize, reason| CliError::Row {
             path: source.path().to_owned(),
             row: rows_before + row as u64 + 1,
@@ -204,9 +298,12 @@ fn outcomes(
                 "there is no value: drop such rows, or fill them with what they mean".to_owned(),
             )
         };
-        let arms = column(variant, 0).labels()?;
-        let values = column(outcome, 1).numbers()?;
-        let units = unit.map(|unit| column(unit, 2).ids().map(|ids| (unit, ids))).transpose()?;
+        let arms = column(variant).labels()?;
+        let values = column(outcome).numbers()?;
+        let units = unit.map(|unit| column(unit).ids().map(|ids| (unit, ids))).transpose()?;
+        let covariates = covariate.map(|name| column(name).numbers().map(|of| (name, of))).transpose()?;
+        let segments = segment.map(|name| column(name).labels().map(|of| (name, of))).transpose()?;
+        let days = day.map(|name| column(name).days().map(|of| (name, of))).transpose()?;
         for (row, (arm, value)) in arms.iter().zip(&values).enumerate() {
             let arm = arm.as_deref().ok_or_else(|| absent(variant, row))?;
             let value = value.ok_or_else(|| absent(outcome, row))?;
@@ -228,14 +325,38 @@ fn outcomes(
                 }
                 error => error.into(),
             })?;
+            let covariate = match &covariates {
+                Some((name, of)) if of.is_valid(row) => Some((name, of.value(row))),
+                Some((name, _)) => return Err(absent(name, row)),
+                None => None,
+            };
+            let segment = match &segments {
+                Some((name, of)) => Some(of[row].as_deref().ok_or_else(|| absent(name, row))?),
+                None => None,
+            };
+            let day = match &days {
+                Some((name, of)) => Some(of[row].ok_or_else(|| absent(name, row))?),
+                None => None,
+            };
+            let whole =
+                Unit { arm, outcome: value, covariate: covariate.map(|(_, value)| value), segment, day };
+            study.push(whole).map_err(|_| {
+                let (name, value) = covariate.map_or((outcome, value), |(name, value)| (*name, value));
+                refuse(name, row, format!("{value} is not a finite number: drop such rows, or fill them"))
+            })?;
         }
         rows_before += batch.num_rows() as u64;
     }
-    Ok(outcomes.finish()?)
+    Ok((outcomes.finish()?, study))
 }
 
 /// The report for people: the arms, what lies between them, what to know, and the verdict in a sentence.
 pub(crate) fn text(report: &Report, control: &str, alpha: f64) -> String {
+    text_with(report, control, alpha, "")
+}
+
+/// The same, with more that was found before the verdict.
+fn text_with(report: &Report, control: &str, alpha: f64, more: &str) -> String {
     let shares = report.arms.iter().any(|arm| arm.successes.is_some());
     let mean = |mean: Option<f64>| match mean {
         None => "-".to_owned(),
@@ -280,6 +401,13 @@ pub(crate) fn text(report: &Report, control: &str, alpha: f64) -> String {
         ));
     }
     text.push_str(&format!("sample ratio {}\n", p_value(report.srm_p_value)));
+    text.push_str(more);
+    // That of the sample ratio has a line of its own, and a warning.
+    let checks = report.checks.iter().filter(|check| check.kind != CheckKind::SampleRatio);
+    for check in checks.filter(|check| check.status != CheckStatus::Passed) {
+        let word = if check.status == CheckStatus::Failed { "failed" } else { "warning" };
+        text.push_str(&format!("{word}: {}\n", check.found));
+    }
     for warning in &report.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
@@ -303,6 +431,14 @@ fn sentence(report: &Report, control: &str) -> String {
         }
         Verdict::Untrustworthy if report.comparisons.is_empty() => {
             "there are too few units to compare anything".to_owned()
+        }
+        Verdict::Untrustworthy
+            if report
+                .checks
+                .iter()
+                .any(|check| check.status == CheckStatus::Failed && check.kind != CheckKind::SampleRatio) =>
+        {
+            "a check failed, and whatever was found may come from that: there is no winner".to_owned()
         }
         Verdict::Untrustworthy => {
             "the arms have not the numbers of units that they should: find out why before anything else"
@@ -329,10 +465,4 @@ fn number(value: f64) -> String {
 
 fn signed(value: f64) -> String {
     if value < 0.0 { number(value) } else { format!("+{}", number(value)) }
-}
-
-/// `95%`, and `97.5%` where that is not whole.
-fn percent_of(value: f64) -> String {
-    let text = format!("{value:.2}");
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }

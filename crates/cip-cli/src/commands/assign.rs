@@ -44,7 +44,7 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
         Arc::new(StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name())));
     let mut counts = vec![0u64; experiment.arms().len()];
     let mut writer = TableWriter::create(&args.out, "assignments", &schema)?;
-    let mut rows = 0;
+    let (mut rows, mut left_out) = (0, 0u64);
     for batch in batches {
         let batch = batch?;
         let column = TableColumn::new(source.path(), &args.id, rows, batch.column(0)).ids()?;
@@ -58,8 +58,11 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
                 reason: "an id is missing: drop the rows without one".to_owned(),
             })?;
             let arm = experiment.assign_index(id);
-            counts[arm] += 1;
-            codes.push(arm as i32);
+            match arm {
+                Some(arm) => counts[arm] += 1,
+                None => left_out += 1,
+            }
+            codes.push(arm.map(|arm| arm as i32));
             out.append(Some(id))?;
         }
         let groups = DictionaryArray::<Int32Type>::try_new(Int32Array::from(codes), Arc::clone(&arms))
@@ -69,22 +72,26 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
         rows += batch.num_rows() as u64;
     }
     let shares = experiment.shares();
-    let srm = if rows == 0 { None } else { Some(goodness_of_fit(&counts, &shares)?.p_value) };
+    let taking = rows - left_out;
+    let srm = if taking == 0 { None } else { Some(goodness_of_fit(&counts, &shares)?.p_value) };
     writer.finish()?;
 
     let arms = || experiment.arms().iter().zip(&counts).zip(&shares);
-    let share = |count: u64| if rows == 0 { None } else { Some(count as f64 / rows as f64) };
+    let share = |count: u64| if taking == 0 { None } else { Some(count as f64 / taking as f64) };
     let table: Vec<_> = arms()
         .map(|((arm, &count), &expected)| {
             vec![
                 arm.name().to_owned(),
                 grouped(count),
-                percent(count as f64, rows as f64),
+                percent(count as f64, taking as f64),
                 percent(expected, 1.0),
             ]
         })
         .collect();
-    let ratio = srm.map_or_else(String::new, |p| format!("sample ratio {}\n", p_value(p)));
+    let mut ratio = srm.map_or_else(String::new, |p| format!("sample ratio {}\n", p_value(p)));
+    if left_out > 0 {
+        ratio.push_str(&format!("{} rows take no part\n", grouped(left_out)));
+    }
     Ok(Answer {
         text: format!(
             "{} rows assigned to the arms of experiment {}\n\n{}\n{ratio}written to {}",
@@ -98,6 +105,7 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
             "arms": arms().map(|((arm, &count), &expected)| json!({
                 "arm": arm.name(), "n": count, "share": share(count), "expected_share": expected,
             })).collect::<Vec<_>>(),
+            "left_out": left_out,
             "srm_p_value": srm,
         }),
     })

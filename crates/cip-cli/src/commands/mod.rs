@@ -9,6 +9,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod features;
+mod findings;
 mod forget;
 mod funnel;
 mod generate;
@@ -18,6 +19,7 @@ mod itemsets;
 mod migrate;
 mod pairs;
 mod paths;
+mod power;
 mod prospects;
 mod recommend;
 mod rejects;
@@ -27,6 +29,7 @@ mod run;
 mod score;
 mod sequences;
 mod sessions;
+mod srm;
 mod train;
 
 use crate::args::{Args, Command};
@@ -55,6 +58,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Recommend(args) => recommend::run(&args, common)?,
         Command::Assign(args) => assign::run(&args)?,
         Command::Abtest(args) => abtest::run(&args, common)?,
+        Command::Power(args) => power::run(&args)?,
+        Command::Srm(args) => srm::run(&args)?,
         Command::Features(args) => features::run(&args, common)?,
         Command::Train(args) => train::run(&args, common)?,
         Command::Evaluate(args) => evaluate::run(&args, common)?,

@@ -202,8 +202,8 @@ fn every_row_gets_the_arm_of_its_id_in_the_order_of_the_table() {
         for index in 0..batch.num_rows() {
             assert_eq!(who.value(index), ids[row]);
             let arm = groups.values().as_string::<i32>().value(groups.keys().value(index) as usize);
-            assert_eq!(arm, experiment.assign(IdRef::Int64(ids[row])));
-            *counts.entry(experiment.assign(IdRef::Int64(ids[row]))).or_default() += 1;
+            assert_eq!(Some(arm), experiment.assign(IdRef::Int64(ids[row])));
+            *counts.entry(experiment.assign(IdRef::Int64(ids[row])).unwrap()).or_default() += 1;
             row += 1;
         }
     }
@@ -302,7 +302,7 @@ fn what_is_missing_contradictory_or_void_is_told() {
     abtest(&paths[2], &columns).fails(1, "1 arm(s), expected two or more");
     abtest(&paths[3], &columns).fails(1, "nan.csv row 2: `won`: NaN is not a finite number");
     abtest(&paths[1], &with(&["--control", "c"])).fails(1, "no arm is named `c`, found `a`, `b`");
-    abtest(&paths[1], &with(&["--weights", "a=1,b=0"])).fails(2, "the weight of arm `b` is 0");
+    abtest(&paths[1], &with(&["--weights", "a=1,b=-1"])).fails(2, "the weight of arm `b` is -1");
     abtest(&paths[1], &with(&["--alpha", "5"])).fails(2, "alpha is 5, expected more than 0 and less than 1");
     abtest(&paths[1], &with(&["--metric", "purchase"])).fails(2, "--metric goes with a store: leave it out");
     abtest(&paths[1].with_file_name("absent.csv"), &[]).fails(1, "cannot read");
@@ -333,4 +333,158 @@ fn what_is_missing_contradictory_or_void_is_told() {
     // An event type that never happens is no success of anybody.
     let never = abtest(&store, &["--metric", "refund", "--experiment", experiment]).ok().json();
     assert_eq!(never["verdict"], "no_difference");
+}
+
+/// A thousand units an arm and day for a week: a covariate, two segments, and an effect of 1 on a noise of 10.
+fn spendings() -> String {
+    let mut text = "arm,spend,before,country,seen\n".to_owned();
+    for unit in 0..14_000_i64 {
+        let noise = |factor: i64| (unit * factor % 10_007) as f64 / 10_007.0 - 0.5;
+        let before = 50.0 + 30.0 * noise(7_919);
+        let (treated, day) = (unit / 7 % 2 == 1, unit % 7);
+        let spend = before + 10.0 * noise(104_729) + if treated { 1.0 } else { 0.0 };
+        let (arm, country) = (if treated { "b" } else { "a" }, if unit % 3 == 0 { "ee" } else { "se" });
+        text.push_str(&format!("{arm},{spend:.4},{before:.4},{country},2019-10-0{}\n", day + 1));
+    }
+    text
+}
+
+#[test]
+fn a_table_is_looked_at_in_every_way_and_written_and_drawn() {
+    let (folder, paths) = folder(&[("t.csv", &spendings())]);
+    let (out, chart) = (folder.path().join("effects.parquet"), folder.path().join("effects.html"));
+    let with = |more: &[&str]| {
+        let table = paths[0].to_str().unwrap();
+        cip([&["abtest", table, "--variant", "arm", "--outcome", "spend"], more].concat())
+    };
+    let plain = with(&["--json"]).ok().json();
+    let more = [
+        "--covariate",
+        "before",
+        "--segment",
+        "country",
+        "--day",
+        "seen",
+        "--sequential",
+        "--tuning",
+        "14000",
+        "--bayesian",
+        "--correction",
+        "holm",
+        "--non-inferiority",
+        "0.5",
+        "--equivalence",
+        "2",
+        "--winsorise",
+        "0.99",
+        "--out",
+        out.to_str().unwrap(),
+        "--chart",
+        chart.to_str().unwrap(),
+    ];
+    let found = with(&[&more[..], &["--json"]].concat()).ok().json();
+    let (arm, before) = (&found["findings"][0], &plain["findings"][0]);
+    let error = |of: &Value| of["absolute"]["standard_error"].as_f64().unwrap();
+    assert!(error(arm) < 0.4 * error(before), "{arm}");
+    assert!((arm["absolute"]["effect"].as_f64().unwrap() - 1.0).abs() < 0.2, "{arm}");
+    assert!(found["variance_explained"].as_f64().unwrap() > 0.8, "{found}");
+    assert_eq!((&found["verdict"], &arm["verdict"]), (&json!("better"), &json!("better")));
+    assert!(
+        arm["sequential"]["p_value"].as_f64().unwrap() < 0.05
+            && arm["belief"]["chance_to_win"].as_f64().unwrap() > 0.99
+    );
+    assert_eq!(
+        (&arm["non_inferiority"]["holds"], &arm["equivalence"]["holds"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(arm["segments"]["segments"].as_array().unwrap().len(), 2);
+    assert_eq!(arm["days"].as_array().unwrap().len(), 7);
+    let kinds: Vec<_> =
+        found["checks"].as_array().unwrap().iter().map(|check| check["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["sample_ratio", "novelty", "weekday_pattern", "outliers", "sample_ratio_by_group"]);
+    assert!(
+        found["checks"].as_array().unwrap().iter().all(|check| check["status"] == "passed"),
+        "{}",
+        found["checks"]
+    );
+    // All, relative, sequential, two segments and seven days.
+    assert_eq!(crate::rows(&out), 12);
+    let page = fs::read_to_string(&chart).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.matches("<svg").count() == 4, "{page}");
+    assert!(!page.contains("src=") && page.contains("spend: an arm is better"));
+    // The same bytes again.
+    let bytes = [&out, &chart].map(|path| fs::read(path).unwrap());
+    let said = with(&more).ok().stdout;
+    assert_eq!(bytes, [&out, &chart].map(|path| fs::read(path).unwrap()));
+    for part in [
+        "covariate before: slope",
+        "adjusted +",
+        "at any time [",
+        "chance to win",
+        "not worse by 0.5",
+        "segments differ with",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn options_of_tables_are_checked() {
+    let (_folder, paths) = folder(&[("t.csv", "arm,x,z\na,1,\na,2,3\nb,3,4\nb,5,6\n")]);
+    let table = paths[0].to_str().unwrap();
+    let with = |more: &[&str]| cip([&["abtest", table, "--variant", "arm", "--outcome", "x"], more].concat());
+    with(&["--covariate", "z"]).fails(1, "t.csv row 1: `z`: there is no value");
+    with(&["--segment", "z"]).fails(1, "t.csv row 1: `z`: there is no value");
+    with(&["--non-inferiority", "0"]).fails(2, "the margin is 0, expected a positive number");
+    with(&["--winsorise", "0.4"]).fails(2, "the share is 0.4, expected more than 0.5");
+    with(&["--tuning", "100"]).fails(2, "--sequential");
+    with(&["--sequential", "--tuning", "0"]).fails(2, "the tuning parameter is 0");
+    with(&["--day", "x"]).fails(1, "expected dates, timestamps, or text");
+}
+
+#[test]
+fn ids_that_take_no_part_have_no_arm() {
+    let ids: String = (0..1_000).map(|id| format!("{id}\n")).collect();
+    let (folder, paths) = folder(&[
+        ("ids.csv", &format!("user_id\n{ids}")),
+        (
+            "e.toml",
+            "name = \"x\"\nhash = \"xxh3\"\nseed = \"s\"\ncoverage = 0.3\noverrides = { 7 = \"treatment\" }\n",
+        ),
+    ]);
+    let out = folder.path().join("arms.parquet");
+    let found = cip(args!["assign", paths[0], "--experiment", paths[1], "--out", out, "--json"]).ok().json();
+    let (left_out, n) = (
+        found["left_out"].as_u64().unwrap(),
+        found["arms"][0]["n"].as_u64().unwrap() + found["arms"][1]["n"].as_u64().unwrap(),
+    );
+    assert!(left_out + n == 1_000 && (620..780).contains(&left_out), "{found}");
+    let nulls: usize =
+        cip::store::read_table(&out).unwrap().map(|batch| batch.unwrap().column(1).null_count()).sum();
+    assert_eq!(nulls as u64, left_out);
+}
+
+#[test]
+fn an_experiment_brings_its_metric_its_time_and_its_guardrails() {
+    let (folder, store) = folder_of_store(600);
+    let path = folder.path().join("e.toml");
+    let document = "name = \"x\"\nhash = \"growthbook_v2\"\nseed = \"s\"\nmetrics = [\"view\"]\nalpha = 0.2\n\
+                    guardrails = [{ metric = \"view\", margin = 0.9 }, { metric = \"cart\", margin = 0.000001 }]\n";
+    fs::write(&path, document).unwrap();
+    let found = cip(args!["abtest", store, "--experiment", path, "--json"]).ok().json();
+    assert_eq!(found["metric"], "view");
+    let guardrails = found["guardrails"].as_array().unwrap();
+    let told: Vec<_> = guardrails
+        .iter()
+        .map(|of| (of["metric"].as_str().unwrap(), of["holds"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(told[0], ("view", true));
+    assert_eq!((told.len(), told[1].0), (2, "cart"));
+    let kinds: Vec<_> = found["checks"].as_array().unwrap().iter().map(|check| &check["kind"]).collect();
+    assert_eq!(kinds, ["sample_ratio", "several_arms"]);
+    let said = cip(args!["abtest", store, "--experiment", path, "--metric", "cart"]).ok().stdout;
+    assert!(said.contains("80% confidence") && said.contains("guardrail view, treatment: "), "{said}");
+    // Nothing happened before the experiment began.
+    fs::write(&path, document.replace("alpha", "start = \"2100-01-01\"\nalpha")).unwrap();
+    cip(args!["abtest", store, "--experiment", path]).fails(1, "no arm has any units");
 }

@@ -203,7 +203,12 @@ fn what_no_model_can_be_of_is_refused() {
     refuse(&row("1,2,"), 1, "row 2: `T`: it is missing", &[]);
     refuse(header, 1, "none of 0 customers has a repeat purchase", &[]);
     refuse("frequency,T\n1,2\n", 1, "recency", &[]);
-    refuse(&row("0,0,3"), 2, "--as-of, --calibrate-until and --unit go with a store", &["--unit", "day"]);
+    refuse(
+        &row("0,0,3"),
+        2,
+        "--as-of, --calibrate-until, --unit and --currency go with a store",
+        &["--unit", "day"],
+    );
     refuse(&row("0,0,3"), 2, "the horizon is 0 periods, expected 1 to 10000", &["--horizon", "0"]);
     refuse(&row("0,0,3"), 2, "the discount rate a period is -1", &["--discount-rate=-1"]);
     refuse(&row("0,0,3"), 2, "a weight is 0, expected a finite number above 0", &["--weight", "recency"]);

@@ -21,6 +21,7 @@ mod identities;
 mod json;
 mod kept_sessions;
 mod paths;
+mod planning;
 mod propensity;
 mod real;
 mod replay;

@@ -37,6 +37,8 @@ fn help_and_version_are_answers() {
         "cohorts",
         "migrate",
         "demo",
+        "power",
+        "srm",
     ] {
         assert!(cip([command, "--help"]).ok().stdout.contains("--json"));
     }

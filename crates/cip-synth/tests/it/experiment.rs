@@ -15,7 +15,7 @@ fn experiment(share: f64) -> Experiment {
 }
 
 fn arm<'a>(experiment: &'a Experiment, row: &[String]) -> &'a str {
-    experiment.assign(IdRef::Int64(row[7].parse().unwrap()))
+    experiment.assign(IdRef::Int64(row[7].parse().unwrap())).unwrap()
 }
 
 /// What an experiment means must not change by accident, as little as a seed.
