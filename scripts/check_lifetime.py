@@ -6,7 +6,7 @@
 
 The purchases of the CDNOW sample (Fader and Hardie) up to 30 September 1997 become a summary of customers, in weeks and
 dollars with two decimals as the published estimates were made from. Every model is fitted by both; log-likelihoods, estimates
-and what is foretold of each customer are compared. Models that `lifetimes` lacks (sBG) and standard errors are compared with scipy's
+and what is foretold of each customer are compared. Standard errors are compared with those of scipy's
 maximum and numerical second derivatives. At the end stand the values of special functions that unit tests hold, from
 mpmath. Exit code 0 where all agree.
 """
