@@ -69,6 +69,7 @@
 //! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
+pub mod clusters;
 mod cohorts;
 mod customers;
 mod error;
