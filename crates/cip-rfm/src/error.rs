@@ -164,7 +164,7 @@ pub enum RfmError {
         weight: f64,
     },
     /// No customers to cluster.
-    #[error("there are no customers to cluster: choose a later date")]
+    #[error("there are no customers to cluster, expected one or more: choose a later date")]
     NoCustomers,
     /// A number of clusters that cannot be tried.
     #[error("up to {most} clusters are to be tried, expected 2 to 20")]

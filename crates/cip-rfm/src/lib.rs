@@ -5,7 +5,7 @@
 //! a [`SegmentMap`] names the segment of the scores.
 //!
 //! What they will be worth is asked of [`lifetime`] models, who was acquired when and came back of [`Cohorts`], and who moved from
-//! which segment to which of a [`Migration`].
+//! which segment to which of a [`Migration`]. Who is alike, whatever scores say, is asked of [`clusters`].
 //!
 //! ```
 //! use std::sync::Arc;

@@ -34,8 +34,10 @@ pub struct ClusterCount {
 pub(super) fn weigh(counts: &mut [ClusterCount], choice: ClusterChoice) {
     let inertia = scaled(counts.iter().map(|count| count.inertia));
     let places = scaled(counts.iter().map(|count| count.clusters as f64));
-    // Below the chord from (0, 1) to (1, 0); the common factor 1/√2 is scaled away.
-    let elbows = scaled(inertia.iter().zip(&places).map(|(inertia, place)| 1.0 - place - inertia));
+    let (first, last) = (inertia.first().copied().unwrap_or(0.0), inertia.last().copied().unwrap_or(0.0));
+    // How far below the chord; the factor from there to the distance is the same for all, and is scaled away.
+    let below = |(inertia, place): (&f64, &f64)| first + (last - first) * place - inertia;
+    let elbows = scaled(inertia.iter().zip(&places).map(below));
     let silhouettes = scaled(counts.iter().map(|count| count.silhouette));
     for (count, (elbow, silhouette)) in counts.iter_mut().zip(elbows.into_iter().zip(silhouettes)) {
         count.elbow = elbow;
@@ -127,6 +129,10 @@ mod tests {
             counts.iter().max_by(|a, b| a.score.total_cmp(&b.score)).unwrap().clusters
         };
         assert_eq!(best(ClusterChoice::Elbow), 3);
+        // Of a single number there is nothing to choose.
+        let mut one = [count(2, 9.0, 0.7)];
+        weigh(&mut one, ClusterChoice::Both);
+        assert_eq!((one[0].elbow, one[0].score), (0.0, 0.0));
         assert_eq!(best(ClusterChoice::Silhouette), 4);
         // Of 3, 0.6 times 0.75 and 0.4; of 4, 0.6 and 0.4 times 0.5 of the elbow.
         assert_eq!(best(ClusterChoice::Both), 3);

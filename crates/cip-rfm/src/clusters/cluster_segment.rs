@@ -128,6 +128,15 @@ impl ClusterSegment {
         }
     }
 
+    /// The name of the segment in a cluster: outliers, which are below 0, are VIPs, and told so where the name does not say it.
+    pub(super) fn name_in(self, cluster: i32) -> String {
+        match self {
+            Self::SuperVipChampions | Self::VipAtRisk => self.name().to_owned(),
+            _ if cluster < 0 => format!("VIP {}", self.name()),
+            _ => self.name().to_owned(),
+        }
+    }
+
     /// What to do with its customers.
     pub const fn recommendation(self) -> &'static str {
         match self {
@@ -200,6 +209,14 @@ mod tests {
                         "Hibernating"
                     };
                     assert_eq!(found.name(), expected, "M {monetary}, F {frequency}, R {recency_days}");
+                    assert_eq!(found.name_in(0), expected);
+                    for outliers in [-1, -2, -3] {
+                        let marked = match expected {
+                            "Super VIP Champions" | "VIP At Risk" => expected.to_owned(),
+                            _ => format!("VIP {expected}"),
+                        };
+                        assert_eq!(found.name_in(outliers), marked);
+                    }
                     seen.insert(found);
                 }
             }

@@ -23,7 +23,7 @@ impl Fence {
         sorted.sort_by(f64::total_cmp);
         let (first, third) = (quantile(&sorted, 0.25)?, quantile(&sorted, 0.75)?);
         let range = third - first;
-        (range > 0.0).then(|| Self { low: first - 1.5 * range, high: third + 1.5 * range })
+        (range > 0.0).then_some(Self { low: first - 1.5 * range, high: third + 1.5 * range })
     }
 
     pub(super) fn is_beyond(&self, value: f64) -> bool {

@@ -15,7 +15,7 @@ use super::model::{ClusterModel, Scaler, nearest};
 use crate::error::RfmError;
 use crate::scored::RfmTable;
 
-/// Customers of which all are taken for the silhouette; of more it is a sample of about this many.
+/// Up to so many customers all are taken for the silhouette; of more a sample, evenly spaced, of at most so many.
 const SILHOUETTE_SAMPLE: usize = 2_000;
 /// How often k-means starts anew, of which the best is kept.
 const RUNS: usize = 4;
@@ -24,11 +24,45 @@ const LAST_STEPS: usize = 100;
 
 /// A search for clusters: what decides it.
 ///
+/// # Formula
+/// With `s(k)` the mean silhouette of k clusters, `e(k)` how far their inertia lies below its chord, and each scaled from 0 to 1 over the
+/// numbers tried, the number taken has the greatest `0.6 s(k) + 0.4 e(k)`, and of equal ones the fewest clusters.
+///
 /// # Method
 /// Outliers of monetary and of frequency, beyond Tukey's fences, are clusters of their own: -1 monetary, -2 frequency, -3 both. The
 /// others are scaled to mean 0 and deviation 1 in monetary, frequency and recency, and clustered by k-means (Lloyd's algorithm from
 /// k-means++ seeds: Arthur and Vassilvitskii 2007) for 2, 3, … clusters. [`ClusterChoice`] says which number is taken. Clusters are
 /// numbered from 0 by their centroids, the highest monetary first.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::types::Int32Type;
+/// use arrow_array::{
+///     ArrayRef, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
+/// };
+/// use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp};
+/// use cip_rfm::Rfm;
+/// use cip_rfm::clusters::{ClusterSegment, Clusters};
+///
+/// // Six customers: three bought long ago and little, three of late and much.
+/// let times = [1, 2, 3, 88, 89, 90].map(|day| day * MICROS_PER_DAY);
+/// let prices = Decimal128Array::from(vec![900, 1000, 1100, 8000, 8100, 8200]);
+/// let types: DictionaryArray<Int32Type> = ["purchase"; 6].into_iter().collect();
+/// let events = EventBatch::try_new(RecordBatch::try_from_iter([
+///     ("user_id", Arc::new(Int64Array::from(vec![1, 2, 3, 4, 5, 6])) as ArrayRef),
+///     ("event_time", Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC"))),
+///     ("event_type", Arc::new(types)),
+///     ("price", Arc::new(prices.with_precision_and_scale(18, 2)?)),
+/// ])?)?;
+/// let as_of: Timestamp = "1970-04-02".parse()?;
+/// let customers = Rfm::new(as_of, events.schema())?.segment(&[events])?;
+/// let fit = Clusters::new(7).with_most(3)?.fit(&customers, as_of)?;
+/// let found: Vec<_> = fit.model.clusters().iter().map(|of| (of.customers, of.segment)).collect();
+/// assert_eq!(found, [(3, ClusterSegment::BigSpenders), (3, ClusterSegment::Hibernating)]);
+/// assert!(fit.model.frequency_fence().is_none(), "all have one order");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Clusters {
     seed: u64,
@@ -74,7 +108,7 @@ impl Clusters {
     /// Returns the clusters of scored customers; `as_of`, their date, is kept as the date of the model.
     ///
     /// # Complexity
-    /// Linear in the customers for each number of clusters; the silhouette is of at most about 2,000 of them.
+    /// Linear in the customers for each number of clusters; the silhouette is of at most 2,000 of them.
     ///
     /// # Errors
     /// [`RfmError::NoCustomers`], [`RfmError::KMeans`].
@@ -120,7 +154,7 @@ impl Clusters {
             let (silhouette, silhouette_error) =
                 silhouette(points, &labels, centroids.len(), SILHOUETTE_SAMPLE);
             counts.push(ClusterCount {
-                clusters,
+                clusters: centroids.len(),
                 inertia,
                 silhouette,
                 silhouette_error,
@@ -146,14 +180,17 @@ impl Clusters {
             .init_method(KMeansInit::KMeansPlusPlus)
             .fit(&DatasetBase::from(rows))?;
         let start = found.centroids().outer_iter().map(|row| [row[0], row[1], row[2]]).collect();
-        Ok(in_order(settle(points, start)))
+        Ok(settle(points, start))
     }
 }
 
-/// Goes on with Lloyd's steps until nobody changes the cluster, so that centroids are means and no cluster is empty.
+/// Goes on with Lloyd's steps until nobody changes the cluster, so that centroids are means and no cluster is empty; returns them in order.
+///
+/// They are in order at each step: of two that are equally near, a point has the one that [`nearest`] finds later.
 fn settle(points: &[[f64; 3]], mut centroids: Vec<[f64; 3]>) -> Vec<[f64; 3]> {
     let mut labels = Vec::new();
     for _ in 0..LAST_STEPS {
+        centroids = in_order(centroids);
         let next: Vec<usize> = points.iter().map(|point| nearest(&centroids, point)).collect();
         if next == labels {
             break;
@@ -174,7 +211,7 @@ fn settle(points: &[[f64; 3]], mut centroids: Vec<[f64; 3]>) -> Vec<[f64; 3]> {
             labels.clear();
         }
     }
-    centroids
+    in_order(centroids)
 }
 
 /// The highest monetary first, then the highest frequency, then the least recency.
@@ -190,4 +227,48 @@ pub(super) fn facts_of(customers: &RfmTable) -> Vec<[f64; 3]> {
     let (monetary, frequency) = (customers.monetary(), customers.frequency());
     let rows = customers.recency_days().iter().zip(frequency).zip(monetary);
     rows.map(|((&days, &orders), &units)| [units as f64, orders as f64, f64::from(days)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn inertia(points: &[[f64; 3]], centroids: &[[f64; 3]]) -> f64 {
+        points.iter().map(|point| squared_distance(point, &centroids[nearest(centroids, point)])).sum()
+    }
+
+    fn mean<'a>(points: impl Iterator<Item = &'a [f64; 3]> + Clone) -> [f64; 3] {
+        let count = points.clone().count() as f64;
+        [0, 1, 2].map(|at| points.clone().map(|point| point[at]).sum::<f64>() / count)
+    }
+
+    proptest! {
+        /// Every centroid is the mean of the points that are nearest to it, and two clusters of a few points cost no less than the best
+        /// of all ways to part them, and no more than one.
+        #[test]
+        fn centroids_are_means_and_bounded_by_the_optimum(
+            points in proptest::collection::btree_set([-9i8..9, -9i8..9, -9i8..9], 3..9),
+            seed in any::<u64>(),
+        ) {
+            let points: Vec<[f64; 3]> = points.into_iter().map(|point| point.map(f64::from)).collect();
+            let centroids = Clusters::new(seed).k_means(&points, 2).unwrap();
+            prop_assert_eq!(centroids.len(), 2);
+            for (at, centroid) in centroids.iter().enumerate() {
+                let own = points.iter().filter(|point| nearest(&centroids, point) == at);
+                prop_assert!(squared_distance(&mean(own), centroid) < 1e-18);
+            }
+            let parted = |parting: u32| {
+                let side = |of: u32| {
+                    let rows = points.iter().enumerate();
+                    mean(rows.filter(move |(row, _)| (parting >> row) & 1 == of).map(|(_, point)| point))
+                };
+                inertia(&points, &[side(0), side(1)])
+            };
+            let best = (1..(1u32 << points.len()) - 1).map(parted).fold(f64::INFINITY, f64::min);
+            let found = inertia(&points, &centroids);
+            let one = inertia(&points, &[mean(points.iter())]);
+            prop_assert!(best - 1e-9 <= found && found <= one, "{} of {} to {}", found, best, one);
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod choice;
 mod cluster_segment;
+mod cluster_summary;
 mod fence;
 mod fit;
 mod model;
@@ -13,6 +14,7 @@ mod tables;
 
 pub use choice::{ClusterChoice, ClusterCount};
 pub use cluster_segment::ClusterSegment;
+pub use cluster_summary::ClusterSummary;
 pub use fence::Fence;
 pub use fit::{ClusterFit, Clusters};
 pub use model::{Cluster, ClusterModel};

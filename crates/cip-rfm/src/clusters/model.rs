@@ -12,6 +12,7 @@ use crate::error::RfmError;
 
 /// Monetary outliers, frequency outliers, both.
 const OUTLIERS: [i32; 3] = [-1, -2, -3];
+const FORMAT: &str = "cip-clusters";
 const VERSION: u32 = 1;
 
 /// Fences, scaler and centroids of a [`ClusterFit`](crate::clusters::ClusterFit), and what its clusters are.
@@ -19,7 +20,9 @@ const VERSION: u32 = 1;
 /// The same model gives a customer of the same facts the same cluster on any day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterModel {
+    format: String,
     version: u32,
+    /// In microseconds since 1970.
     update_date: Timestamp,
     seed: u64,
     money: MoneyScale,
@@ -93,6 +96,7 @@ pub(super) fn nearest(centroids: &[[f64; 3]], point: &[f64; 3]) -> usize {
 impl ClusterModel {
     pub(super) fn new(update_date: Timestamp, seed: u64, money: MoneyScale, all: Medians) -> Self {
         Self {
+            format: FORMAT.to_owned(),
             version: VERSION,
             update_date,
             seed,
@@ -140,7 +144,11 @@ impl ClusterModel {
     pub fn read(from: impl Read) -> Result<Self, RfmError> {
         let model: Self = serde_json::from_reader(from)?;
         let finite = |values: &[f64; 3]| values.iter().all(|value| value.is_finite());
-        let is_whole = model.version == VERSION
+        let ordered = |fence: Option<Fence>| fence.is_none_or(|fence| fence.low < fence.high);
+        let is_whole = model.format == FORMAT
+            && model.version == VERSION
+            && ordered(model.monetary_fence)
+            && ordered(model.frequency_fence)
             && !model.centroids.is_empty()
             && model.centroids.iter().all(finite)
             && finite(&model.scaler.means)
@@ -163,6 +171,11 @@ impl ClusterModel {
     /// The date of the customers that it was fitted to.
     pub fn update_date(&self) -> Timestamp {
         self.update_date
+    }
+
+    /// The seed that it was fitted with.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The decimals of money.
