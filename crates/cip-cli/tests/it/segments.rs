@@ -92,3 +92,51 @@ fn clusters_are_written_told_and_kept() {
         .fails(1, "there are no customers to cluster");
     assert_eq!(bytes_of(folder.path()), before, "what was refused left nothing behind");
 }
+
+/// numpy 2.4.6 `quantile`, and scikit-learn 1.9.1 on the customers inside the fences, scaled by `StandardScaler`: the least inertia of
+/// `KMeans(k, n_init=20, tol=0)`, `silhouette_score`, and the sizes of its three clusters.
+#[test]
+fn the_retail_customers_are_clustered_as_scikit_learn_does() {
+    let Some(files) = data("online_retail_daily") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (store, out) = (folder.path().join("store"), folder.path().join("clusters"));
+    cip(args!["ingest", files, "--mapping", "online-retail", "--out", store]).ok();
+    let said = cip(args!["segments", store, "--as-of", "2011-12-10", "--out", out, "--json"]).ok().json();
+    for (measure, end, expected) in [
+        ("monetary", "low", -1_724.347_5),
+        ("monetary", "high", 3_693.232_5),
+        ("frequency", "low", -5.0),
+        ("frequency", "high", 11.0),
+    ] {
+        let found = said["fences"][measure][end].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{measure} {end}: {found}");
+    }
+    let expected = [
+        (6_230.350, 0.459_75),
+        (3_597.909, 0.461_24),
+        (2_774.231, 0.415_35),
+        (2_384.222, 0.398_65),
+        (2_038.932, 0.369_59),
+        (1_792.515, 0.359_96),
+        (1_624.837, 0.354_92),
+    ];
+    for (tried, (inertia, silhouette)) in said["tried"].as_array().unwrap().iter().zip(expected) {
+        let number = |name: &str| tried[name].as_f64().unwrap();
+        assert!((number("inertia") / inertia - 1.0).abs() < 1e-4, "{tried}");
+        // Of half of the customers: within four standard errors.
+        let error = number("silhouette_error");
+        assert!(0.0 < error && error < 0.01, "{tried}");
+        assert!((number("silhouette") - silhouette).abs() < 4.0 * error, "{tried}");
+    }
+    let sizes_of_three = [(-3, 238), (-2, 47), (-1, 189), (0, 839), (1, 2_047), (2, 979)];
+    assert_eq!(told(&said), sizes_of_three.into());
+    assert_eq!(sizes(&out.join("customer_rfm_kmeans_clustered.parquet")), sizes_of_three.into());
+    let names: Vec<_> = said["clusters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| of["cluster_segment"].as_str().unwrap())
+        .collect();
+    let vip = "Super VIP Champions";
+    assert_eq!(names, [vip, vip, vip, vip, "Potential Loyalists", "Hibernating"]);
+}

@@ -58,40 +58,64 @@ fn scaled(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values.into_iter().map(|value| (value - least) / range).collect()
 }
 
-/// Returns the mean silhouette of the points, and its standard error: of `sampled` of them, evenly spaced, against all of these.
+/// Points in clusters.
+pub(super) struct Labels {
+    /// The cluster of each point.
+    pub(super) of: Vec<usize>,
+    pub(super) clusters: usize,
+}
+
+/// Returns the mean silhouette of the points by each labels, and its standard error: of at most `sampled` of them, evenly spaced, against
+/// all of these.
 ///
-/// A point alone in its cluster has 0, as Rousseeuw has it.
-pub(super) fn silhouette(
-    points: &[[f64; 3]],
-    labels: &[usize],
-    clusters: usize,
-    sampled: usize,
-) -> (f64, f64) {
+/// A point alone in its cluster has 0, as Rousseeuw has it. A distance is computed once for all labels.
+pub(super) fn silhouettes(points: &[[f64; 3]], labels: &[Labels], sampled: usize) -> Vec<(f64, f64)> {
     let step = points.len().div_ceil(sampled.max(1)).max(1);
     let rows: Vec<usize> = (0..points.len()).step_by(step).collect();
-    let mut sizes = vec![0usize; clusters];
-    rows.iter().for_each(|&row| sizes[labels[row]] += 1);
-    let width = |&row: &usize| {
-        let mut sums = vec![0.0; clusters];
-        for &other in &rows {
-            sums[labels[other]] += squared_distance(&points[row], &points[other]).sqrt();
-        }
-        let own = labels[row];
-        if sizes[own] < 2 {
-            return 0.0;
-        }
-        let within = sums[own] / (sizes[own] - 1) as f64;
-        let others = (0..clusters).filter(|&cluster| cluster != own && sizes[cluster] > 0);
-        let between =
-            others.map(|cluster| sums[cluster] / sizes[cluster] as f64).fold(f64::INFINITY, f64::min);
-        let greatest = within.max(between);
-        if greatest > 0.0 && greatest < f64::INFINITY { (between - within) / greatest } else { 0.0 }
+    let sizes = |labels: &Labels| {
+        let mut sizes = vec![0usize; labels.clusters];
+        rows.iter().for_each(|&row| sizes[labels.of[row]] += 1);
+        sizes
     };
-    let widths: Vec<f64> = rows.iter().map(width).collect();
+    let sizes: Vec<Vec<usize>> = labels.iter().map(sizes).collect();
+    let mut widths = vec![Vec::with_capacity(rows.len()); labels.len()];
+    let mut sums: Vec<Vec<f64>> = labels.iter().map(|labels| vec![0.0; labels.clusters]).collect();
+    for &row in &rows {
+        sums.iter_mut().for_each(|sums| sums.fill(0.0));
+        for &other in &rows {
+            let distance = squared_distance(&points[row], &points[other]).sqrt();
+            for (sums, labels) in sums.iter_mut().zip(labels) {
+                sums[labels.of[other]] += distance;
+            }
+        }
+        for (at, widths) in widths.iter_mut().enumerate() {
+            widths.push(width(labels[at].of[row], &sums[at], &sizes[at]));
+        }
+    }
+    let told = |widths: &Vec<f64>| {
+        let (mean, error) = mean_and_error(widths);
+        (mean, if step > 1 { error } else { 0.0 })
+    };
+    widths.iter().map(told).collect()
+}
+
+/// The silhouette of a point in the cluster `own`, by the sums of its distances to the points of each cluster.
+fn width(own: usize, sums: &[f64], sizes: &[usize]) -> f64 {
+    if sizes[own] < 2 {
+        return 0.0;
+    }
+    let within = sums[own] / (sizes[own] - 1) as f64;
+    let others = (0..sizes.len()).filter(|&cluster| cluster != own && sizes[cluster] > 0);
+    let between = others.map(|cluster| sums[cluster] / sizes[cluster] as f64).fold(f64::INFINITY, f64::min);
+    let greatest = within.max(between);
+    if greatest > 0.0 && greatest < f64::INFINITY { (between - within) / greatest } else { 0.0 }
+}
+
+fn mean_and_error(widths: &[f64]) -> (f64, f64) {
     let count = widths.len() as f64;
     let mean = widths.iter().sum::<f64>() / count;
     let variance = widths.iter().map(|width| (width - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (mean, if step > 1 { (variance / count).sqrt() } else { 0.0 })
+    (mean, (variance / count).sqrt())
 }
 
 pub(super) fn squared_distance(a: &[f64; 3], b: &[f64; 3]) -> f64 {
@@ -106,10 +130,12 @@ mod tests {
     #[test]
     fn silhouettes_are_those_of_their_definition() {
         let points = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [5.0, 0.0, 0.0], [6.0, 0.0, 0.0], [6.0, 1.0, 0.0]];
-        let (mean, error) = silhouette(&points, &[0, 0, 1, 1, 1], 2, 100);
-        assert!((mean - 0.789_126_702_674_832_5).abs() < 1e-12 && error == 0.0, "{mean}");
-        assert_eq!(silhouette(&points, &[0, 0, 0, 0, 0], 1, 100).0, 0.0);
-        assert!(silhouette(&points, &[0, 0, 1, 1, 1], 2, 3).1 > 0.0, "of a sample");
+        let one = Labels { of: vec![0; 5], clusters: 1 };
+        let labels = [Labels { of: vec![0, 0, 1, 1, 1], clusters: 2 }, one];
+        let found = silhouettes(&points, &labels, 100);
+        assert!((found[0].0 - 0.789_126_702_674_832_5).abs() < 1e-12 && found[0].1 == 0.0, "{found:?}");
+        assert_eq!(found[1], (0.0, 0.0), "of one cluster");
+        assert!(silhouettes(&points, &labels, 3)[0].1 > 0.0, "of a sample");
     }
 
     #[test]

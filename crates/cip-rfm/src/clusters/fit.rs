@@ -8,7 +8,7 @@ use ndarray::Array2;
 use rand_xoshiro_linfa::Xoshiro256Plus;
 use rand_xoshiro_linfa::rand_core::SeedableRng;
 
-use super::choice::{ClusterChoice, ClusterCount, silhouette, squared_distance, weigh};
+use super::choice::{ClusterChoice, ClusterCount, Labels, silhouettes, squared_distance, weigh};
 use super::cluster_segment::Medians;
 use super::fence::Fence;
 use super::model::{ClusterModel, Scaler, nearest};
@@ -141,28 +141,27 @@ impl Clusters {
             let places = distinct.into_iter().map(|point| point.map(f64::from_bits));
             return Ok((in_order(places.collect()), Vec::new()));
         }
-        let mut tried = Vec::new();
-        let mut counts = Vec::new();
-        for clusters in 2..=self.most.min(distinct.len() - 1) {
-            let centroids = self.k_means(points, clusters)?;
-            let labels: Vec<usize> = points.iter().map(|point| nearest(&centroids, point)).collect();
-            let inertia = points
-                .iter()
-                .zip(&labels)
-                .map(|(point, &label)| squared_distance(point, &centroids[label]))
-                .sum();
-            let (silhouette, silhouette_error) =
-                silhouette(points, &labels, centroids.len(), SILHOUETTE_SAMPLE);
-            counts.push(ClusterCount {
-                clusters: centroids.len(),
-                inertia,
+        let mut tried = (2..=self.most.min(distinct.len() - 1))
+            .map(|clusters| self.k_means(points, clusters))
+            .collect::<Result<Vec<_>, _>>()?;
+        let label = |centroids: &Vec<[f64; 3]>| Labels {
+            of: points.iter().map(|point| nearest(centroids, point)).collect(),
+            clusters: centroids.len(),
+        };
+        let labels: Vec<Labels> = tried.iter().map(label).collect();
+        let silhouettes = silhouettes(points, &labels, SILHOUETTE_SAMPLE);
+        let count = |((centroids, labels), (silhouette, silhouette_error)): ((&Vec<_>, &Labels), _)| {
+            let squares = points.iter().zip(&labels.of);
+            ClusterCount {
+                clusters: labels.clusters,
+                inertia: squares.map(|(point, &label)| squared_distance(point, &centroids[label])).sum(),
                 silhouette,
                 silhouette_error,
                 elbow: 0.0,
                 score: 0.0,
-            });
-            tried.push(centroids);
-        }
+            }
+        };
+        let mut counts: Vec<ClusterCount> = tried.iter().zip(&labels).zip(silhouettes).map(count).collect();
         weigh(&mut counts, self.choice);
         let mut best = 0;
         for (at, count) in counts.iter().enumerate() {
