@@ -66,7 +66,8 @@
 //!
 //! # What it refuses
 //! Events without prices, users that go back, batches without a column that the first schema had or with
-//! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, and sums of money beyond 38 digits: see [`RfmError`].
+//! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, models of clusters that are
+//! damaged or of other money, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
 pub mod clusters;

@@ -1,5 +1,6 @@
 //! `cip segments`: clusters of customers who are alike, what they are and what to do.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -109,7 +110,8 @@ impl Found {
             ),
         );
         text.push_str("days, orders and what each spent are medians\n\n");
-        for of in self.customers.clusters() {
+        let mut told = BTreeSet::new();
+        for of in self.customers.clusters().iter().filter(|of| told.insert(of.name.as_str())) {
             text.push_str(&format!("  {}: {}\n", of.name, of.segment.recommendation()));
         }
         if let Some(tried) = self.tried.as_deref().filter(|tried| !tried.is_empty()) {

@@ -87,7 +87,7 @@ fn clusters_are_written_told_and_kept() {
     run(&again, &["--most", "1"]).fails(2, "up to 1 clusters are to be tried, expected 2 to 20");
     run(&again, &["--model", out.join("summary.json").to_str().unwrap()])
         .fails(1, "summary.json: the file is no model of clusters");
-    run(folder.path(), &[]).fails(1, "");
+    run(folder.path(), &[]).fails(1, "was not written by cip: choose another --out");
     cip(args!["segments", store, "--as-of", "2019-10-01", "--out", again])
         .fails(1, "there are no customers to cluster");
     assert_eq!(bytes_of(folder.path()), before, "what was refused left nothing behind");
