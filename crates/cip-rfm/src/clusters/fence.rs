@@ -26,9 +26,14 @@ impl Fence {
         (range > 0.0).then_some(Self { low: first - 1.5 * range, high: third + 1.5 * range })
     }
 
-    pub(super) fn is_beyond(&self, value: f64) -> bool {
+    fn is_beyond(&self, value: f64) -> bool {
         value < self.low || self.high < value
     }
+}
+
+/// Whether a value is beyond its fence; never where there is none.
+pub(super) fn is_outlier(fence: Option<Fence>, value: f64) -> bool {
+    fence.is_some_and(|fence| fence.is_beyond(value))
 }
 
 /// The quantile of sorted values, by linear interpolation.
@@ -57,6 +62,7 @@ mod tests {
         assert!(fence.is_beyond(17.5) && fence.is_beyond(-8.0) && !fence.is_beyond(17.0));
         assert_eq!(Fence::of(&[1.0, 1.0, 1.0, 1.0, 9.0]), None);
         assert_eq!(Fence::of(&[]), None);
+        assert!(is_outlier(Some(fence), 17.5) && !is_outlier(Some(fence), 17.0) && !is_outlier(None, 17.5));
         assert_eq!(median([4.0, 1.0, 3.0, 2.0].into_iter()), Some(2.5));
         assert_eq!(median([].into_iter()), None);
     }

@@ -10,7 +10,7 @@ use rand_xoshiro_linfa::rand_core::SeedableRng;
 
 use super::choice::{ClusterChoice, ClusterCount, Labels, silhouettes, squared_distance, weigh};
 use super::cluster_segment::Medians;
-use super::fence::Fence;
+use super::fence::{Fence, is_outlier};
 use super::model::{ClusterModel, Scaler, nearest};
 use crate::error::RfmError;
 use crate::scored::RfmTable;
@@ -108,7 +108,7 @@ impl Clusters {
     /// Returns the clusters of scored customers; `as_of`, their date, is kept as the date of the model.
     ///
     /// # Complexity
-    /// Linear in the customers for each number of clusters; the silhouette is of at most 2,000 of them.
+    /// Each step of k-means is linear in the customers and in the clusters; the silhouette is of at most 2,000 customers.
     ///
     /// # Errors
     /// [`RfmError::NoCustomers`], [`RfmError::KMeans`].
@@ -117,11 +117,7 @@ impl Clusters {
         let all = Medians::of(facts.iter()).ok_or(RfmError::NoCustomers)?;
         let column = |at: usize| facts.iter().map(|fact| fact[at]).collect::<Vec<_>>();
         let (monetary, frequency) = (Fence::of(&column(0)), Fence::of(&column(1)));
-        let is_inside = |fact: &&[f64; 3]| {
-            let beyond =
-                |fence: Option<Fence>, value| fence.is_some_and(|fence: Fence| fence.is_beyond(value));
-            !beyond(monetary, fact[0]) && !beyond(frequency, fact[1])
-        };
+        let is_inside = |fact: &&[f64; 3]| !is_outlier(monetary, fact[0]) && !is_outlier(frequency, fact[1]);
         let inside: Vec<[f64; 3]> = facts.iter().filter(is_inside).copied().collect();
         let scaler = Scaler::of(&inside);
         let points: Vec<[f64; 3]> = inside.iter().map(|fact| scaler.scale(fact)).collect();

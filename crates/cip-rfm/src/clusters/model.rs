@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::squared_distance;
 use super::cluster_segment::{ClusterSegment, Medians};
-use super::fence::{Fence, median};
+use super::fence::{Fence, is_outlier, median};
 use crate::error::RfmError;
 
 /// Monetary outliers, frequency outliers, both.
@@ -200,8 +200,7 @@ impl ClusterModel {
 
     /// The cluster of monetary, frequency and recency.
     pub(super) fn cluster_of(&self, fact: &[f64; 3]) -> i32 {
-        let beyond = |fence: Option<Fence>, value| fence.is_some_and(|fence: Fence| fence.is_beyond(value));
-        match (beyond(self.monetary_fence, fact[0]), beyond(self.frequency_fence, fact[1])) {
+        match (is_outlier(self.monetary_fence, fact[0]), is_outlier(self.frequency_fence, fact[1])) {
             (true, false) => OUTLIERS[0],
             (false, true) => OUTLIERS[1],
             (true, true) => OUTLIERS[2],
