@@ -164,6 +164,47 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `customer_rfm_kmeans_clustered`: the columns of [`rfm_segments`], and the cluster of each customer. Sorted by user_id.
+pub fn clustered_customers(users: IdType, money: MoneyScale) -> SchemaRef {
+    let own = [
+        Field::new("cluster", DataType::Int32, false),
+        Field::new("cluster_segment", dictionary_type(), false),
+        Field::new("recommendation", dictionary_type(), false),
+        Field::new("update_date", DataType::Date32, false),
+    ];
+    let scores = rfm_segments(users, money);
+    let scores = scores.fields().iter().map(|field| field.as_ref().clone());
+    Arc::new(Schema::new(scores.chain(own).collect::<Vec<_>>()))
+}
+
+/// `cluster_summary`: one row a cluster with a customer. Sorted by cluster: outliers are below 0.
+pub fn cluster_summary(money: MoneyScale) -> SchemaRef {
+    let number = |name| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("cluster", DataType::Int32, false),
+        Field::new("customers", DataType::Int64, false),
+        number("share"),
+        Field::new("revenue", money.sum_type(), false),
+        number("median_recency_days"),
+        number("median_frequency"),
+        number("median_monetary"),
+        number("average_recency_days"),
+        number("average_frequency"),
+        number("average_monetary"),
+    ]))
+}
+
+/// `cluster_description_and_recommendation`: one row a cluster with a customer. Sorted by cluster.
+pub fn cluster_descriptions() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, false);
+    Arc::new(Schema::new(vec![
+        Field::new("cluster", DataType::Int32, false),
+        text("cluster_segment"),
+        text("description"),
+        text("recommendation"),
+    ]))
+}
+
 /// `cohorts`: one row a cohort and period since. Sorted by cohort, period.
 ///
 /// What is said of a period is null where it is not over.

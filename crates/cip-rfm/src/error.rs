@@ -163,6 +163,41 @@ pub enum RfmError {
         /// The weight.
         weight: f64,
     },
+    /// No customers to cluster.
+    #[error("there are no customers to cluster, expected one or more: choose a later date")]
+    NoCustomers,
+    /// A number of clusters that cannot be tried.
+    #[error("up to {most} clusters are to be tried, expected 2 to 20")]
+    MostClusters {
+        /// What was given.
+        most: usize,
+    },
+    /// K-means failed.
+    #[error("k-means: {0}")]
+    KMeans(#[from] linfa_clustering::KMeansError),
+    /// A file that is no model of clusters.
+    #[error("the file is no model of clusters: {0}")]
+    ModelFile(#[from] serde_json::Error),
+    /// A model of clusters of another version, or that contradicts itself.
+    #[error(
+        "the model of clusters is of version {version} or damaged, expected version {expected}: fit it again"
+    )]
+    ModelVersion {
+        /// Of the file.
+        version: u32,
+        /// Of this crate.
+        expected: u32,
+    },
+    /// A model of money of another scale.
+    #[error(
+        "the customers have money of {found} decimals, but the model of clusters is of {expected}: fit a model to them"
+    )]
+    ModelScale {
+        /// Of the customers.
+        found: u8,
+        /// Of the model.
+        expected: u8,
+    },
     /// Columns of different lengths.
     #[error("there are {found} {what} for {expected} customers, expected one each")]
     Rows {

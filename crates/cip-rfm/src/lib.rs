@@ -5,7 +5,7 @@
 //! a [`SegmentMap`] names the segment of the scores.
 //!
 //! What they will be worth is asked of [`lifetime`] models, who was acquired when and came back of [`Cohorts`], and who moved from
-//! which segment to which of a [`Migration`].
+//! which segment to which of a [`Migration`]. Who is alike, whatever scores say, is asked of [`clusters`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -66,9 +66,11 @@
 //!
 //! # What it refuses
 //! Events without prices, users that go back, batches without a column that the first schema had or with
-//! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, and sums of money beyond 38 digits: see [`RfmError`].
+//! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, models of clusters that are
+//! damaged or of other money, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
+pub mod clusters;
 mod cohorts;
 mod customers;
 mod error;

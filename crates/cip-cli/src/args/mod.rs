@@ -21,7 +21,7 @@ pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, Po
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use recommend::RecommendArgs;
-pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg};
+pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     /// Write recency, frequency, monetary value, scores and segments, one row a customer
     Rfm(RfmArgs),
+    /// Write clusters of customers who are alike, their names and what to do, found by k-means or assigned by a model of before
+    Segments(SegmentsArgs),
     /// Write customers by the week or month of their first purchase, and how many of them come back
     Cohorts(CohortsArgs),
     /// Say who moved from which segment to which between two tables of segments

@@ -27,6 +27,7 @@ mod rfm;
 mod rules;
 mod run;
 mod score;
+mod segments;
 mod sequences;
 mod sessions;
 mod srm;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Paths(args) => paths::run(&args, common)?,
         Command::Rfm(args) => rfm::run(&args, common)?,
         Command::Clv(args) => clv::run(&args, common)?,
+        Command::Segments(args) => segments::run(&args, common)?,
         Command::Cohorts(args) => cohorts::run(&args, common)?,
         Command::Migrate(args) => migrate::run(&args)?,
         Command::Pairs(args) => pairs::run(&args, common)?,

@@ -55,6 +55,7 @@ fn every_stage_that_sums_money_refuses_and_takes_one_currency() {
     for stage in [
         args!["sessions", store, "--out", at("s.parquet")].to_vec(),
         args!["rfm", store, "--as-of", "2019-11-01", "--out", at("r.parquet")].to_vec(),
+        args!["segments", store, "--as-of", "2019-11-01", "--out", at("clusters")].to_vec(),
         args!["features", store, "--cutoff", "2019-10-04", "--out", at("f.parquet")].to_vec(),
         args!["run", file, "--mapping", mapping, "--out", at("run")].to_vec(),
     ] {

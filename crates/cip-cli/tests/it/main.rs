@@ -26,6 +26,7 @@ mod propensity;
 mod real;
 mod replay;
 mod run;
+mod segments;
 mod sessions;
 mod usage;
 

@@ -35,6 +35,7 @@ fn help_and_version_are_answers() {
         "run",
         "clv",
         "cohorts",
+        "segments",
         "migrate",
         "demo",
         "power",
