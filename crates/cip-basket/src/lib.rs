@@ -97,8 +97,7 @@ pub use itemsets::{
 };
 pub use pairs::{PairBatches, Pairs, SingleBaskets};
 pub use recommend::{
-    NextProductQuality, Recommended, Recommender, RecommenderParams, Similarity, VISIT_COLUMNS, VisitBuilder,
-    Visits,
+    NextProductQuality, Recommended, Recommender, RecommenderParams, Similarity, VisitBuilder, Visits,
 };
 pub use rule::{Baskets, MOST_PRODUCTS};
 pub use rules::{AssociationRules, Measures, RedundantRules, Rule, RuleBatches, RuleCounts, Rules};

@@ -9,4 +9,4 @@ mod visits;
 pub use params::{RecommenderParams, Similarity};
 pub use quality::NextProductQuality;
 pub use recommender::{Recommended, Recommender};
-pub use visits::{VISIT_COLUMNS, VisitBuilder, Visits};
+pub use visits::{VisitBuilder, Visits};

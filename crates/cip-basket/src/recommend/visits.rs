@@ -1,15 +1,27 @@
-//! Visits: the products of a session, in the order in which they were met.
+//! Visits: the products of a session or an order, in the order in which they were met.
 
 use std::collections::HashMap;
 
 use arrow_array::Array;
-use cip_core::{CoreError, EventBatch, EventSchema, IdDictionary, IdType, MemoryBudget, Timestamp, column};
+use cip_core::{
+    CoreError, EventBatch, EventSchema, Id, IdDictionary, IdRef, IdType, MemoryBudget, Timestamp, column,
+};
 
 use crate::error::BasketError;
 
-/// The event columns that visits are made from, in the store's order.
-pub const VISIT_COLUMNS: &[&str] =
-    &[column::USER_ID, column::EVENT_TIME, column::PRODUCT_ID, column::SOURCE_SESSION];
+/// What makes a visit of a user's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum VisitKey {
+    Session,
+    Order,
+}
+
+/// Which visit of the open user an event is in.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Session(u32),
+    Order(Id),
+}
 
 /// What a visit and a product take beside the entries.
 const VISIT_BYTES: u64 = 16;
@@ -17,7 +29,8 @@ const PRODUCT_BYTES: u64 = 96;
 
 /// The visits of a range of users, in the order of their users and first events.
 ///
-/// A visit is a source session of one user: its distinct products in the order of their first events, and the time of its last one.
+/// A visit is a source session of one user, or one of their orders where the source has no sessions: its distinct products in the
+/// order of their first events, and the time of its last one.
 #[derive(Debug)]
 pub struct Visits {
     budget: MemoryBudget,
@@ -34,17 +47,39 @@ pub struct Visits {
 #[derive(Debug)]
 pub struct VisitBuilder {
     visits: Visits,
-    /// The open user's sessions, by their codes: the place of each among the open visits.
-    places: HashMap<u32, usize>,
+    key: VisitKey,
+    /// Where each visit of the open user is among the open visits.
+    places: HashMap<Place, usize>,
     open: Vec<(Timestamp, Vec<u32>)>,
-    user: Option<cip_core::Id>,
+    user: Option<Id>,
+}
+
+impl VisitKey {
+    /// Sessions, or else orders; none where the source has neither.
+    fn of(schema: &EventSchema) -> Option<Self> {
+        if schema.has(column::SOURCE_SESSION) {
+            Some(Self::Session)
+        } else {
+            schema.has(column::ORDER_ID).then_some(Self::Order)
+        }
+    }
 }
 
 impl Visits {
+    /// The event columns that visits are made from, in the store's order.
+    pub fn columns(schema: &EventSchema) -> &'static [&'static str] {
+        match VisitKey::of(schema) {
+            Some(VisitKey::Order) => {
+                &[column::USER_ID, column::EVENT_TIME, column::PRODUCT_ID, column::ORDER_ID]
+            }
+            _ => &[column::USER_ID, column::EVENT_TIME, column::PRODUCT_ID, column::SOURCE_SESSION],
+        }
+    }
+
     /// Returns a builder for events of `schema`; visits of more than `most_products` distinct products are counted and left out.
     ///
     /// # Errors
-    /// [`CoreError::MissingColumn`] without one of [`VISIT_COLUMNS`], [`BasketError::MaxProducts`] below 2.
+    /// [`CoreError::MissingColumn`] without one of [`Visits::columns`], [`BasketError::MaxProducts`] below 2.
     pub fn builder(
         schema: &EventSchema,
         most_products: usize,
@@ -53,11 +88,12 @@ impl Visits {
         if !(2..=crate::rule::MOST_PRODUCTS).contains(&most_products) {
             return Err(BasketError::MaxProducts { given: most_products });
         }
-        for &column in VISIT_COLUMNS {
+        for &column in Self::columns(schema) {
             if !schema.has(column) {
                 return Err(CoreError::MissingColumn { column }.into());
             }
         }
+        let key = VisitKey::of(schema).unwrap_or(VisitKey::Session);
         let product_type = schema.id_type(column::PRODUCT_ID).unwrap_or(IdType::Int64);
         let visits = Self {
             budget,
@@ -69,7 +105,7 @@ impl Visits {
             times: Vec::new(),
             too_long: 0,
         };
-        Ok(VisitBuilder { visits, places: HashMap::new(), open: Vec::new(), user: None })
+        Ok(VisitBuilder { visits, key, places: HashMap::new(), open: Vec::new(), user: None })
     }
 
     /// The number of visits.
@@ -141,19 +177,27 @@ impl VisitBuilder {
     /// # Errors
     /// [`CoreError::MissingColumn`], [`CoreError::ColumnType`], [`CoreError::TooManyCodes`]; [`CoreError::Memory`] beyond the budget.
     pub fn push(&mut self, events: &EventBatch) -> Result<(), BasketError> {
-        let sessions =
-            events.source_sessions().ok_or(CoreError::MissingColumn { column: column::SOURCE_SESSION })?;
+        let sessions = events.source_sessions();
+        let orders = events.orders();
+        let key = self.key;
+        let place = |row: usize| match key {
+            VisitKey::Session => {
+                let sessions = sessions.filter(|sessions| sessions.is_valid(row))?;
+                Some(Place::Session(sessions.value(row)))
+            }
+            VisitKey::Order => Some(Place::Order(orders?.get(row)?.to_owned())),
+        };
         let (users, products, times) = (events.users()?, events.products()?, events.times()?);
         for (user, rows) in users.runs() {
             // A session of no known user is a visit all the same; the unknown user is one.
-            if self.user.as_ref().map(cip_core::Id::as_ref) != user {
+            if self.user.as_ref().map(Id::as_ref) != user {
                 self.close()?;
-                self.user = user.map(cip_core::IdRef::to_owned);
+                self.user = user.map(IdRef::to_owned);
             }
             for row in rows {
-                let (true, Some(product)) = (sessions.is_valid(row), products.get(row)) else { continue };
+                let Some((place, product)) = place(row).zip(products.get(row)) else { continue };
                 let product = self.visits.products.code(product)?;
-                let place = *self.places.entry(sessions.value(row)).or_insert_with(|| {
+                let place = *self.places.entry(place).or_insert_with(|| {
                     self.open.push((Timestamp::from_micros(0), Vec::new()));
                     self.open.len() - 1
                 });

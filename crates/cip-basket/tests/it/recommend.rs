@@ -209,6 +209,37 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn without_sessions_an_order_is_a_visit() {
+    let given = [vec![1, 2, 2], vec![3], vec![2, 1], vec![]];
+    let batch = events(&given);
+    let column = |name: &str| Arc::clone(batch.record_batch().column_by_name(name).unwrap());
+    // A second order of the first user, at the time of the first: what was bought in both is no visit of three products.
+    let orders: ArrayRef =
+        Arc::new(StringArray::from(vec![Some("a"), Some("a"), Some("b"), Some("c"), None, Some("c")]));
+    let columns = [
+        ("user_id", column("user_id")),
+        ("event_time", column("event_time")),
+        ("product_id", column("product_id")),
+        ("order_id", orders),
+    ];
+    let orders = EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+    assert_eq!(Visits::columns(orders.schema()), ["user_id", "event_time", "product_id", "order_id"]);
+    let by_order = collect(&[orders]);
+    assert_eq!((by_order.len(), by_order.products()), (4, 3));
+    let params = RecommenderParams::default().with_min_together(1).unwrap();
+    // Users 0 and 2 have orders of their own, whatever they are called: only the first has two products.
+    assert_eq!(ids(&params.train(&by_order).unwrap().next(&[IdRef::Int64(2)], &[], 1)), [1]);
+    assert!(matches!(
+        Visits::builder(
+            EventBatch::try_new(batch.record_batch().project(&[0, 1, 2]).unwrap()).unwrap().schema(),
+            50,
+            BUDGET
+        ),
+        Err(BasketError::Core(CoreError::MissingColumn { column: "source_session" }))
+    ));
+}
+
+#[test]
 fn a_file_that_is_cut_or_changed_anywhere_is_refused() {
     let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "ä", "b"]));
     let batch = events(&[vec![1, 2], vec![1, 2]]);

@@ -1,6 +1,6 @@
 //! The visits of a store, which recommendations are learnt from.
 
-use cip_basket::{VISIT_COLUMNS, Visits};
+use cip_basket::Visits;
 use cip_core::{MemoryBudget, TimeRange};
 use cip_store::EventPartition;
 
@@ -26,7 +26,7 @@ impl Line<'_> {
             Ok::<_, LineError>(builder.finish()?)
         };
         let mut visits = Visits::builder(schema, most_products, budget)?.finish()?;
-        let scan = self.scan(VISIT_COLUMNS)?.with_time_range(range);
+        let scan = self.scan(Visits::columns(schema))?.with_time_range(range);
         self.each_partition(scan, collect, |part| Ok(visits.append(part)?))?;
         Ok(visits)
     }
