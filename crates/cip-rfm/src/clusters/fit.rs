@@ -17,9 +17,11 @@ use crate::scored::RfmTable;
 
 /// Up to so many customers all are taken for the silhouette; of more a sample, evenly spaced, of at most so many.
 const SILHOUETTE_SAMPLE: usize = 2_000;
+/// Up to so many customers all are taken to find the first centroids; of more a sample, evenly spaced, of at most so many.
+const START_SAMPLE: usize = 20_000;
 /// How often k-means starts anew, of which the best is kept.
 const RUNS: usize = 4;
-/// Steps that make the centroids exact means, if they have not settled before.
+/// Steps over all customers that make the centroids exact means, if they have not settled before.
 const LAST_STEPS: usize = 100;
 
 /// A search for clusters: what decides it.
@@ -31,7 +33,8 @@ const LAST_STEPS: usize = 100;
 /// # Method
 /// Outliers of monetary and of frequency, beyond Tukey's fences, are clusters of their own: -1 monetary, -2 frequency, -3 both. The
 /// others are scaled to mean 0 and deviation 1 in monetary, frequency and recency, and clustered by k-means (Lloyd's algorithm from
-/// k-means++ seeds: Arthur and Vassilvitskii 2007) for 2, 3, … clusters. [`ClusterChoice`] says which number is taken. Clusters are
+/// k-means++ seeds: Arthur and Vassilvitskii 2007) for 2, 3, … clusters. Of more than 20,000 customers its runs are over an even sample of at most as many, and the steps that
+/// bring the best of them to rest over all. [`ClusterChoice`] says which number is taken. Clusters are
 /// numbered from 0 by their centroids, the highest monetary first.
 ///
 /// # Examples
@@ -138,7 +141,7 @@ impl Clusters {
             return Ok((in_order(places.collect()), Vec::new()));
         }
         let mut tried = (2..=self.most.min(distinct.len() - 1))
-            .map(|clusters| self.k_means(points, clusters))
+            .map(|clusters| self.k_means(points, clusters, START_SAMPLE))
             .collect::<Result<Vec<_>, _>>()?;
         let label = |centroids: &Vec<[f64; 3]>| Labels {
             of: points.iter().map(|point| nearest(centroids, point)).collect(),
@@ -168,8 +171,16 @@ impl Clusters {
         Ok((tried.swap_remove(best), counts))
     }
 
-    fn k_means(&self, points: &[[f64; 3]], clusters: usize) -> Result<Vec<[f64; 3]>, RfmError> {
-        let rows = Array2::from_shape_fn((points.len(), 3), |(row, column)| points[row][column]);
+    /// The best of several runs over at most `sampled` points, brought to rest over all.
+    fn k_means(
+        &self,
+        points: &[[f64; 3]],
+        clusters: usize,
+        sampled: usize,
+    ) -> Result<Vec<[f64; 3]>, RfmError> {
+        let step = points.len().div_ceil(sampled.max(1)).max(1);
+        let sample: Vec<&[f64; 3]> = points.iter().step_by(step).collect();
+        let rows = Array2::from_shape_fn((sample.len(), 3), |(row, column)| sample[row][column]);
         let found = KMeans::params_with_rng(clusters, Xoshiro256Plus::seed_from_u64(self.seed))
             .n_runs(RUNS)
             .init_method(KMeansInit::KMeansPlusPlus)
@@ -244,10 +255,11 @@ mod tests {
         #[test]
         fn centroids_are_means_and_bounded_by_the_optimum(
             points in proptest::collection::btree_set([-9i8..9, -9i8..9, -9i8..9], 3..9),
+            sampled in 2usize..9,
             seed in any::<u64>(),
         ) {
             let points: Vec<[f64; 3]> = points.into_iter().map(|point| point.map(f64::from)).collect();
-            let centroids = Clusters::new(seed).k_means(&points, 2).unwrap();
+            let centroids = Clusters::new(seed).k_means(&points, 2, sampled).unwrap();
             prop_assert_eq!(centroids.len(), 2);
             for (at, centroid) in centroids.iter().enumerate() {
                 let own = points.iter().filter(|point| nearest(&centroids, point) == at);
