@@ -65,17 +65,8 @@ impl IdHash {
             }
             Self::Xxh3 => with_bytes(format_args!("{seed}{id}"), xxh3_64) >> 32,
             Self::Md5 => {
-                struct Sink(Md5);
-                impl Write for Sink {
-                    fn write_str(&mut self, text: &str) -> fmt::Result {
-                        self.0.update(text.as_bytes());
-                        Ok(())
-                    }
-                }
-                let mut sink = Sink(Md5::new());
-                // This writer never fails.
-                let _ = write!(sink, "{seed}{id}");
-                sink.0.finalize().iter().take(4).fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+                let digest = md5_of(format_args!("{seed}{id}"));
+                digest.iter().take(4).fold(0, |bits, &byte| bits << 8 | u64::from(byte))
             }
         }
     }
@@ -110,6 +101,21 @@ fn murmur3_32(bytes: &[u8], seed: u32) -> u32 {
     hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
     hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
     hash ^ hash >> 16
+}
+
+/// The MD5 of a text, which is hashed as it is written.
+pub(crate) fn md5_of(text: fmt::Arguments<'_>) -> [u8; 16] {
+    struct Sink(Md5);
+    impl Write for Sink {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut sink = Sink(Md5::new());
+    // This writer never fails.
+    let _ = sink.write_fmt(text);
+    sink.0.finalize().into()
 }
 
 #[cfg(test)]

@@ -1,28 +1,16 @@
 //! From an id to the index of an arm.
 
-use std::fmt::{self, Write};
 use std::ops::Range;
 
 use cip_core::IdRef;
-use md5::{Digest, Md5};
 
-use crate::id_hash::IdHash;
+use crate::id_hash::{IdHash, md5_of};
 
 /// Returns whether the last hexadecimal digit of the MD5 of an id is odd; an integer id is hashed as its decimal
 /// digits, text as UTF-8.
 pub(crate) fn md5_is_odd(id: IdRef<'_>) -> bool {
-    struct Sink(Md5);
-    impl Write for Sink {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.update(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut sink = Sink(Md5::new());
-    // This writer never fails.
-    let _ = write!(sink, "{id}");
     // The last hexadecimal digit is odd where the last byte is.
-    sink.0.finalize().last().is_some_and(|byte| byte % 2 == 1)
+    md5_of(format_args!("{id}")).last().is_some_and(|byte| byte % 2 == 1)
 }
 
 /// The half-open ranges of buckets that weights make, one an arm. With a coverage below 1 each takes that share of its range,
