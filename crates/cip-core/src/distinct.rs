@@ -9,10 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::id::{IdColumn, IdRef, IdType};
 
-/// Values up to which a scan of a flat list beats a table; nearly all sessions stay below.
-const FEW: usize = 16;
-
-/// The same of texts, where a scan compares hashes.
+/// Texts up to which a scan of their hashes beats a table; nearly all sessions stay below.
 const FEW_TEXTS: usize = 32;
 
 /// The distinct ids seen since the last [`DistinctIds::clear`].
@@ -37,7 +34,7 @@ pub struct DistinctIds {
 
 #[derive(Debug)]
 enum Values {
-    Int64(Distinct<i64>),
+    Int64(StampedSet<i64>),
     Utf8(DistinctTexts),
 }
 
@@ -45,7 +42,7 @@ impl DistinctIds {
     /// Returns an empty set of ids of `id_type`.
     pub fn new(id_type: IdType) -> Self {
         let values = match id_type {
-            IdType::Int64 => Values::Int64(Distinct::default()),
+            IdType::Int64 => Values::Int64(StampedSet::default()),
             IdType::Utf8 => Values::Utf8(DistinctTexts::default()),
         };
         Self { values }
@@ -57,7 +54,7 @@ impl DistinctIds {
     /// Where the rows are out of bounds, as slices do.
     pub fn extend(&mut self, ids: &IdColumn, rows: Range<usize>) {
         match (&mut self.values, ids) {
-            (Values::Int64(distinct), IdColumn::Int64(array)) => distinct.extend_ints(array, rows),
+            (Values::Int64(distinct), IdColumn::Int64(array)) => distinct.extend(array, rows),
             (Values::Utf8(distinct), IdColumn::Utf8(array)) => distinct.extend(array, rows),
             _ => {}
         }
@@ -75,7 +72,7 @@ impl DistinctIds {
     /// How many there are.
     pub fn count(&self) -> usize {
         match &self.values {
-            Values::Int64(distinct) => distinct.count(),
+            Values::Int64(distinct) => distinct.len,
             Values::Utf8(distinct) => distinct.hashes.len() + distinct.many.len(),
         }
     }
@@ -101,7 +98,7 @@ impl DistinctIds {
 /// As [`DistinctIds`].
 #[derive(Debug, Default)]
 pub struct DistinctCodes {
-    codes: Distinct<u32>,
+    codes: StampedSet<u32>,
 }
 
 impl DistinctCodes {
@@ -113,7 +110,7 @@ impl DistinctCodes {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.codes.count()
+        self.codes.len
     }
 
     /// Forgets them.
@@ -123,68 +120,7 @@ impl DistinctCodes {
 
     /// Returns the codes, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
-        self.codes.few.iter().copied().chain(self.codes.many.iter())
-    }
-}
-
-/// Distinct values: a flat list, or once there are more than [`FEW`], a table that is kept from one user to the next.
-#[derive(Debug)]
-struct Distinct<T> {
-    few: Vec<T>,
-    many: StampedSet<T>,
-}
-
-impl<T> Default for Distinct<T> {
-    fn default() -> Self {
-        Self { few: Vec::new(), many: StampedSet::default() }
-    }
-}
-
-impl Distinct<i64> {
-    fn extend_ints(&mut self, array: &Int64Array, rows: Range<usize>) {
-        let values = &array.values()[rows.clone()];
-        if array.null_count() == 0 {
-            // Neighbours are often equal: a view, and what comes of it.
-            let mut last = None;
-            for &value in values {
-                if last != Some(value) {
-                    self.insert(value);
-                    last = Some(value);
-                }
-            }
-        } else {
-            rows.zip(values)
-                .filter(|(row, _)| array.is_valid(*row))
-                .for_each(|(_, &value)| self.insert(value));
-        }
-    }
-}
-
-impl<T: Copy + Eq + Hash + Default> Distinct<T> {
-    #[inline]
-    fn insert(&mut self, value: T) {
-        if self.many.len > 0 {
-            self.many.insert(value);
-        } else if !self.few.contains(&value) {
-            self.few.push(value);
-            if self.few.len() > FEW {
-                self.spill();
-            }
-        }
-    }
-
-    #[cold]
-    fn spill(&mut self) {
-        self.few.drain(..).for_each(|value| self.many.insert(value));
-    }
-
-    fn count(&self) -> usize {
-        self.few.len() + self.many.len
-    }
-
-    fn clear(&mut self) {
-        self.few.clear();
-        self.many.clear();
+        self.codes.iter()
     }
 }
 
@@ -205,11 +141,32 @@ impl<T> Default for StampedSet<T> {
     }
 }
 
+impl StampedSet<i64> {
+    fn extend(&mut self, array: &Int64Array, rows: Range<usize>) {
+        let values = &array.values()[rows.clone()];
+        if array.null_count() == 0 {
+            // Neighbours are often equal: a view, and what comes of it.
+            let mut last = None;
+            for &value in values {
+                if last != Some(value) {
+                    self.insert(value);
+                    last = Some(value);
+                }
+            }
+        } else {
+            rows.zip(values)
+                .filter(|(row, _)| array.is_valid(*row))
+                .for_each(|(_, &value)| self.insert(value));
+        }
+    }
+}
+
 impl<T: Copy + Eq + Hash + Default> StampedSet<T> {
-    const SMALLEST: usize = 8 * FEW;
+    const SMALLEST: usize = 128;
     /// A larger table is not kept.
     const KEPT: usize = 1 << 12;
 
+    #[inline]
     fn insert(&mut self, value: T) {
         if 2 * self.len >= self.slots.len() {
             self.grow();
@@ -226,6 +183,7 @@ impl<T: Copy + Eq + Hash + Default> StampedSet<T> {
         self.len += 1;
     }
 
+    #[cold]
     fn grow(&mut self) {
         let larger = (2 * self.slots.len()).max(Self::SMALLEST);
         let (stamp, old) = (self.stamp, std::mem::replace(&mut self.slots, vec![(0, T::default()); larger]));
@@ -305,7 +263,7 @@ mod tests {
 
     #[test]
     fn counts_are_exact_below_at_and_beyond_the_spill() {
-        for distinct in [0, 1, FEW, FEW + 1, FEW_TEXTS, FEW_TEXTS + 1, 8 * FEW, 1_000, 9_000] {
+        for distinct in [0, 1, FEW_TEXTS, FEW_TEXTS + 1, 63, 64, 65, 128, 1_000, 9_000] {
             let ids: Vec<Option<i64>> = (0..3 * distinct)
                 .map(|i| (i % 7 != 6).then_some((i * 31 % distinct.max(1)) as i64))
                 .collect();
@@ -328,7 +286,7 @@ mod tests {
 
     #[test]
     fn codes_are_counted_and_given_back() {
-        for distinct in [0, 1, FEW as u32, FEW as u32 + 1, 8 * FEW as u32, 500] {
+        for distinct in [0, 1, 63, 64, 65, 500] {
             let mut codes = DistinctCodes::default();
             (0..distinct).chain(0..distinct).for_each(|code| codes.insert(code));
             assert_eq!(codes.count(), distinct as usize);

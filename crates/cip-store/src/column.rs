@@ -15,10 +15,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type};
-use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_array::types::{
+    Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, UInt32Array};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_select::concat::concat;
 use arrow_select::take::take;
 use parquet::basic::{Encoding, Type};
 use parquet::errors::Result;
@@ -34,6 +37,7 @@ use pages::{Codec, Pages};
 pub(crate) struct Scratch {
     compressors: pages::Compressors,
     distinct: distinct::Distinct,
+    /// The values that are there of the column at hand.
     values: Vec<i64>,
     codes: Vec<u16>,
     key_codes: Vec<u16>,
@@ -46,24 +50,48 @@ const PAGE_ROWS: usize = 20_480;
 /// The values of a column in the rows of a row group.
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a> {
-    /// One for each row.
-    Own(&'a ArrayRef),
+    /// One for each row, in arrays one behind the other.
+    Own(&'a [ArrayRef]),
     /// Some that are said once for many rows: `keys` tell which of them each row has.
     Keyed { values: &'a ArrayRef, keys: &'a [u32] },
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
     /// Returns a value for each row.
     pub(crate) fn to_array(self) -> std::result::Result<ArrayRef, ArrowError> {
         match self {
-            Self::Own(array) => Ok(Arc::clone(array)),
+            Self::Own([array]) => Ok(Arc::clone(array)),
+            Self::Own(arrays) => concat(&arrays.iter().map(|array| &**array).collect::<Vec<_>>()),
             Self::Keyed { values, keys } => take(values, &UInt32Array::from(keys.to_vec()), None),
         }
     }
 
-    fn rows(&self, nullable: bool) -> Rows {
+    fn data_type(self) -> &'a DataType {
         match self {
-            Self::Own(array) => Rows { nulls: array.logical_nulls(), rows: array.len(), nullable },
+            Self::Own(arrays) => arrays.first().map_or(&DataType::Null, |array| array.data_type()),
+            Self::Keyed { values, .. } => values.data_type(),
+        }
+    }
+
+    fn rows(self, nullable: bool) -> Rows {
+        match self {
+            Self::Own([array]) => Rows { nulls: array.logical_nulls(), rows: array.len(), nullable },
+            Self::Own(arrays) => {
+                let rows = arrays.iter().map(|array| array.len()).sum();
+                let all: Vec<_> = arrays.iter().map(|array| array.logical_nulls()).collect();
+                let any = all.iter().flatten().any(|nulls| nulls.null_count() > 0);
+                let nulls = any.then(|| {
+                    let mut valid = BooleanBufferBuilder::new(rows);
+                    for (array, nulls) in arrays.iter().zip(&all) {
+                        match nulls {
+                            Some(nulls) => valid.append_buffer(nulls.inner()),
+                            None => valid.append_n(array.len(), true),
+                        }
+                    }
+                    NullBuffer::new(valid.finish())
+                });
+                Rows { nulls, rows, nullable }
+            }
             Self::Keyed { values, keys } => {
                 let of_row = |nulls: NullBuffer| {
                     NullBuffer::new(BooleanBuffer::collect_bool(keys.len(), |row| {
@@ -74,6 +102,35 @@ impl Values<'_> {
                 Rows { nulls: nulls.map(of_row), rows: keys.len(), nullable }
             }
         }
+    }
+
+    /// Keeps the values that are there, in the order of the rows, as `number` has them; false where it has none of one.
+    fn keep<T: ArrowPrimitiveType>(
+        self,
+        kept: &mut Vec<i64>,
+        number: impl Fn(T::Native) -> Option<i64>,
+    ) -> bool {
+        kept.clear();
+        let mut keep = |value: T::Native| {
+            kept.push(number(value)?);
+            Some(())
+        };
+        let fits = match self {
+            Self::Own(arrays) => arrays.iter().try_for_each(|array| {
+                let array = array.as_primitive::<T>();
+                let values = array.values();
+                match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+                    None => values.iter().try_for_each(|&value| keep(value)),
+                    Some(nulls) => nulls.valid_indices().try_for_each(|row| keep(values[row])),
+                }
+            }),
+            Self::Keyed { values, keys } => {
+                let array = values.as_primitive::<T>();
+                let mut present = keys.iter().map(|&key| key as usize).filter(|&key| array.is_valid(key));
+                present.try_for_each(|key| keep(array.value(key)))
+            }
+        };
+        fits.is_some()
     }
 }
 
@@ -93,49 +150,64 @@ pub(crate) fn encode(
     {
         return Ok(Some(encoded));
     }
-    let array = &values.to_array()?;
-    match (scheme, array.data_type(), descriptor.physical_type()) {
+    let kept = &mut scratch.values;
+    match (scheme, values.data_type(), descriptor.physical_type()) {
         (Scheme::Dictionary, DataType::Dictionary(key, value), Type::BYTE_ARRAY)
             if **key == DataType::Int32 && **value == DataType::Utf8 =>
         {
+            let array = values.to_array()?;
             dictionary::texts(array.as_dictionary::<Int32Type>(), descriptor, &rows, scratch)
         }
         (Scheme::Dictionary, DataType::Int64, Type::INT64) => {
-            let values = array.as_primitive::<Int64Type>().values();
-            dictionary::integers(values.iter().copied(), descriptor, &rows, scratch).map(Some)
+            values.keep::<Int64Type>(kept, Some);
+            dictionary::integers(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Dictionary, DataType::Decimal128(..), Type::INT64) => {
-            let values = array.as_primitive::<Decimal128Type>().values();
             // The physical type says that they fit.
-            dictionary::integers(values.iter().map(|&value| value as i64), descriptor, &rows, scratch)
-                .map(Some)
+            values.keep::<Decimal128Type>(kept, |value| Some(value as i64));
+            dictionary::integers(descriptor, &rows, scratch).map(Some)
+        }
+        (Scheme::Dictionary, DataType::Decimal128(..), Type::FIXED_LEN_BYTE_ARRAY) => {
+            if !values.keep::<Decimal128Type>(kept, |value| i64::try_from(value).ok()) {
+                return Ok(None);
+            }
+            dictionary::wide_decimals(descriptor, &rows, scratch)
         }
         (Scheme::ByteDelta, DataType::Int64, Type::INT64) => {
-            let values = array.as_primitive::<Int64Type>().values();
-            delta::bytes(values, descriptor, &rows, scratch).map(Some)
+            values.keep::<Int64Type>(kept, Some);
+            delta::bytes(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::ByteDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
-            let values = array.as_primitive::<TimestampMicrosecondType>().values();
-            delta::bytes(values, descriptor, &rows, scratch).map(Some)
+            values.keep::<TimestampMicrosecondType>(kept, Some);
+            delta::bytes(descriptor, &rows, scratch).map(Some)
+        }
+        (Scheme::PackedDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
+            values.keep::<TimestampMicrosecondType>(kept, Some);
+            delta::times(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Delta, DataType::UInt32, Type::INT32) => {
-            let values = array.as_primitive::<UInt32Type>().values();
-            let (mut first, mut last) = (u32::MAX, 0);
-            scratch.values.clear();
-            rows.each_present(|row| {
-                (first, last) = (first.min(values[row]), last.max(values[row]));
-                scratch.values.push(i64::from(values[row].cast_signed()));
-            });
-            let bounds = (first <= last).then_some((first.cast_signed(), last.cast_signed()));
-            let (first, last) = bounds.unzip();
+            values.keep::<UInt32Type>(kept, |code| Some(i64::from(code.cast_signed())));
+            let codes = || kept.iter().map(|&code| code as u32);
+            let bound = |code: Option<u32>| code.map(u32::cast_signed);
+            let (first, last) = (bound(codes().min()), bound(codes().max()));
             let statistics = Statistics::int32(first, last, None, Some(rows.null_count()), false);
             delta::codes(descriptor, &rows, scratch, statistics).map(Some)
         }
         (Scheme::Incompressible, DataType::FixedSizeBinary(width), Type::FIXED_LEN_BYTE_ARRAY)
             if rows.null_count() == 0 =>
         {
-            let values = array.as_fixed_size_binary().value_data();
-            plain(values, *width as usize, descriptor, &rows, scratch).map(Some)
+            let array = values.to_array()?;
+            let bytes = array.as_fixed_size_binary().value_data();
+            plain(bytes, *width as usize, descriptor, &rows, None, scratch).map(Some)
+        }
+        (Scheme::Incompressible, DataType::UInt64, Type::INT64) => {
+            values.keep::<UInt64Type>(kept, |value| Some(value.cast_signed()));
+            let bytes: Vec<u8> = kept.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let unsigned = || kept.iter().map(|value| value.cast_unsigned());
+            let bound = |value: Option<u64>| value.map(u64::cast_signed);
+            let (first, last) = (bound(unsigned().min()), bound(unsigned().max()));
+            let statistics = Statistics::int64(first, last, None, Some(rows.null_count()), false);
+            plain(&bytes, size_of::<u64>(), descriptor, &rows, Some(statistics), scratch).map(Some)
         }
         _ => Ok(None),
     }
@@ -193,15 +265,6 @@ impl Rows {
         }
     }
 
-    /// Calls `visit` with every row that has a value.
-    #[inline]
-    fn each_present(&self, mut visit: impl FnMut(usize)) {
-        match &self.nulls {
-            None => (0..self.rows).for_each(visit),
-            Some(nulls) => nulls.valid_indices().for_each(&mut visit),
-        }
-    }
-
     /// Calls `page` with the rows of each page, and which of the values are theirs.
     fn pages(&self, mut page: impl FnMut(Range<usize>, Range<usize>) -> Result<()>) -> Result<()> {
         let mut first = 0;
@@ -251,6 +314,7 @@ fn plain(
     width: usize,
     descriptor: &ColumnDescPtr,
     rows: &Rows,
+    statistics: Option<Statistics>,
     scratch: &mut Scratch,
 ) -> Result<EncodedColumn> {
     let Scratch { compressors, page, .. } = scratch;
@@ -261,7 +325,7 @@ fn plain(
         page.extend_from_slice(&values[values_of_page.start * width..values_of_page.end * width]);
         pages.data(page, of_page.len(), Encoding::PLAIN)
     })?;
-    pages.finish(rows.rows, None)
+    pages.finish(rows.rows, statistics)
 }
 
 #[cfg(test)]

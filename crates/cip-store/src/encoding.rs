@@ -25,6 +25,8 @@ pub(crate) enum Scheme {
     Delta,
     /// Users and times in the order of (user, time).
     ByteDelta,
+    /// Times so far apart that no codec makes their differences smaller.
+    PackedDelta,
     /// Fixed-width values of which the high bytes are alike.
     ByteStreamSplit,
     /// Bytes that no codec makes smaller.
@@ -35,12 +37,12 @@ pub(crate) fn scheme(name: &str, data_type: &DataType) -> Scheme {
     match (name, data_type) {
         (_, DataType::FixedSizeBinary(_)) => Scheme::Incompressible,
         (column::USER_ID, DataType::Int64) | (column::EVENT_TIME, _) => Scheme::ByteDelta,
+        ("session_start" | "session_end", DataType::Timestamp(..)) => Scheme::PackedDelta,
         (column::SOURCE_SESSION | "product_code" | "byte_start" | "byte_end" | "line", _) => Scheme::Delta,
         (_, DataType::Timestamp(..)) => Scheme::ByteStreamSplit,
         // Means seldom repeat.
         ("avg_price", _) => Scheme::ByteStreamSplit,
         ("session_key", _) => Scheme::Incompressible,
-        ("duration_seconds", _) => Scheme::Delta,
         _ => Scheme::Dictionary,
     }
 }
@@ -92,6 +94,8 @@ pub(crate) fn writer_properties(table: &str, schema: &Schema) -> Arc<WriterPrope
             }
             Scheme::Delta => properties,
             Scheme::ByteStreamSplit | Scheme::ByteDelta => fixed(properties, Encoding::BYTE_STREAM_SPLIT),
+            Scheme::PackedDelta => fixed(properties, Encoding::DELTA_BINARY_PACKED)
+                .set_column_compression(path.clone(), Compression::UNCOMPRESSED),
             Scheme::Incompressible => fixed(properties, Encoding::PLAIN)
                 .set_column_compression(path.clone(), Compression::UNCOMPRESSED),
         };

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
@@ -22,6 +23,7 @@ use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::store::same_columns;
 use crate::stored_file::{StoredFile, column_checksum, footer_checksum};
+use crate::unified::{is_text_dictionary, without_twin_texts};
 
 /// Encodes and compresses row groups of one table; shared by all threads.
 #[derive(Clone)]
@@ -137,7 +139,24 @@ impl RowGroupEncoder {
     /// Encodes one row group.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<EncodedRowGroup, StoreError> {
         self.check(batch)?;
-        self.encode_columns(batch.num_rows(), batch.columns().iter().map(Values::Own))
+        let columns = batch.columns().iter().map(slice::from_ref).map(Values::Own);
+        self.encode_columns(batch.num_rows(), columns)
+    }
+
+    /// Encodes one row group of which some rows come behind others. The bytes are those of [`RowGroupEncoder::encode`] of all.
+    pub(crate) fn encode_all(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup, StoreError> {
+        batches.iter().try_for_each(|batch| self.check(batch))?;
+        let mut columns: Vec<Vec<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
+        for column in 0..self.schema.fields().len() {
+            let mut arrays: Vec<ArrayRef> =
+                batches.iter().map(|batch| Arc::clone(batch.column(column))).collect();
+            if is_text_dictionary(self.schema.field(column).data_type()) {
+                arrays = vec![without_twin_texts(&Values::Own(&arrays).to_array()?)?];
+            }
+            columns.push(arrays);
+        }
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        self.encode_columns(rows, columns.iter().map(|arrays| Values::Own(arrays)))
     }
 
     /// Encodes a row group whose columns are partly said once for many rows: `keys`, one for each row of `own`, tell
@@ -158,7 +177,7 @@ impl RowGroupEncoder {
                 columns.push(Values::Keyed { values: keyed.column(column), keys });
             } else if let Some(column) = of(own) {
                 fields.push(Arc::clone(&own.schema_ref().fields()[column]));
-                columns.push(Values::Own(own.column(column)));
+                columns.push(Values::Own(slice::from_ref(own.column(column))));
             }
         }
         let schema = Schema::new(fields);

@@ -15,7 +15,6 @@ use crate::error::StoreError;
 use crate::manifest::DataFile;
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::staged::StagedFile;
-use crate::unified::without_twins;
 
 /// Writes a result table. Its row groups hold 131,072 rows however the batches come, so the bytes do not depend on
 /// the number of threads or the size of chunks.
@@ -88,18 +87,29 @@ fn may_replace(path: &Path) -> Result<bool, StoreError> {
     Ok(start.is_empty() || start == MAGIC)
 }
 
+/// Rows of a batch from which on it is encoded as it is; smaller ones are laid together first.
+const LARGE_BATCH_ROWS: usize = 1_024;
+
 /// Cuts batches of any size into row groups of one size.
 pub(crate) struct RowGroups {
     encoder: RowGroupEncoder,
     file: ParquetFile,
-    pending: BatchCoalescer,
+    row_group_rows: usize,
+    /// What came last, in small batches.
+    small: BatchCoalescer,
+    /// The rows before it that are in no row group yet.
+    pending: Vec<RecordBatch>,
+    pending_rows: usize,
 }
 
 impl RowGroups {
     pub(crate) fn create(path: &Path, table: &str, schema: &SchemaRef) -> Result<Self, StoreError> {
         let encoder = RowGroupEncoder::new(table, schema, path)?;
         let file = ParquetFile::create(path, &encoder)?;
-        Ok(Self { encoder, file, pending: BatchCoalescer::new(schema.clone(), row_group_rows(table)) })
+        let small = BatchCoalescer::new(schema.clone(), LARGE_BATCH_ROWS)
+            .with_biggest_coalesce_batch_size(Some(LARGE_BATCH_ROWS - 1));
+        let row_group_rows = row_group_rows(table);
+        Ok(Self { encoder, file, row_group_rows, small, pending: Vec::new(), pending_rows: 0 })
     }
 
     pub(crate) fn write(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
@@ -107,20 +117,42 @@ impl RowGroups {
             return Ok(());
         }
         self.encoder.check(&batch)?;
-        self.pending.push_batch(batch)?;
+        if batch.num_rows() >= LARGE_BATCH_ROWS {
+            self.small.finish_buffered_batch()?;
+        }
+        self.small.push_batch(batch)?;
         self.drain()
     }
 
     pub(crate) fn finish(mut self, name: String) -> Result<DataFile, StoreError> {
-        self.pending.finish_buffered_batch()?;
+        self.small.finish_buffered_batch()?;
         self.drain()?;
+        if self.pending_rows > 0 {
+            self.append_pending()?;
+        }
         self.file.finish(name)
     }
 
     fn drain(&mut self) -> Result<(), StoreError> {
-        while let Some(batch) = self.pending.next_completed_batch() {
-            self.file.append(self.encoder.encode(&without_twins(batch)?)?)?;
+        while let Some(mut batch) = self.small.next_completed_batch() {
+            while self.pending_rows + batch.num_rows() >= self.row_group_rows {
+                let rows = self.row_group_rows - self.pending_rows;
+                self.pending.push(batch.slice(0, rows));
+                batch = batch.slice(rows, batch.num_rows() - rows);
+                self.append_pending()?;
+            }
+            if batch.num_rows() > 0 {
+                self.pending_rows += batch.num_rows();
+                self.pending.push(batch);
+            }
         }
+        Ok(())
+    }
+
+    fn append_pending(&mut self) -> Result<(), StoreError> {
+        self.file.append(self.encoder.encode_all(&self.pending)?)?;
+        self.pending.clear();
+        self.pending_rows = 0;
         Ok(())
     }
 }
@@ -220,19 +252,35 @@ impl Iterator for TableReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int64Array, StringArray};
     use std::sync::Arc;
 
     fn batch(values: std::ops::Range<i64>) -> RecordBatch {
-        RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(values)) as ArrayRef)])
-            .unwrap()
+        let some = || values.clone().map(|value| (value % 3 > 0).then_some(value % 70_000));
+        let sums: Decimal128Array = some().map(|value| value.map(i128::from)).collect();
+        // A dictionary for each batch.
+        let texts: Vec<String> = values.clone().map(|value| format!("text {}", value / 5_000)).collect();
+        let texts: DictionaryArray<Int32Type> = texts.iter().map(String::as_str).collect();
+        RecordBatch::try_from_iter_with_nullable([
+            ("n", Arc::new(Int64Array::from_iter_values(values.clone())) as ArrayRef, false),
+            ("some", Arc::new(some().collect::<Int64Array>()), true),
+            ("sum", Arc::new(sums.with_precision_and_scale(38, 2).unwrap()), true),
+            ("text", Arc::new(texts), false),
+            (
+                "name",
+                Arc::new(some().map(|value| value.map(|value| value.to_string())).collect::<StringArray>()),
+                true,
+            ),
+        ])
+        .unwrap()
     }
 
     #[test]
     fn the_bytes_do_not_depend_on_how_batches_come() {
         let folder = tempfile::tempdir().unwrap();
         let mut written = Vec::new();
-        for step in [1_000, 77_777, 400_000] {
+        for step in [999, 3_000, 77_777, 400_000] {
             let path = folder.path().join(format!("{step}.parquet"));
             let mut table = TableWriter::create(&path, "numbers", &batch(0..1).schema()).unwrap();
             for start in (0..300_000).step_by(step) {
@@ -242,7 +290,7 @@ mod tests {
             written.push(std::fs::read(&path).unwrap());
         }
         assert!(written.windows(2).all(|pair| pair[0] == pair[1]));
-        let back: usize = read_table(&folder.path().join("1000.parquet"))
+        let back: usize = read_table(&folder.path().join("999.parquet"))
             .unwrap()
             .map(|batch| batch.unwrap().num_rows())
             .sum();

@@ -74,29 +74,33 @@ pub(crate) fn recoded(column: &DictionaryArray<Int32Type>, codes: &[i32]) -> Int
     Int32Array::new(keys.values().iter().map(code).collect(), keys.nulls().cloned())
 }
 
+/// Whether a column of this type has texts that are said once each.
+pub(crate) fn is_text_dictionary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8)
+}
+
 /// Returns a batch in whose dictionaries every text stands once: where dictionaries were laid behind each other, it may
 /// stand in several places.
 pub(crate) fn without_twins(batch: RecordBatch) -> Result<RecordBatch, StoreError> {
-    let is_text = |column: &ArrayRef| {
-        column
-            .as_dictionary_opt::<Int32Type>()
-            .is_some_and(|column| column.values().data_type() == &DataType::Utf8)
-    };
+    let is_text = |column: &ArrayRef| is_text_dictionary(column.data_type());
     if !batch.columns().iter().any(is_text) {
         return Ok(batch);
     }
-    let columns = batch.columns().iter().map(|column| {
-        if !is_text(column) {
-            return Ok(Arc::clone(column));
-        }
-        let dictionary = column.as_dictionary::<Int32Type>();
-        let mut unified = UnifiedDictionary::default();
-        let codes = LastDictionary::default().codes(dictionary.values(), |text| Ok(unified.code(text)))?;
-        if unified.texts.len() == codes.len() {
-            return Ok(Arc::clone(column));
-        }
-        unified.column(&recoded(dictionary, &codes))
-    });
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| if is_text(column) { without_twin_texts(column) } else { Ok(Arc::clone(column)) });
     let columns = columns.collect::<Result<Vec<_>, StoreError>>()?;
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
+}
+
+/// The same of one dictionary of texts.
+pub(crate) fn without_twin_texts(column: &ArrayRef) -> Result<ArrayRef, StoreError> {
+    let dictionary = column.as_dictionary::<Int32Type>();
+    let mut unified = UnifiedDictionary::default();
+    let codes = LastDictionary::default().codes(dictionary.values(), |text| Ok(unified.code(text)))?;
+    if unified.texts.len() == codes.len() {
+        return Ok(Arc::clone(column));
+    }
+    unified.column(&recoded(dictionary, &codes))
 }

@@ -1,4 +1,4 @@
-//! DELTA_BINARY_PACKED: differences of neighbours, in blocks with a smallest difference each.
+//! DELTA_BINARY_PACKED: differences of neighbours among the kept values, in blocks with a smallest difference each.
 
 use parquet::basic::Encoding;
 use parquet::errors::Result;
@@ -18,18 +18,8 @@ const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 /// Every few rows a user or a session begins, so nearly every miniblock needs the width of the largest difference, and
 /// packed bits would be as long as plain values. In whole bytes, with one smallest difference for the whole page, the
 /// same difference is always the same bytes, and zstd finds what repeats.
-pub(super) fn bytes(
-    values: &[i64],
-    descriptor: &ColumnDescPtr,
-    rows: &Rows,
-    scratch: &mut Scratch,
-) -> Result<EncodedColumn> {
+pub(super) fn bytes(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
     let Scratch { compressors, values: present, page, .. } = scratch;
-    present.clear();
-    match rows.nulls {
-        None => present.extend_from_slice(values),
-        Some(_) => rows.each_present(|row| present.push(values[row])),
-    }
     let mut pages = Pages::new(descriptor, Codec::Zstd(2), compressors);
     rows.pages(|of_page, values_of_page| {
         page.clear();
@@ -72,8 +62,28 @@ pub(super) fn codes(
     scratch: &mut Scratch,
     statistics: Statistics,
 ) -> Result<EncodedColumn> {
+    // As 32-bit integers, which may wrap.
+    let difference = |before, value| i64::from((value - before) as i32);
+    packed(descriptor, rows, scratch, Codec::Zstd(1), statistics, difference)
+}
+
+/// Times as differences of as many bits as they need, uncompressed.
+pub(super) fn times(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
+    let statistics = statistics(&scratch.values, rows.null_count());
+    packed(descriptor, rows, scratch, Codec::None, statistics, |before, value| value.wrapping_sub(before))
+}
+
+/// The kept values as differences of as many bits as they need.
+fn packed(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+    codec: Codec,
+    statistics: Statistics,
+    difference: impl Fn(i64, i64) -> i64,
+) -> Result<EncodedColumn> {
     let Scratch { compressors, values, page, .. } = scratch;
-    let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
+    let mut pages = Pages::new(descriptor, codec, compressors);
     rows.pages(|of_page, values_of_page| {
         page.clear();
         rows.levels(of_page.clone(), page);
@@ -82,12 +92,10 @@ pub(super) fn codes(
         let mut block = [0; BLOCK];
         for start in (1..values.len()).step_by(BLOCK) {
             let of_block = &values[start - 1..values.len().min(start + BLOCK)];
-            // As 32-bit integers, which may wrap.
-            let differences =
-                || neighbours(of_block).map(|(before, value)| i64::from((value - before) as i32));
+            let differences = || neighbours(of_block).map(|(before, value)| difference(before, value));
             let smallest = differences().min().unwrap_or(0);
             for (place, difference) in block.iter_mut().zip(differences()) {
-                *place = (difference - smallest).cast_unsigned();
+                *place = difference.wrapping_sub(smallest).cast_unsigned();
             }
             let count = of_block.len() - 1;
             block[count..].fill(0);

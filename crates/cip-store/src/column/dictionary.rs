@@ -16,19 +16,60 @@ use super::{Rows, Scratch, bits, statistics};
 /// Longer texts are no bounds.
 const LONGEST_BOUND: usize = 64;
 
-/// Integers that repeat; the dictionary is sorted. Byte streams where there are too many of them.
+/// The kept integers, which repeat; the dictionary is sorted. Byte streams where there are too many of them.
 pub(super) fn integers(
-    values: impl ExactSizeIterator<Item = i64> + Clone,
     descriptor: &ColumnDescPtr,
     rows: &Rows,
     scratch: &mut Scratch,
 ) -> Result<EncodedColumn> {
-    if !find_codes(values.clone(), rows, scratch) {
-        return byte_streams(values, descriptor, rows, scratch);
+    if sorted_codes(scratch) {
+        coded_integers(descriptor, rows, scratch)
+    } else {
+        byte_streams(descriptor, rows, scratch)
     }
-    let new = scratch.distinct.sort();
-    scratch.codes.iter_mut().for_each(|code| *code = new[usize::from(*code)]);
-    coded_integers(descriptor, rows, scratch)
+}
+
+/// The kept values as decimals of more than 8 bytes that repeat, as sums do that are often zero; the dictionary is sorted. None
+/// where there are too many of them.
+pub(super) fn wide_decimals(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<Option<EncodedColumn>> {
+    if !sorted_codes(scratch) {
+        return Ok(None);
+    }
+    let Scratch { compressors, distinct, codes, page, .. } = scratch;
+    let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
+    let width = descriptor.type_length().clamp(0, size_of::<i128>() as i32) as usize;
+    page.clear();
+    for &value in distinct.values() {
+        page.extend_from_slice(&i128::from(value).to_be_bytes()[size_of::<i128>() - width..]);
+    }
+    pages.dictionary(page, distinct.values().len())?;
+    coded_pages(distinct.values().len(), codes, rows, page, &mut pages)?;
+    pages.finish(rows.rows, None).map(Some)
+}
+
+/// Fills the codes of the values, their ranks among the distinct ones; false where there are too many of these.
+fn sorted_codes(scratch: &mut Scratch) -> bool {
+    let Scratch { distinct, codes, values, .. } = scratch;
+    codes.clear();
+    if distinct.rank_small(values) {
+        codes.extend(distinct.ranks(values));
+        return true;
+    }
+    distinct.clear();
+    codes.reserve(values.len());
+    for &value in &*values {
+        match distinct.code(value) {
+            Some(code) => codes.push(code),
+            None => return false,
+        }
+    }
+    let new = distinct.sort();
+    codes.iter_mut().for_each(|code| *code = new[usize::from(*code)]);
+    true
 }
 
 /// The same for values that are said once for many rows; `nulls` are theirs.
@@ -53,7 +94,14 @@ pub(super) fn keyed_integers(
     });
     if !few {
         let values: Vec<i64> = values.collect();
-        return byte_streams(keys.iter().map(|&key| values[key as usize]), descriptor, rows, scratch);
+        let of_row = |row: usize| values[keys[row] as usize];
+        let kept = &mut scratch.values;
+        kept.clear();
+        match &rows.nulls {
+            None => kept.extend((0..rows.rows).map(of_row)),
+            Some(nulls) => kept.extend(nulls.valid_indices().map(of_row)),
+        }
+        return byte_streams(descriptor, rows, scratch);
     }
     let new = distinct.sort();
     // Keys without a value may have no codes at all.
@@ -83,25 +131,6 @@ fn coded_integers(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch
     Ok(EncodedColumn { distinct: Some(distinct.values().to_vec()), ..column })
 }
 
-/// Fills the codes of the values that are there; false where there are too many distinct ones.
-fn find_codes(values: impl ExactSizeIterator<Item = i64>, rows: &Rows, scratch: &mut Scratch) -> bool {
-    let Scratch { distinct, codes, .. } = scratch;
-    distinct.clear();
-    codes.clear();
-    codes.reserve(rows.rows);
-    let mut enter = |value| match distinct.code(value) {
-        Some(code) => {
-            codes.push(code);
-            true
-        }
-        None => false,
-    };
-    match rows.nulls.as_ref() {
-        None => values.into_iter().all(enter),
-        Some(nulls) => values.zip(nulls.iter()).all(|(value, valid)| !valid || enter(value)),
-    }
-}
-
 fn integer_dictionary(values: &[i64], page: &mut Vec<u8>, pages: &mut Pages<'_>) -> Result<()> {
     page.clear();
     page.extend(values.iter().flat_map(|value| value.to_le_bytes()));
@@ -126,21 +155,9 @@ fn coded_pages(
     })
 }
 
-/// Integers that seldom repeat: all first bytes of a page, then all second ones, ….
-fn byte_streams(
-    values: impl ExactSizeIterator<Item = i64>,
-    descriptor: &ColumnDescPtr,
-    rows: &Rows,
-    scratch: &mut Scratch,
-) -> Result<EncodedColumn> {
+/// The kept values, which seldom repeat: all first bytes of a page, then all second ones, ….
+fn byte_streams(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
     let Scratch { compressors, values: present, page, .. } = scratch;
-    present.clear();
-    match rows.nulls.as_ref() {
-        None => present.extend(values),
-        Some(nulls) => {
-            present.extend(values.zip(nulls.iter()).filter_map(|(value, valid)| valid.then_some(value)))
-        }
-    }
     let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
     rows.pages(|of_page, values_of_page| {
         page.clear();

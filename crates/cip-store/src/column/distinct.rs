@@ -1,11 +1,13 @@
 //! The distinct integers of a row group.
 
-/// Distinct integers, in the order in which they came, and a code for each.
+/// Distinct integers, and a code for each: in the order in which they came, or by their ranks.
 #[derive(Default)]
 pub(crate) struct Distinct {
     values: Vec<i64>,
     /// Codes and one more, by hash; zero where there is none. Their number is a power of two.
     places: Vec<u32>,
+    /// The ranks of small numbers, by number.
+    ranks: Vec<u16>,
 }
 
 impl Distinct {
@@ -72,8 +74,66 @@ impl Distinct {
         codes
     }
 
+    /// Ranks `all` among the distinct ones, where they are counts or other numbers from 0 on, so few that none need be hashed.
+    pub(crate) fn rank_small(&mut self, all: &[i64]) -> bool {
+        // No value is greater than all their bits together.
+        let bits = all.iter().fold(0, |bits, value| bits | value).cast_unsigned();
+        if bits >= Self::MOST as u64 {
+            return false;
+        }
+        self.values.clear();
+        self.ranks.clear();
+        self.ranks.resize(bits as usize + 1, 0);
+        for &value in all {
+            self.ranks[value as usize] = 1;
+        }
+        for (value, rank) in (0..).zip(&mut self.ranks) {
+            if *rank == 1 {
+                *rank = self.values.len() as u16;
+                self.values.push(value);
+            }
+        }
+        true
+    }
+
+    /// The rank of each of the values that [`Distinct::rank_small`] ranked.
+    pub(crate) fn ranks<'a>(&'a self, all: &'a [i64]) -> impl ExactSizeIterator<Item = u16> + 'a {
+        all.iter().map(|&value| self.ranks[value as usize])
+    }
+
     /// The distinct values, in the order of their codes.
     pub(crate) fn values(&self) -> &[i64] {
         &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_are_ranked_and_others_are_not() {
+        let mut distinct = Distinct::default();
+        for (all, small) in [
+            (&[65_535, 0, 65_535, 7][..], true),
+            (&[65_536, 0], false),
+            (&[-1, 0], false),
+            (&[i64::MIN, i64::MAX], false),
+            (&[5], true),
+            (&[], true),
+        ] {
+            assert_eq!(distinct.rank_small(all), small, "{all:?}");
+            if small {
+                let mut sorted = all.to_vec();
+                sorted.sort_unstable();
+                sorted.dedup();
+                assert_eq!(distinct.values(), sorted);
+                assert!(
+                    all.iter()
+                        .zip(distinct.ranks(all))
+                        .all(|(value, rank)| sorted[usize::from(rank)] == *value)
+                );
+            }
+        }
     }
 }

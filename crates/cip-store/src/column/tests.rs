@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array,
-    RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow_schema::{Field, Schema};
 use arrow_select::take::take_record_batch;
@@ -118,7 +118,8 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
     let codes = |value: i64| value as u32;
     // What is missing in a row is missing in all rows of the same number, too, where it is said once for them.
     let (batch, file) = check(vec![
-        (column::EVENT_TIME, Arc::new(times), false),
+        (column::EVENT_TIME, Arc::new(times.clone()), false),
+        ("session_start", Arc::new(times), false),
         (column::USER_ID, Arc::new(Int64Array::from(values.to_vec())), false),
         (column::PRODUCT_ID, Arc::new(Int64Array::from(values.to_vec())), false),
         (column::CATEGORY_ID, Arc::new(Int64Array::from(optional.clone())), true),
@@ -135,15 +136,35 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
             Arc::new(optional.iter().map(|value| value.map(codes)).collect::<UInt32Array>()),
             true,
         ),
+        (
+            "session_key",
+            Arc::new(values.iter().map(|&value| value.cast_unsigned()).collect::<UInt64Array>()),
+            false,
+        ),
         ("product_code", Arc::new(values.iter().map(|&value| codes(value)).collect::<UInt32Array>()), false),
     ]);
     let numbers: Vec<i64> =
         (0..).zip(values).map(|(row, &value)| value ^ i64::from(nulls(row)) << 62).collect();
     check_keyed(&batch, &numbers, &file);
     // The Arrow writer has statistics of such columns, the store has none.
-    let array = FixedSizeBinaryArray::try_from_iter(uuids.iter()).unwrap();
-    let schema = Arc::new(Schema::new(vec![Field::new("user_session", array.data_type().clone(), false)]));
-    let batch = RecordBatch::try_new(schema, vec![Arc::new(array)]).unwrap();
+    let uuids = FixedSizeBinaryArray::try_from_iter(uuids.iter()).unwrap();
+    let sums = |shift: u32, precision: u8| {
+        let sums = optional.iter().map(|value| value.map(|value| i128::from(value) << shift));
+        let sums = sums.collect::<Decimal128Array>().with_precision_and_scale(precision, 2).unwrap();
+        Arc::new(sums) as ArrayRef
+    };
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("user_session", Arc::new(uuids), false),
+        ("sum", sums(0, 38), true),
+        ("narrower_sum", sums(0, 20), true),
+        // Beyond 64 bits.
+        ("wide_sum", sums(40, 38), true),
+    ];
+    let fields =
+        columns.iter().map(|(name, array, nullable)| Field::new(*name, array.data_type().clone(), *nullable));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let columns = columns.into_iter().map(|(_, array, _)| array).collect();
+    let batch = RecordBatch::try_new(schema, columns).unwrap();
     let file = written(&batch).0;
     let mut reader =
         ParquetRecordBatchReaderBuilder::try_new(file).unwrap().with_batch_size(1 << 20).build().unwrap();
