@@ -114,6 +114,8 @@ pub struct FeatureDrift {
     pub kind: ColumnKind,
     /// The verdict of the values and, by the preset `cip`, of those that are missing: whichever is worse.
     pub verdict: Verdict,
+    /// How much the model leans on it, where that was said.
+    pub importance: Option<f64>,
     /// The tests of the values, of which the first decides; none where a table has no values.
     pub tests: Vec<DriftTest>,
     /// Those that are missing.
@@ -147,6 +149,11 @@ impl FeatureDrift {
             name: name.into(),
             kind,
             verdict: Verdict::Stable,
+            importance: options
+                .importance
+                .iter()
+                .find(|(feature, _)| **feature == *name)
+                .map(|(_, share)| *share),
             tests: if known { tests_of(options, kind, &pair, &binned, profiles) } else { Vec::new() },
             missing: missing_change(reference, current),
             distances: known.then(|| distances(options, kind, &pair, &binned, profiles)),

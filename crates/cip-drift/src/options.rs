@@ -74,12 +74,13 @@ pub struct DriftOptions {
     pub(crate) alpha: f64,
     pub(crate) score: Option<Box<str>>,
     pub(crate) threshold: f64,
+    pub(crate) importance: Vec<(Box<str>, f64)>,
 }
 
 impl DriftOptions {
     /// Returns the conventions of a preset: level .05, no column of scores.
     pub fn new(preset: Preset) -> Self {
-        Self { preset, alpha: 0.05, score: None, threshold: 0.5 }
+        Self { preset, alpha: 0.05, score: None, threshold: 0.5, importance: Vec::new() }
     }
 
     /// Sets the level of significance of tests.
@@ -106,6 +107,13 @@ impl DriftOptions {
     pub fn with_threshold(mut self, threshold: f64) -> Result<Self, DriftError> {
         self.threshold = probability("the threshold of scores", threshold)?;
         Ok(self)
+    }
+
+    /// Says how much a model leans on each feature, as shares of 1, so that the report tells how much of it drifts.
+    #[must_use]
+    pub fn with_importance<N: Into<Box<str>>>(mut self, shares: impl IntoIterator<Item = (N, f64)>) -> Self {
+        self.importance = shares.into_iter().map(|(name, share)| (name.into(), share)).collect();
+        self
     }
 
     /// The preset.

@@ -48,6 +48,8 @@ pub struct DriftReport {
     pub drifted: usize,
     /// Their share of those that were compared.
     pub share_drifted: f64,
+    /// How much the model leans on those that drift, where that was said: the sum of their importances.
+    pub importance_drifted: Option<f64>,
     /// The features, in the reference's order.
     pub features: Vec<FeatureDrift>,
     /// The prediction, where one was named.
@@ -169,7 +171,8 @@ impl DriftReport {
                 pair.map(|of| EstimatedPerformance::of(&of.profile, options.threshold));
             Some(PerformanceChange { reference: reference?, current: current? })
         });
-        let drifted = features.iter().filter(|feature| feature.verdict > Verdict::Stable).count();
+        let drifting = || features.iter().filter(|feature| feature.verdict > Verdict::Stable);
+        let drifted = drifting().count();
         let share_drifted = if features.is_empty() { 0.0 } else { drifted as f64 / features.len() as f64 };
         Ok(Self {
             preset: options.preset(),
@@ -179,6 +182,8 @@ impl DriftReport {
             verdict: verdict(&features, share_drifted, &columns, options.preset()),
             drifted,
             share_drifted,
+            importance_drifted: (!options.importance.is_empty())
+                .then(|| drifting().filter_map(|feature| feature.importance).sum()),
             features,
             prediction: scores.pop(),
             performance,
