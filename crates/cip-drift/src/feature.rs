@@ -16,8 +16,10 @@ use crate::tail::normal_beyond;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Not more than chance or than matters.
+    /// Not more than chance.
     Stable,
+    /// More than chance, and less than matters to most: an index below .1. It does not count as drift.
+    Small,
     /// Enough to look at it.
     Moderate,
     /// Enough to doubt what was learned before. Conventions with one threshold know no other drift.
@@ -133,6 +135,11 @@ pub struct FeatureDrift {
 }
 
 impl FeatureDrift {
+    /// Whether the verdict is moderate or large.
+    pub fn drifts(&self) -> bool {
+        self.verdict >= Verdict::Moderate
+    }
+
     /// Returns what has changed between two columns that are compared as `kind`; verdicts are not made yet.
     pub(crate) fn new(
         name: &str,
@@ -211,7 +218,7 @@ fn of_psi(psi: f64, significant: bool) -> Verdict {
         _ if !significant => Verdict::Stable,
         psi if psi >= LARGE_PSI => Verdict::Large,
         psi if psi >= MODERATE_PSI => Verdict::Moderate,
-        _ => Verdict::Stable,
+        _ => Verdict::Small,
     }
 }
 

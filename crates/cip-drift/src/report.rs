@@ -44,7 +44,7 @@ pub struct DriftReport {
     /// Of both tables: by the preset `evidently` large where half of the features drift or more, else the worst of the features, and large
     /// where a column is gone or has another kind.
     pub verdict: Verdict,
-    /// Features that drift.
+    /// Features that drift: whose verdict is moderate or large.
     pub drifted: usize,
     /// Their share of those that were compared.
     pub share_drifted: f64,
@@ -171,7 +171,7 @@ impl DriftReport {
                 pair.map(|of| EstimatedPerformance::of(&of.profile, options.threshold));
             Some(PerformanceChange { reference: reference?, current: current? })
         });
-        let drifting = || features.iter().filter(|feature| feature.verdict > Verdict::Stable);
+        let drifting = || features.iter().filter(|feature| feature.drifts());
         let drifted = drifting().count();
         let share_drifted = if features.is_empty() { 0.0 } else { drifted as f64 / features.len() as f64 };
         Ok(Self {

@@ -161,6 +161,7 @@ fn verdict_text(report: &DriftReport) -> String {
 fn name_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Stable => "stable",
+        Verdict::Small => "small",
         Verdict::Moderate => "moderate",
         Verdict::Large => "large",
     }

@@ -1,6 +1,6 @@
 //! The page of `cip drift`: one HTML file that needs no other.
 
-use cip::drift::{Bin, BinRange, ColumnKind, DriftReport, FeatureDrift};
+use cip::drift::{Bin, BinRange, DriftReport, FeatureDrift};
 
 use crate::args::DriftArgs;
 use crate::chart::{Bar, Twin, bars, grid, page as page_of, twins};
@@ -55,14 +55,12 @@ fn histogram(feature: &FeatureDrift) -> String {
     twins(&title, ["reference", "current"], &feature.bins.iter().map(twin).collect::<Vec<_>>())
 }
 
-/// What is said of categories that are new.
+/// What is said of values that are new.
 fn new_text(feature: &FeatureDrift) -> String {
     let Some(categories) = feature.categories.as_ref().filter(|categories| categories.new > 0) else {
         return String::new();
     };
-    let what = if feature.kind == ColumnKind::Category { "categories" } else { "values" };
-    let share = percent(categories.new_rate, 1.0);
-    format!(", {} new {what} in {share} of the rows", grouped(categories.new))
+    format!(", new values ({}) in {} of the rows", grouped(categories.new), percent(categories.new_rate, 1.0))
 }
 
 fn range_name(range: &BinRange) -> String {
