@@ -1,5 +1,6 @@
 //! p-values of several tests at a time.
 
+use cip_core::benjamini_hochberg;
 use serde::{Deserialize, Serialize};
 
 /// What the error rate of several tests is about, and how it is kept.
@@ -47,13 +48,7 @@ impl Correction {
                     adjusted[at] = greatest;
                 }
             }
-            Self::BenjaminiHochberg => {
-                let mut least = 1.0;
-                for (rank, &at) in order.iter().enumerate().rev() {
-                    least = f64::min(least, p_values[at] * (m as f64 / (rank + 1) as f64));
-                    adjusted[at] = least;
-                }
-            }
+            Self::BenjaminiHochberg => adjusted = benjamini_hochberg(p_values),
         }
         adjusted
     }

@@ -101,7 +101,77 @@ pub(crate) fn intervals(title: &str, ranges: &[Range]) -> String {
     svg
 }
 
-/// Returns a page that needs no other file: a heading, paragraphs, and pictures.
+/// Two shares of one thing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Twin {
+    pub(crate) name: String,
+    /// Of 0 to 1.
+    pub(crate) values: [f64; 2],
+    /// What is written at their ends.
+    pub(crate) notes: [String; 2],
+}
+
+/// Returns a picture of pairs of bars, one below the other, on one scale from 0; `legend` names the two.
+pub(crate) fn twins(title: &str, legend: [&str; 2], rows: &[Twin]) -> String {
+    const SHADES: [&str; 2] = ["#9aa5b1", "#1f77b4"];
+    const HALF: f64 = 9.0;
+    let highest =
+        rows.iter().flat_map(|row| row.values).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let room = WIDTH - NAMES - NOTES;
+    let height = TOP + ROW * (rows.len() + 1) as f64 + 14.0;
+    let mut svg = opened(title, height, NAMES);
+    let mut bar = |y: f64, of: usize, width: f64, note: &str| {
+        svg.push_str(&format!(
+            r#"<rect x="{NAMES:.1}" y="{y:.1}" width="{width:.1}" height="{HALF}" fill="{}"/>
+<text x="{:.1}" y="{:.1}" font-size="10">{}</text>
+"#,
+            SHADES[of],
+            NAMES + width + 5.0,
+            y + HALF,
+            escaped(note),
+        ));
+    };
+    for (of, name) in legend.into_iter().enumerate() {
+        bar(TOP + of as f64 * (HALF + 2.0), of, 14.0, name);
+    }
+    for (index, row) in rows.iter().enumerate() {
+        for of in [0, 1] {
+            let share = if highest > 0.0 { row.values[of] / highest } else { 0.0 };
+            let width = if share.is_nan() { 0.0 } else { room * share.clamp(0.0, 1.0) };
+            let y = TOP + ROW * (index + 1) as f64 + of as f64 * (HALF + 1.0);
+            bar(y, of, width, &row.notes[of]);
+        }
+    }
+    for (index, row) in rows.iter().enumerate() {
+        svg.push_str(&format!(
+            r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>
+"#,
+            NAMES - 8.0,
+            TOP + ROW * (index + 1) as f64 + 13.0,
+            escaped(&shortened(&row.name)),
+        ));
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// Returns a table for a page.
+pub(crate) fn grid(header: &[&str], rows: &[Vec<String>]) -> String {
+    let row = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
+        let style = "style=\"padding: 2px 8px; border-bottom: 1px solid #dddddd; text-align: left\"";
+        let cells: Vec<_> = cells.map(|cell| format!("<{tag} {style}>{}</{tag}>", escaped(cell))).collect();
+        format!("<tr>{}</tr>\n", cells.concat())
+    };
+    let mut grid = String::from("<table style=\"border-collapse: collapse; font-size: 13px\">\n");
+    grid.push_str(&row("th", &mut header.iter().copied()));
+    for cells in rows {
+        grid.push_str(&row("td", &mut cells.iter().map(String::as_str)));
+    }
+    grid.push_str("</table>\n");
+    grid
+}
+
+/// Returns a page that needs no other file: a heading, paragraphs, and pictures or tables.
 pub(crate) fn page(heading: &str, paragraphs: &[String], pictures: &[String]) -> String {
     let heading = escaped(heading);
     let mut page = format!(
@@ -199,6 +269,21 @@ mod tests {
             page.contains("<h1>&lt;b&gt;</h1>") && page.contains("<p>1 &lt; 2</p>") && page.contains("<svg")
         );
         assert!(!page.contains("src=") && !page.contains("href="));
+    }
+
+    #[test]
+    fn twins_share_a_scale_and_tables_are_text() {
+        let twin = |name: &str, values: [f64; 2]| Twin {
+            name: name.to_owned(),
+            values,
+            notes: values.map(|value| format!("{value}")),
+        };
+        let svg = twins("x", ["before", "after"], &[twin("a < b", [0.5, 0.25]), twin("", [f64::NAN, 0.0])]);
+        // A share of .5 on 460.
+        assert!(svg.contains(r#"width="460.0""#) && svg.contains(r#"width="230.0""#), "{svg}");
+        assert!(svg.contains("a &lt; b") && svg.contains(">before<") && !svg.contains(r#"width="NaN""#));
+        let table = grid(&["a & b"], &[vec!["<b>".to_owned()]]);
+        assert!(table.contains(">a &amp; b</th>") && table.contains(">&lt;b&gt;</td>"), "{table}");
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! - [`IdColumn`], [`IdDictionary`], [`Uuid`]: ids as the source has them, and dense codes for kernels.
 //! - [`DistinctIds`], [`DistinctCodes`]: how many different ones there are.
 //! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
+//! - [`benjamini_hochberg`]: p-values of many tests, made comparable.
 //! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.
 
 pub mod column;
@@ -37,6 +38,7 @@ mod id;
 mod memory;
 mod money;
 pub mod pipeline;
+mod q_value;
 pub mod table;
 mod time;
 mod uuid;
@@ -49,5 +51,6 @@ pub use event_schema::EventSchema;
 pub use id::{Id, IdBuilder, IdColumn, IdRef, IdType};
 pub use memory::MemoryBudget;
 pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION, check_sum};
+pub use q_value::benjamini_hochberg;
 pub use time::{MICROS_PER_DAY, TimeRange, Timestamp, parse_duration};
 pub use uuid::Uuid;

@@ -34,6 +34,7 @@
 //! | `basket` | [`basket`] | events to product pairs and recommendations, baskets to itemsets and rules |
 //! | `features` | [`features`] | users to what was known of them before a date |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
+//! | `drift` | [`drift`] | two tables to what has changed between them |
 //! | `synth` | [`synth`] | synthetic worlds |
 
 #[cfg(all(
@@ -58,6 +59,8 @@ pub use cip_abtest as abtest;
 #[cfg(feature = "basket")]
 pub use cip_basket as basket;
 pub use cip_core as core;
+#[cfg(feature = "drift")]
+pub use cip_drift as drift;
 #[cfg(feature = "features")]
 pub use cip_features as features;
 #[cfg(feature = "ingest")]

@@ -5,7 +5,6 @@ mod found;
 mod hypergeometric;
 mod measures;
 mod params;
-mod q_value;
 mod search;
 
 pub use found::{Rule, RuleBatches, Rules};

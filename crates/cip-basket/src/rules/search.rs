@@ -1,6 +1,6 @@
 //! From itemsets to rules, a size of itemsets at a time.
 
-use cip_core::MemoryBudget;
+use cip_core::{MemoryBudget, benjamini_hochberg};
 use rayon::prelude::*;
 
 use crate::error::BasketError;
@@ -9,7 +9,6 @@ use crate::rules::consequents::{Consequents, Side, take_side, without_position};
 use crate::rules::found::{Row, Rules};
 use crate::rules::measures::RuleCounts;
 use crate::rules::params::{AssociationRules, RedundantRules};
-use crate::rules::q_value::benjamini_hochberg;
 
 /// What a rule takes: its row, and what its q-value is made from.
 const RULE_BYTES: u64 = 40;

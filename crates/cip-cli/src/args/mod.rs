@@ -1,6 +1,7 @@
 //! The command line.
 
 mod basket;
+mod drift;
 mod experiment;
 mod forget;
 mod lifetime;
@@ -17,6 +18,7 @@ use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
 pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
+pub(crate) use drift::DriftArgs;
 pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Write what each feature does to the scores of a table, with pictures
     Explain(ExplainArgs),
+    /// Say what has changed between two tables, whether it is more than chance, and what a model still achieves
+    Drift(DriftArgs),
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store

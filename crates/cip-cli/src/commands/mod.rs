@@ -6,6 +6,7 @@ mod clv;
 mod cohorts;
 mod compact;
 mod demo;
+mod drift;
 mod evaluate;
 mod explain;
 mod features;
@@ -67,6 +68,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Evaluate(args) => evaluate::run(&args, common)?,
         Command::Score(args) => score::run(&args, common)?,
         Command::Explain(args) => explain::run(&args, common)?,
+        Command::Drift(args) => drift::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

@@ -11,6 +11,7 @@ mod commits;
 mod contracts;
 mod currencies;
 mod dialects;
+mod drift;
 mod faults;
 mod features;
 mod forget;

@@ -26,6 +26,7 @@ fn help_and_version_are_answers() {
         "evaluate",
         "score",
         "explain",
+        "drift",
         "assign",
         "abtest",
         "itemsets",

@@ -14,6 +14,17 @@ pub enum ScoringError {
     /// What is in the table, or the model.
     #[error(transparent)]
     Propensity(#[from] PropensityError),
+    /// Two tables that cannot be compared.
+    #[cfg(feature = "drift")]
+    #[error(transparent)]
+    Drift(#[from] cip_drift::DriftError),
+    /// A feature that cannot be told from the model's score.
+    #[cfg(feature = "drift")]
+    #[error("feature `{column}` has the name of the model's score: rename it")]
+    ScoreName {
+        /// The feature.
+        column: Box<str>,
+    },
     /// Ids of a type that ids do not have, or too little memory.
     #[error(transparent)]
     Core(#[from] CoreError),

@@ -1,8 +1,11 @@
-//! Propensity over tables: learn from one, evaluate on one, score one and say why. Parquet or CSV, of this project or not.
+//! Propensity over tables: learn from one, evaluate on one, score one and say why, and profile
+//! one to see what has changed. Parquet or CSV, of this project or not.
 
 mod effects;
 mod error;
 mod explained;
+#[cfg(feature = "drift")]
+mod profile;
 mod scores;
 mod table;
 mod training;
@@ -10,5 +13,7 @@ mod training;
 pub use effects::Explanation;
 pub use error::ScoringError;
 pub use explained::{ExplainedRow, ExplainedScores};
+#[cfg(feature = "drift")]
+pub use profile::MODEL_SCORE;
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};

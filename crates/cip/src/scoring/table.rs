@@ -47,6 +47,11 @@ impl ScoringTable {
         Ok(())
     }
 
+    /// Whether the table has this column.
+    pub fn has(&self, column: &str) -> bool {
+        self.source.schema().index_of(column).is_ok()
+    }
+
     /// The id columns.
     pub fn ids(&self) -> &[String] {
         &self.ids

@@ -2,17 +2,25 @@
 
 /// Returns the false discovery rate that one accepts with each p-value and all smaller ones, in their order.
 ///
+/// # Input
+/// p-values of 0 to 1.
+///
 /// # Formula
 /// Of m p-values, p(i) the i-th smallest: q(i) = min over j >= i of min(1, p(j) m / j) (Benjamini and Hochberg 1995).
-pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<u32> = (0..p_values.len() as u32).collect();
-    order.sort_by(|&a, &b| p_values[a as usize].total_cmp(&p_values[b as usize]));
+///
+/// # Examples
+/// ```
+/// assert_eq!(cip_core::benjamini_hochberg(&[0.01, 0.04, 0.03]), [0.03, 0.04, 0.04]);
+/// ```
+pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
     let tests = p_values.len() as f64;
     let mut q_values = vec![1.0; p_values.len()];
     let mut least = 1.0f64;
     for (rank, &place) in order.iter().enumerate().rev() {
-        least = least.min(p_values[place as usize] * tests / (rank + 1) as f64);
-        q_values[place as usize] = least;
+        least = least.min(p_values[place] * (tests / (rank + 1) as f64));
+        q_values[place] = least;
     }
     q_values
 }
