@@ -27,6 +27,8 @@ pub struct CustomerBuilder {
 struct OpenCustomer {
     user: Id,
     last_purchase: Option<i64>,
+    /// Whether there is a purchase before the window.
+    bought_before: bool,
     /// Purchases that are orders of their own.
     single_orders: usize,
     monetary: i128,
@@ -103,9 +105,14 @@ impl CustomerBuilder {
         let open = self.open.get_or_insert_with(|| OpenCustomer {
             user: user.to_owned(),
             last_purchase: None,
+            bought_before: false,
             single_orders: 0,
             monetary: 0,
         });
+        if self.done.facts().is_before(input.times[row]) {
+            open.bought_before |= kind == EventKind::Purchase;
+            return Ok(());
+        }
         let (price, pieces) = input.price_and_pieces(row);
         let pieces = if kind == EventKind::Cancellation { -pieces.abs() } else { pieces };
         open.monetary = price
@@ -134,6 +141,8 @@ impl CustomerBuilder {
                 frequency: (self.orders.count() + open.single_orders) as i64,
                 monetary: open.monetary,
             })?;
+        } else if open.bought_before {
+            self.done.before += 1;
         }
         self.orders.clear();
         Ok(())

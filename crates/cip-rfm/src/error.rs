@@ -26,6 +26,23 @@ pub enum RfmError {
         /// What was given of each.
         counts: [usize; 3],
     },
+    /// Weights of the scores that are none.
+    #[error(
+        "the weights are `{text}`, expected r, f and m once each, numbers of 0 to 1000000 with up to 6 decimals, one of them above 0: \
+         write r=0.5,f=0.3,m=0.2"
+    )]
+    Weights {
+        /// What was given.
+        text: String,
+    },
+    /// A window without an instant.
+    #[error("the window begins at {from} and ends before {as_of}, expected a beginning before its end")]
+    Window {
+        /// The first instant.
+        from: Timestamp,
+        /// The first instant behind it.
+        as_of: Timestamp,
+    },
     /// Too few or too many bins.
     #[error("there are {bins} bins, expected 3 to 10")]
     Bins {
@@ -106,7 +123,7 @@ pub enum RfmError {
     },
     /// Two tables of customers that mean different things.
     #[error(
-        "customers counted with another date, treatment of returns, type of user_id or money scale cannot be combined: \
+        "customers counted with another date, window, treatment of returns, type of user_id or money scale cannot be combined: \
          count all parts, and score them, with one `Rfm`"
     )]
     PartsDiffer,

@@ -52,8 +52,8 @@
 //! | order_id | Int64 or Utf8 | may be absent: every purchase event is an order; null: this one is |
 //!
 //! # Columns out
-//! [`cip_core::table::rfm_segments`], sorted by user_id. A user without a purchase before `as_of` is not a
-//! customer and has no row.
+//! [`cip_core::table::rfm_segments`], sorted by user_id. A user without a purchase before `as_of`, or in the window where
+//! there is one, is not a customer and has no row.
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -63,6 +63,7 @@
 //! | monetary | Decimal128(38, s) | sum of price x quantity over purchases, less cancellations with [`Returns::Net`] |
 //! | r, f, m | UInt8 | 1 to 5, 5 is best, or to another number of bins; see [`Scoring`] |
 //! | segment | Dictionary(Int32, Utf8) | of r, f and m; see [`SegmentMap`] |
+//! | score | Float64 | with [`Weights`]: their weighted mean |
 //!
 //! # What it refuses
 //! Events without prices, users that go back, batches without a column that the first schema had or with
@@ -87,6 +88,7 @@ mod segment;
 mod segment_map;
 mod summary;
 mod users;
+mod weights;
 
 pub use activity::CustomerBuilder;
 pub use cohorts::{Cohort, CohortBuilder, CohortCell, CohortMean, CohortTable, Cohorts};
@@ -103,3 +105,4 @@ pub use scoring::{Cuts, Quantiles, Scoring};
 pub use segment::Segment;
 pub use segment_map::{MappedSegment, SegmentMap};
 pub use summary::SegmentSummary;
+pub use weights::Weights;

@@ -1,5 +1,7 @@
 //! What is asked: the date, the treatment of returns, and the scoring.
 
+use std::time::Duration;
+
 use cip_core::{EventBatch, EventSchema, Timestamp};
 
 use crate::activity::CustomerBuilder;
@@ -9,6 +11,7 @@ use crate::input::InputSchema;
 use crate::scored::RfmTable;
 use crate::scoring::Scoring;
 use crate::segment_map::SegmentMap;
+use crate::weights::Weights;
 
 /// What cancellations do to a customer's monetary value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,13 +29,21 @@ pub enum Returns {
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) as_of: Timestamp,
+    /// The first instant of the window; none where everything before `as_of` counts.
+    pub(crate) from: Option<Timestamp>,
     pub(crate) returns: Returns,
     pub(crate) input: InputSchema,
 }
 
 impl Facts {
+    /// Whether a time lies before the window.
+    pub(crate) fn is_before(&self, time: i64) -> bool {
+        self.from.is_some_and(|from| time < from.micros())
+    }
+
     pub(crate) fn check_same(&self, other: &Self) -> Result<(), RfmError> {
-        let key = |facts: &Self| (facts.as_of, facts.returns, facts.input.users, facts.input.money);
+        let key =
+            |facts: &Self| (facts.as_of, facts.from, facts.returns, facts.input.users, facts.input.money);
         if key(self) == key(other) { Ok(()) } else { Err(RfmError::PartsDiffer) }
     }
 }
@@ -78,6 +89,7 @@ pub struct Rfm {
     facts: Facts,
     scoring: Scoring,
     map: SegmentMap,
+    weights: Option<Weights>,
 }
 
 impl Rfm {
@@ -91,8 +103,35 @@ impl Rfm {
     /// [`RfmError::NoMoney`] without `price`, [`CoreError::MissingColumn`](cip_core::CoreError::MissingColumn)
     /// without `user_id`, `event_time` or `event_type`.
     pub fn new(as_of: Timestamp, schema: &EventSchema) -> Result<Self, RfmError> {
-        let facts = Facts { as_of, returns: Returns::default(), input: InputSchema::try_new(schema)? };
-        Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default() })
+        let input = InputSchema::try_new(schema)?;
+        let facts = Facts { as_of, from: None, returns: Returns::default(), input };
+        Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default(), weights: None })
+    }
+
+    /// Sets the first instant that counts; without it everything before `as_of` does.
+    ///
+    /// Purchases and cancellations before it do nothing. A user without a purchase in the window is no customer and has no row;
+    /// [`RfmTable::customers_before`] says how many of them bought earlier.
+    ///
+    /// # Errors
+    /// [`RfmError::Window`] where it is not before `as_of`.
+    pub fn with_from(mut self, from: Timestamp) -> Result<Self, RfmError> {
+        let as_of = self.facts.as_of;
+        if from >= as_of {
+            return Err(RfmError::Window { from, as_of });
+        }
+        self.facts.from = Some(from);
+        Ok(self)
+    }
+
+    /// As [`Rfm::with_from`], for what happened within `window` before `as_of`.
+    ///
+    /// # Errors
+    /// [`RfmError::Window`] for a window of less than a microsecond.
+    pub fn with_window(self, window: Duration) -> Result<Self, RfmError> {
+        let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let from = self.facts.as_of.micros().saturating_sub(micros);
+        self.with_from(Timestamp::from_micros(from))
     }
 
     /// Sets what cancellations do; without it they are excluded.
@@ -116,6 +155,15 @@ impl Rfm {
         self
     }
 
+    /// Sets the weights of one score beside the three; without them there is no such score.
+    ///
+    /// The segment stays that of r, f and m.
+    #[must_use]
+    pub fn with_weights(mut self, weights: Weights) -> Self {
+        self.weights = Some(weights);
+        self
+    }
+
     /// Checks that the map of segments is of the scores that the scoring gives.
     ///
     /// # Errors
@@ -136,12 +184,12 @@ impl Rfm {
     /// Linear in the customers on average; besides the table and its scores, 4 bytes a customer.
     ///
     /// # Errors
-    /// [`RfmError::PartsDiffer`] where they were counted with another date, treatment of returns, type of
-    /// user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
+    /// [`RfmError::PartsDiffer`] where they were counted with another date, window, treatment of
+    /// returns, type of user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
     pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
         self.check()?;
         self.facts.check_same(customers.facts())?;
-        RfmTable::try_new(customers, &self.scoring, &self.map)
+        RfmTable::try_new(customers, &self.scoring, &self.map, self.weights)
     }
 
     /// Returns the scores of the customers in `batches`, which together are sorted by user_id, nulls last.

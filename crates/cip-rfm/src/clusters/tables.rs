@@ -121,12 +121,14 @@ impl ClusterModel {
             Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(codes.clone(), names)?))
         };
         let batch = customers.record_batch();
-        let mut columns = batch.columns().to_vec();
+        let users = IdColumn::try_new(column::USER_ID, batch.column(0))?.id_type();
+        let scored = table::rfm_segments(users, customers.money_scale()).fields().len();
+        // A weighted score is no part of the table.
+        let mut columns = batch.columns()[..scored].to_vec();
         columns.push(Arc::new(Int32Array::from(labels.to_vec())));
         columns.push(named(clusters.iter().map(|of| of.name.as_str()).collect())?);
         columns.push(named(clusters.iter().map(|of| of.segment.recommendation()).collect())?);
         columns.push(Arc::new(Date32Array::from_value(self.update_date().day(), labels.len())));
-        let users = IdColumn::try_new(column::USER_ID, batch.column(0))?.id_type();
         let schema = table::clustered_customers(users, customers.money_scale());
         Ok(RecordBatch::try_new(schema, columns).map_err(CoreError::from)?)
     }
