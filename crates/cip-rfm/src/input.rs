@@ -43,6 +43,11 @@ impl InputSchema {
         })
     }
 
+    /// Whether events have `quantity`.
+    pub(crate) fn has_quantities(&self) -> bool {
+        self.schema.has(column::QUANTITY)
+    }
+
     /// Returns the columns of a batch.
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Input<'a>, CoreError> {
         self.schema.require(events.schema())?;
@@ -51,7 +56,7 @@ impl InputSchema {
             times: events.times()?.values(),
             kinds: events.kinds()?,
             amounts: match events.amounts().ok_or(CoreError::MissingColumn { column: column::PRICE })? {
-                amounts if self.schema.has(column::QUANTITY) => amounts,
+                amounts if self.has_quantities() => amounts,
                 amounts => amounts.without_quantities(),
             },
             orders: events.orders().filter(|_| self.orders.is_some()),

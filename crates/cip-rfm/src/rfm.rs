@@ -164,6 +164,15 @@ impl Rfm {
         self
     }
 
+    /// The first instant that counts; none where everything before the date does.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.facts.from
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// Checks that the map of segments is of the scores that the scoring gives.
     ///
     /// # Errors

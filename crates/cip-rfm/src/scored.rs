@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    UInt8Array,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, UInt8Array,
 };
 use arrow_schema::ArrowError;
 use cip_core::{CoreError, MoneyScale, SUM_PRECISION, table};
@@ -61,9 +61,8 @@ impl RfmTable {
         let scale = money.decimals().cast_signed();
         let codes = || scores.r.iter().zip(&scores.f).zip(&scores.m).map(|((&r, &f), &m)| [r, f, m]);
         let segments = Int32Array::from_iter_values(codes().map(|code| map.position(code) as i32));
-        let score = weights.map(|weights| {
-            Float64Array::from_iter_values(codes().map(|[r, f, m]| weights.score(r, f, m)))
-        });
+        let score = weights
+            .map(|weights| Float64Array::from_iter_values(codes().map(|[r, f, m]| weights.score(r, f, m))));
         let names = map.segments().iter().map(|segment| segment.name.as_str());
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
         let segments = DictionaryArray::<Int32Type>::try_new(segments, names)?;

@@ -120,9 +120,23 @@ mod tests {
             assert_eq!(read(text).unwrap().terms, expected, "{text}");
         }
         for text in [
-            "", "r=1", "r=1,f=1", "r=1,f=1,m=1,", "r=1,f=1,m=1,r=1", "r=1,f=1,x=1", "r=0,f=0,m=0", "r=-1,f=1,m=1",
-            "r=NaN,f=1,m=1", "r=inf,f=1,m=1", "r=1e3,f=1,m=1", "r=.5,f=1,m=1", "r=0.0000001,f=1,m=1",
-            "r=1000001,f=1,m=1", "r=99999999999999999999,f=1,m=1", "r=1_0,f=1,m=1", "r=+1,f=1,m=1",
+            "",
+            "r=1",
+            "r=1,f=1",
+            "r=1,f=1,m=1,",
+            "r=1,f=1,m=1,r=1",
+            "r=1,f=1,x=1",
+            "r=0,f=0,m=0",
+            "r=-1,f=1,m=1",
+            "r=NaN,f=1,m=1",
+            "r=inf,f=1,m=1",
+            "r=1e3,f=1,m=1",
+            "r=.5,f=1,m=1",
+            "r=0.0000001,f=1,m=1",
+            "r=1000001,f=1,m=1",
+            "r=99999999999999999999,f=1,m=1",
+            "r=1_0,f=1,m=1",
+            "r=+1,f=1,m=1",
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("the weights are `{text}`, expected")), "{error}");

@@ -36,11 +36,11 @@ fn event() -> impl Strategy<Value = Event> {
         })
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event(), 0..120)
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     (any::<bool>(), any::<bool>(), any::<Option<bool>>()).prop_map(|(text_users, quantities, orders)| Shape {
         text_users,
         quantities,
@@ -59,7 +59,7 @@ fn how() -> impl Strategy<Value = How> {
     prop_oneof![Just(How::Default), Just(How::Ntile), bounds.prop_map(How::Cuts)]
 }
 
-fn returns() -> impl Strategy<Value = Returns> {
+pub(crate) fn returns() -> impl Strategy<Value = Returns> {
     prop_oneof![Just(Returns::Exclude), Just(Returns::Net)]
 }
 

@@ -6,6 +6,7 @@ mod clusters;
 mod cohorts;
 mod edges;
 mod events;
+mod incremental;
 mod laws;
 mod lifetime;
 mod migration;
