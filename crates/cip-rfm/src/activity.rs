@@ -5,7 +5,7 @@ use cip_core::{CoreError, DistinctIds, EventBatch, EventKind, Id, IdType, Timest
 use crate::customers::{Customer, CustomerTable};
 use crate::error::RfmError;
 use crate::input::Input;
-use crate::rfm::{Facts, Returns};
+use crate::rfm::Facts;
 
 /// Counts customers from a stream of batches sorted by user_id, nulls last; made by
 /// [`Rfm::customers`](crate::Rfm::customers).
@@ -62,15 +62,9 @@ impl CustomerBuilder {
             known => known,
         }
         .map_err(|row| CoreError::NotSorted { row: self.rows + row as u64 })?;
-        for row in 0..known {
-            let kind = input.kinds[row];
-            let counts = match kind {
-                EventKind::Purchase => true,
-                EventKind::Cancellation => facts.returns == Returns::Net,
-                _ => false,
-            };
-            if counts && input.times[row] < facts.as_of.micros() {
-                self.add(&input, row, kind)?;
+        for row in input.rows_of(known, |kind| facts.returns.counts(kind)) {
+            if input.times[row] < facts.as_of.micros() {
+                self.add(&input, row)?;
             }
         }
         if let Some(last) = known.checked_sub(1).and_then(|last| input.users.get(last)) {
@@ -97,7 +91,8 @@ impl CustomerBuilder {
     }
 
     /// Adds a purchase or a cancellation that counts.
-    fn add(&mut self, input: &Input<'_>, row: usize, kind: EventKind) -> Result<(), RfmError> {
+    fn add(&mut self, input: &Input<'_>, row: usize) -> Result<(), RfmError> {
+        let kind = input.kind(row);
         let Some(user) = input.users.get(row) else { return Ok(()) };
         if self.open.as_ref().is_none_or(|open| open.user.as_ref() != user) {
             self.close()?;

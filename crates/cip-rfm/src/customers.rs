@@ -66,7 +66,7 @@ impl CustomerTable {
     /// # Errors
     /// [`RfmError::PartsOverlap`] where `later` does not begin behind this table's last customer,
     /// [`RfmError::PartsDiffer`] where it was counted with another date, window, treatment of returns,
-    /// type of user_id or scale, [`RfmError::TooManyCustomers`] and [`RfmError::TooMuchText`].
+    /// currency, type of user_id or scale, [`RfmError::TooManyCustomers`] and [`RfmError::TooMuchText`].
     pub fn append(&mut self, later: CustomerTable) -> Result<(), RfmError> {
         self.facts.check_same(&later.facts)?;
         self.users.append(later.users)?;

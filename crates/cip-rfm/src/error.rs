@@ -175,7 +175,7 @@ pub enum RfmError {
     },
     /// Two tables of customers that mean different things.
     #[error(
-        "customers counted with another date, window, treatment of returns, type of user_id or money scale cannot be combined: \
+        "customers counted with another date, window, treatment of returns, currency, type of user_id or money scale cannot be combined: \
          count all parts, and score them, with one `Rfm`"
     )]
     PartsDiffer,
@@ -266,6 +266,16 @@ pub enum RfmError {
         found: u8,
         /// Of the model.
         expected: u8,
+    },
+    /// A model of money in another currency.
+    #[error(
+        "the customers have money in {found}, but the model of clusters is of {expected}: fit a model to them"
+    )]
+    ModelCurrency {
+        /// Of the customers.
+        found: String,
+        /// Of the model.
+        expected: String,
     },
     /// Columns of different lengths.
     #[error("there are {found} {what} for {expected} customers, expected one each")]

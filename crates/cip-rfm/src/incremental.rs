@@ -145,12 +145,12 @@ impl IncrementalRfm {
         let input = facts.input.read(events)?;
         let mut progress = self.progress;
         let mut added: BTreeMap<(Id, Line), Sum> = BTreeMap::new();
-        for (row, (&time, &kind)) in input.times.iter().zip(&input.kinds).enumerate() {
+        for (row, &time) in input.times.iter().enumerate() {
             let Some(user) = input.users.get(row) else {
                 progress.skipped += 1;
                 continue;
             };
-            let Some((line, sum)) = self.line(&input, row, kind)? else { continue };
+            let Some((line, sum)) = self.line(&input, row)? else { continue };
             progress.newest = progress.newest.max(time);
             added.entry((user.to_owned(), line)).or_default().add(sum)?;
         }
@@ -160,18 +160,17 @@ impl IncrementalRfm {
                 sum.add(*before)?;
             }
         }
-        self.lines.append(&mut added);
+        self.lines.extend(added);
         self.progress = progress;
         Ok(())
     }
 
     /// What a row adds to which line; none where it does not count.
-    fn line(&self, input: &Input<'_>, row: usize, kind: EventKind) -> Result<Option<(Line, Sum)>, RfmError> {
-        let is_purchase = kind == EventKind::Purchase;
-        let is_return = kind == EventKind::Cancellation && self.facts.returns == Returns::Net;
-        let time = input.times[row];
+    fn line(&self, input: &Input<'_>, row: usize) -> Result<Option<(Line, Sum)>, RfmError> {
+        let kind = input.kind(row);
+        let (is_purchase, time) = (kind == EventKind::Purchase, input.times[row]);
         let forgotten = time < self.progress.forgotten;
-        if !(is_purchase || is_return && !forgotten) {
+        if !self.facts.returns.counts(kind) || forgotten && !is_purchase {
             return Ok(None);
         }
         let last = is_purchase.then_some(time);
@@ -179,7 +178,7 @@ impl IncrementalRfm {
             return Ok(Some((Line { order: None, time: NO_TIME }, Sum { last, ..Sum::default() })));
         }
         let (price, pieces) = input.price_and_pieces(row);
-        let pieces = if is_return { -pieces.abs() } else { pieces };
+        let pieces = if is_purchase { pieces } else { -pieces.abs() };
         let amount = price.checked_mul(pieces).ok_or(CoreError::MoneyOverflow { column: column::PRICE })?;
         let order = input.orders.filter(|_| is_purchase).and_then(|orders| orders.get(row));
         let time = match self.keeping {
@@ -343,9 +342,10 @@ fn made_with(facts: &Facts, keeping: Keeping) -> Box<str> {
     };
     let orders =
         input.orders.map_or("no orders".to_owned(), |orders| format!("orders {}", orders.data_type()));
+    let currency = facts.currency.as_ref().map(|currency| format!(" in {currency}")).unwrap_or_default();
     let pieces = if input.has_quantities() { "quantities" } else { "no quantities" };
     format!(
-        "{} of users {}, {orders}, {pieces}, money of {} decimals, returns {returns}",
+        "{} of users {}, {orders}, {pieces}, money of {} decimals{currency}, returns {returns}",
         keeping.name(),
         input.users.data_type(),
         input.money.decimals(),

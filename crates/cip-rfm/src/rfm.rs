@@ -1,8 +1,9 @@
 //! What is asked: the date, the treatment of returns, and the scoring.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use cip_core::{EventBatch, EventSchema, Timestamp};
+use cip_core::{EventBatch, EventKind, EventSchema, Timestamp};
 
 use crate::activity::CustomerBuilder;
 use crate::customers::CustomerTable;
@@ -25,6 +26,17 @@ pub enum Returns {
     Net,
 }
 
+impl Returns {
+    /// Whether events of a kind change a customer's facts.
+    pub(crate) fn counts(self, kind: EventKind) -> bool {
+        match kind {
+            EventKind::Purchase => true,
+            EventKind::Cancellation => self == Self::Net,
+            _ => false,
+        }
+    }
+}
+
 /// What decides a customer's facts: two tables can be combined where it is the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
@@ -32,6 +44,8 @@ pub(crate) struct Facts {
     /// The first instant of the window; none where everything before `as_of` counts.
     pub(crate) from: Option<Timestamp>,
     pub(crate) returns: Returns,
+    /// None where it is not known.
+    pub(crate) currency: Option<Arc<str>>,
     pub(crate) input: InputSchema,
 }
 
@@ -44,7 +58,11 @@ impl Facts {
     pub(crate) fn check_same(&self, other: &Self) -> Result<(), RfmError> {
         let key =
             |facts: &Self| (facts.as_of, facts.from, facts.returns, facts.input.users, facts.input.money);
-        if key(self) == key(other) { Ok(()) } else { Err(RfmError::PartsDiffer) }
+        if key(self) == key(other) && self.currency == other.currency {
+            Ok(())
+        } else {
+            Err(RfmError::PartsDiffer)
+        }
     }
 }
 
@@ -104,7 +122,7 @@ impl Rfm {
     /// without `user_id`, `event_time` or `event_type`.
     pub fn new(as_of: Timestamp, schema: &EventSchema) -> Result<Self, RfmError> {
         let input = InputSchema::try_new(schema)?;
-        let facts = Facts { as_of, from: None, returns: Returns::default(), input };
+        let facts = Facts { as_of, from: None, returns: Returns::default(), currency: None, input };
         Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default(), weights: None })
     }
 
@@ -138,6 +156,13 @@ impl Rfm {
     #[must_use]
     pub fn with_returns(mut self, returns: Returns) -> Self {
         self.facts.returns = returns;
+        self
+    }
+
+    /// Sets the currency of the amounts; without it, it is not known. Tables and models of one currency do not go with another.
+    #[must_use]
+    pub fn with_currency(mut self, currency: &str) -> Self {
+        self.facts.currency = Some(currency.into());
         self
     }
 
@@ -194,7 +219,7 @@ impl Rfm {
     ///
     /// # Errors
     /// [`RfmError::PartsDiffer`] where they were counted with another date, window, treatment of
-    /// returns, type of user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
+    /// returns, currency, type of user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
     pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
         self.check()?;
         self.facts.check_same(customers.facts())?;

@@ -33,6 +33,7 @@ pub struct RfmTable {
     f: UInt8Array,
     m: UInt8Array,
     score: Option<Float64Array>,
+    currency: Option<Arc<str>>,
     skipped_events: u64,
     before: u64,
     bins: u8,
@@ -58,6 +59,7 @@ impl RfmTable {
     ) -> Result<Self, ArrowError> {
         let users = customers.take_users()?;
         let (user_type, money) = (customers.facts().input.users, customers.facts().input.money);
+        let currency = customers.facts().currency.clone();
         let scale = money.decimals().cast_signed();
         let codes = || scores.r.iter().zip(&scores.f).zip(&scores.m).map(|((&r, &f), &m)| [r, f, m]);
         let segments = Int32Array::from_iter_values(codes().map(|code| map.position(code) as i32));
@@ -80,6 +82,7 @@ impl RfmTable {
             f: scores.f.into(),
             m: scores.m.into(),
             score,
+            currency,
             skipped_events: customers.skipped_events,
             before: customers.before,
             bins: map.bins(),
@@ -146,6 +149,11 @@ impl RfmTable {
     /// The decimals of money.
     pub fn money_scale(&self) -> MoneyScale {
         self.money
+    }
+
+    /// The currency of money; none where it is not known.
+    pub fn currency(&self) -> Option<&str> {
+        self.currency.as_deref()
     }
 
     /// Scores of recency.

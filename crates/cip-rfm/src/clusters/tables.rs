@@ -89,12 +89,21 @@ impl ClusterModel {
     /// The segments of clusters are those of the fit.
     ///
     /// # Errors
-    /// [`RfmError::ModelScale`] where their money has other decimals than the model's; [`CoreError::MoneyOverflow`].
+    /// [`RfmError::ModelScale`] where their money has other decimals than the model's, [`RfmError::ModelCurrency`] where
+    /// it is in another currency, or of one alone it is not known; [`CoreError::MoneyOverflow`].
     pub fn assign(&self, customers: &RfmTable) -> Result<ClusteredCustomers, RfmError> {
         let money = customers.money_scale();
         if money != self.money_scale() {
             let expected = self.money_scale().decimals();
             return Err(RfmError::ModelScale { found: money.decimals(), expected });
+        }
+        if customers.currency() != self.currency() {
+            let name = |currency: Option<&str>| match currency {
+                Some(currency) => format!("`{currency}`"),
+                None => "a currency that is not known".to_owned(),
+            };
+            let (found, expected) = (name(customers.currency()), name(self.currency()));
+            return Err(RfmError::ModelCurrency { found, expected });
         }
         let facts = facts_of(customers);
         let labels: Vec<i32> = facts.iter().map(|fact| self.cluster_of(fact)).collect();

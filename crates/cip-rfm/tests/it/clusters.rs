@@ -107,6 +107,33 @@ fn a_model_that_was_kept_assigns_the_customers_of_tomorrow() {
 }
 
 #[test]
+fn a_model_of_one_currency_is_of_no_other() {
+    let sorted = Shape::FULL.sorted(&[Event::on(1, 1, PURCHASE), Event::on(3, 2, PURCHASE)]);
+    let rfm = Rfm::new(AS_OF, sorted.schema()).unwrap();
+    let of = |rfm: &Rfm| rfm.segment(std::slice::from_ref(&sorted)).unwrap();
+    let [unknown, pounds, euros] =
+        [of(&rfm), of(&rfm.clone().with_currency("GBP")), of(&rfm.clone().with_currency("EUR"))];
+    let kept = |customers: &RfmTable| {
+        let mut file = Vec::new();
+        Clusters::new(1).fit(customers, AS_OF).unwrap().model.write(&mut file).unwrap();
+        ClusterModel::read(file.as_slice()).unwrap()
+    };
+    assert_eq!((kept(&pounds).currency(), kept(&unknown).currency()), (Some("GBP"), None));
+    assert!(kept(&pounds).assign(&pounds).is_ok() && kept(&unknown).assign(&unknown).is_ok());
+    let refused =
+        |model: &RfmTable, customers: &RfmTable| kept(model).assign(customers).unwrap_err().to_string();
+    assert_eq!(
+        refused(&pounds, &euros),
+        "the customers have money in `EUR`, but the model of clusters is of `GBP`: fit a model to them"
+    );
+    assert!(refused(&unknown, &euros).contains("is of a currency that is not known"));
+    assert!(refused(&pounds, &unknown).contains("money in a currency that is not known"));
+    // Parts of two currencies are never one table.
+    let mut table = rfm.clone().with_currency("EUR").customers().finish().unwrap();
+    assert!(matches!(table.append(rfm.customers().finish().unwrap()), Err(RfmError::PartsDiffer)));
+}
+
+#[test]
 fn few_customers_are_their_own_clusters_and_none_are_refused() {
     let fit = |customers: &[(i64, i64, i64)]| {
         let table = scored(customers);
