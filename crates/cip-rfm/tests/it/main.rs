@@ -12,3 +12,4 @@ mod lifetime;
 mod migration;
 mod oracle;
 mod purchase_days;
+mod r_values;
