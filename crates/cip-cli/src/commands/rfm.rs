@@ -162,8 +162,12 @@ fn bins_text(scored: &RfmTable) -> String {
     ];
     let mut notes = String::new();
     for (name, bins, value) in &measures {
-        for shared in shared_values(bins) {
-            notes.push_str(&format!("customers of `{name}` {} have several scores\n", value(shared)));
+        let shared: Vec<_> = shared_values(bins).into_iter().map(value).collect();
+        if !shared.is_empty() {
+            notes.push_str(&format!(
+                "equal customers have several scores by `{name}`: {}\n",
+                shared.join(", ")
+            ));
         }
         let empty = bins.iter().filter(|bin| bin.customers == 0).map(|bin| bin.score.to_string());
         let empty: Vec<_> = empty.collect();

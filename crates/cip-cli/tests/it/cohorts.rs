@@ -138,7 +138,7 @@ fn scores_have_windows_weights_and_bins_that_are_told() {
         "  Champions: Reward them, and let them be the first to try what is new\n",
         "  score  days since  customers  orders  customers",
         "\n  5      ",
-        "customers of `orders` 1 have several scores\n",
+        "equal customers have several scores by `orders`: 1",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }

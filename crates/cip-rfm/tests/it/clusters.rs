@@ -5,6 +5,7 @@ use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type};
 use cip_core::{MICROS_PER_DAY, Timestamp, table};
 use cip_rfm::clusters::{ClusterChoice, ClusterModel, Clusters};
 use cip_rfm::{Rfm, RfmError, RfmTable};
+use linfa::traits::Predict;
 use proptest::prelude::*;
 
 use crate::events::{Event, PURCHASE, Shape};
@@ -33,10 +34,13 @@ fn three_groups() -> Vec<(i64, i64, i64)> {
     group(10, 2, 5_000).chain(group(100, 5, 20_000)).chain(group(300, 9, 40_000)).collect()
 }
 
+/// The clusters of the table, which are those that the model predicts of a linfa data set.
 fn labels(model: &ClusterModel, customers: &RfmTable) -> Vec<i32> {
     let assigned = model.assign(customers).unwrap();
     let column = assigned.customers().column_by_name("cluster").unwrap().clone();
-    column.as_primitive::<Int32Type>().values().to_vec()
+    let labels = column.as_primitive::<Int32Type>().values().to_vec();
+    assert_eq!(model.predict(&customers.dataset()).to_vec(), labels);
+    labels
 }
 
 #[test]
