@@ -94,6 +94,33 @@ duckdb.sql('''COPY (
          DATE '2019-12-01' - max(event_time)::DATE AS recency_days
   FROM '{parquet}' GROUP BY user_id ORDER BY user_id) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
 """
+# The default scores of `cip rfm`.
+DUCKDB_RFM = """
+import duckdb
+duckdb.sql("SET threads = {threads}")
+duckdb.sql('''COPY (
+  WITH facts AS (
+    SELECT user_id, DATE '2019-12-01' - max(event_time)::DATE AS recency_days, count(*) AS frequency, sum(price) AS monetary
+    FROM '{parquet}' WHERE event_type = 'purchase' AND event_time < '2019-12-01' GROUP BY user_id)
+  SELECT *, NTILE(5) OVER (ORDER BY recency_days DESC, user_id) AS r,
+         CASE WHEN frequency >= 6 THEN 5 WHEN frequency >= 4 THEN 4 ELSE frequency END AS f,
+         NTILE(5) OVER (ORDER BY round(monetary, 2), user_id) AS m
+  FROM facts ORDER BY user_id) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
+"""
+POLARS_RFM = """
+import datetime
+import polars as pl
+def tile(order):
+    rank = pl.struct(*order).rank('ordinal').cast(pl.Int64) - 1
+    larger, size = pl.len() % 5, pl.len() // 5
+    return pl.when(rank < larger * (size + 1)).then(rank // (size + 1)).otherwise((rank - larger) // pl.max_horizontal(size, 1)) + 1
+(pl.scan_parquet('{parquet}').filter((pl.col('event_type') == 'purchase') & (pl.col('event_time') < datetime.datetime(2019, 12, 1)))
+   .group_by('user_id').agg(last=pl.col('event_time').max().dt.date(), frequency=pl.len().cast(pl.Int64), monetary=pl.col('price').sum().round(2))
+   .with_columns(recency_days=(datetime.date(2019, 12, 1) - pl.col('last')).dt.total_days()).drop('last').sort('user_id')
+   .with_columns(r=tile([-pl.col('recency_days'), 'user_id']), m=tile(['monetary', 'user_id']),
+                 f=pl.when(pl.col('frequency') >= 6).then(5).when(pl.col('frequency') >= 4).then(4).otherwise(pl.col('frequency')))
+   .sink_parquet('{out}', compression='zstd'))
+"""
 DUCKDB_PAIRS = """
 import duckdb
 duckdb.sql("SET threads = {threads}")
@@ -106,7 +133,7 @@ duckdb.sql('''COPY (
   GROUP BY ALL HAVING count(*) >= 2 ORDER BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
 """
 # What every row of an answer is known by; its other columns are compared.
-KEYS = {"sessions": ["user_id", "session_seq"], "features": ["user_id"], "pairs": ["product_a", "product_b"]}
+KEYS = {"sessions": ["user_id", "session_seq"], "rfm": ["user_id"], "features": ["user_id"], "pairs": ["product_a", "product_b"]}
 FEATURES = "events,views,carts,purchases,spend,sessions,products,avg_price,max_price,active_span_days,recency_days"
 
 
@@ -142,7 +169,7 @@ def compare(job: str, ours: Path, theirs: Path) -> str:
     db.execute("SET TimeZone = 'UTC'")
     theirs = f"{theirs}/*.parquet" if theirs.is_dir() else theirs
     names = [row[0] for row in db.execute(f"DESCRIBE FROM '{theirs}'").fetchall() if row[0] not in KEYS[job]]
-    money = {"revenue", "spend", "avg_price", "max_price"}
+    money = {"revenue", "spend", "monetary", "avg_price", "max_price"}
     differs = lambda name: (f"abs(a.{name}::DOUBLE - b.{name}) > 1e-9 * abs(b.{name}) OR (a.{name} IS NULL) <> (b.{name} IS NULL)"
                             if name in money else f"a.{name} IS DISTINCT FROM b.{name}")
     counts = ", ".join(f"count(*) FILTER ({differs(name)})" for name in names)
@@ -162,7 +189,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", default="512MiB")
     parser.add_argument("--csv", type=Path, help="folder of files in the format of the store clickstream (default: generate them)")
-    parser.add_argument("--jobs", default="sessions,features,pairs", help="which to run besides ingest, whose files they read")
+    parser.add_argument("--jobs", default="sessions,rfm,features,pairs", help="which to run besides ingest, whose files they read")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     args = parser.parse_args()
     import duckdb
@@ -186,6 +213,9 @@ def main() -> int:
             ("sessions", f"DuckDB {duckdb.__version__}", python(DUCKDB_SESSIONS, folder / "d.parquet"), folder / "d.parquet"),
             ("sessions", f"Polars {polars.__version__}", python(POLARS_SESSIONS, folder / "o.parquet"), folder / "o.parquet"),
             ("sessions", "DataFusion", python(DATAFUSION_SESSIONS, folder / "e.parquet"), folder / "e.parquet"),
+            ("rfm", "cip", [*cip, "rfm", str(store), "--as-of", "2019-12-01", "--out", str(folder / "r.parquet")], folder / "r.parquet"),
+            ("rfm", f"DuckDB {duckdb.__version__}", python(DUCKDB_RFM, folder / "t.parquet"), folder / "t.parquet"),
+            ("rfm", f"Polars {polars.__version__}", python(POLARS_RFM, folder / "u.parquet"), folder / "u.parquet"),
             ("features", "cip", [*cip, "features", str(store), "--cutoff", "2019-12-01", "--columns", FEATURES, "--out",
                                  str(folder / "f.parquet")], folder / "f.parquet"),
             ("features", f"DuckDB {duckdb.__version__}", python(DUCKDB_FEATURES, folder / "g.parquet"), folder / "g.parquet"),

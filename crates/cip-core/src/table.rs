@@ -164,6 +164,14 @@ pub fn rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
     ]))
 }
 
+/// `rfm_segments` of weighted scores: the columns of [`rfm_segments`], and `score`. Sorted by user_id.
+pub fn weighted_rfm_segments(users: IdType, money: MoneyScale) -> SchemaRef {
+    let scores = rfm_segments(users, money);
+    let scores = scores.fields().iter().map(|field| field.as_ref().clone());
+    let own = [Field::new("score", DataType::Float64, false)];
+    Arc::new(Schema::new(scores.chain(own).collect::<Vec<_>>()))
+}
+
 /// `customer_rfm_kmeans_clustered`: the columns of [`rfm_segments`], and the cluster of each customer. Sorted by user_id.
 pub fn clustered_customers(users: IdType, money: MoneyScale) -> SchemaRef {
     let own = [

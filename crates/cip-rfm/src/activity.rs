@@ -5,7 +5,7 @@ use cip_core::{CoreError, DistinctIds, EventBatch, EventKind, Id, IdType, Timest
 use crate::customers::{Customer, CustomerTable};
 use crate::error::RfmError;
 use crate::input::Input;
-use crate::rfm::{Facts, Returns};
+use crate::rfm::Facts;
 
 /// Counts customers from a stream of batches sorted by user_id, nulls last; made by
 /// [`Rfm::customers`](crate::Rfm::customers).
@@ -27,6 +27,8 @@ pub struct CustomerBuilder {
 struct OpenCustomer {
     user: Id,
     last_purchase: Option<i64>,
+    /// Whether there is a purchase before the window.
+    bought_before: bool,
     /// Purchases that are orders of their own.
     single_orders: usize,
     monetary: i128,
@@ -60,15 +62,9 @@ impl CustomerBuilder {
             known => known,
         }
         .map_err(|row| CoreError::NotSorted { row: self.rows + row as u64 })?;
-        for row in 0..known {
-            let kind = input.kinds[row];
-            let counts = match kind {
-                EventKind::Purchase => true,
-                EventKind::Cancellation => facts.returns == Returns::Net,
-                _ => false,
-            };
-            if counts && input.times[row] < facts.as_of.micros() {
-                self.add(&input, row, kind)?;
+        for row in input.rows_of(known, |kind| facts.returns.counts(kind)) {
+            if input.times[row] < facts.as_of.micros() {
+                self.add(&input, row)?;
             }
         }
         if let Some(last) = known.checked_sub(1).and_then(|last| input.users.get(last)) {
@@ -95,7 +91,8 @@ impl CustomerBuilder {
     }
 
     /// Adds a purchase or a cancellation that counts.
-    fn add(&mut self, input: &Input<'_>, row: usize, kind: EventKind) -> Result<(), RfmError> {
+    fn add(&mut self, input: &Input<'_>, row: usize) -> Result<(), RfmError> {
+        let kind = input.kind(row);
         let Some(user) = input.users.get(row) else { return Ok(()) };
         if self.open.as_ref().is_none_or(|open| open.user.as_ref() != user) {
             self.close()?;
@@ -103,9 +100,14 @@ impl CustomerBuilder {
         let open = self.open.get_or_insert_with(|| OpenCustomer {
             user: user.to_owned(),
             last_purchase: None,
+            bought_before: false,
             single_orders: 0,
             monetary: 0,
         });
+        if self.done.facts().is_before(input.times[row]) {
+            open.bought_before |= kind == EventKind::Purchase;
+            return Ok(());
+        }
         let (price, pieces) = input.price_and_pieces(row);
         let pieces = if kind == EventKind::Cancellation { -pieces.abs() } else { pieces };
         open.monetary = price
@@ -134,6 +136,8 @@ impl CustomerBuilder {
                 frequency: (self.orders.count() + open.single_orders) as i64,
                 monetary: open.monetary,
             })?;
+        } else if open.bought_before {
+            self.done.before += 1;
         }
         self.orders.clear();
         Ok(())

@@ -119,13 +119,8 @@ impl CohortBuilder {
             known => known,
         }
         .map_err(|row| CoreError::NotSorted { row: self.rows + row as u64 })?;
-        for row in 0..known {
-            let counts = match input.kinds[row] {
-                EventKind::Purchase => true,
-                EventKind::Cancellation => cohorts.returns == Returns::Net,
-                _ => false,
-            };
-            if counts && input.times[row] < cohorts.as_of.micros() {
+        for row in input.rows_of(known, |kind| cohorts.returns.counts(kind)) {
+            if input.times[row] < cohorts.as_of.micros() {
                 self.add(&input, row)?;
             }
         }
@@ -206,7 +201,7 @@ impl CohortBuilder {
         let overflow = CoreError::MoneyOverflow { column: column::PRICE };
         let (price, pieces) = input.price_and_pieces(row);
         let time = input.times[row];
-        if input.kinds[row] == EventKind::Cancellation {
+        if input.kind(row) == EventKind::Cancellation {
             open.taken_back.push((time, price.checked_mul(-pieces.abs()).ok_or(overflow)?));
             return Ok(());
         }

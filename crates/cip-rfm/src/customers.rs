@@ -21,6 +21,8 @@ pub struct CustomerTable {
     pub(crate) frequency: Vec<i64>,
     pub(crate) monetary: Vec<i128>,
     pub(crate) skipped_events: u64,
+    /// Users whose purchases all lie before the window.
+    pub(crate) before: u64,
 }
 
 /// One customer.
@@ -36,7 +38,7 @@ impl CustomerTable {
     pub(crate) fn new(facts: Facts) -> Self {
         let users = Users::new(facts.input.users);
         let (recency_days, frequency, monetary) = (Vec::new(), Vec::new(), Vec::new());
-        Self { facts, users, recency_days, frequency, monetary, skipped_events: 0 }
+        Self { facts, users, recency_days, frequency, monetary, skipped_events: 0, before: 0 }
     }
 
     /// Customers.
@@ -54,12 +56,17 @@ impl CustomerTable {
         self.skipped_events
     }
 
+    /// How many users bought before the window and not in it: they are no customers.
+    pub fn customers_before(&self) -> u64 {
+        self.before
+    }
+
     /// Adds the customers of a later range of users.
     ///
     /// # Errors
     /// [`RfmError::PartsOverlap`] where `later` does not begin behind this table's last customer,
-    /// [`RfmError::PartsDiffer`] where it was counted with another date, treatment of returns, type of user_id
-    /// or scale, [`RfmError::TooManyCustomers`] and [`RfmError::TooMuchText`].
+    /// [`RfmError::PartsDiffer`] where it was counted with another date, window, treatment of returns,
+    /// currency, type of user_id or scale, [`RfmError::TooManyCustomers`] and [`RfmError::TooMuchText`].
     pub fn append(&mut self, later: CustomerTable) -> Result<(), RfmError> {
         self.facts.check_same(&later.facts)?;
         self.users.append(later.users)?;
@@ -67,6 +74,7 @@ impl CustomerTable {
         self.frequency.extend(later.frequency);
         self.monetary.extend(later.monetary);
         self.skipped_events += later.skipped_events;
+        self.before += later.before;
         Ok(())
     }
 

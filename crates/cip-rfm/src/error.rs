@@ -26,6 +26,23 @@ pub enum RfmError {
         /// What was given of each.
         counts: [usize; 3],
     },
+    /// Weights of the scores that are none.
+    #[error(
+        "the weights are `{text}`, expected r, f and m once each, numbers of 0 to 1000000 with up to 6 decimals, one of them above 0: \
+         write r=0.5,f=0.3,m=0.2"
+    )]
+    Weights {
+        /// What was given.
+        text: String,
+    },
+    /// A window without an instant.
+    #[error("the window begins at {from} and ends before {as_of}, expected a beginning before its end")]
+    Window {
+        /// The first instant.
+        from: Timestamp,
+        /// The first instant behind it.
+        as_of: Timestamp,
+    },
     /// Too few or too many bins.
     #[error("there are {bins} bins, expected 3 to 10")]
     Bins {
@@ -93,6 +110,58 @@ pub enum RfmError {
         /// The greatest that the map knows.
         map: u8,
     },
+    /// Sums without times cannot tell what lies before a date or in a window.
+    #[error(
+        "sums of all events up to {newest} have no times, expected a date behind it, here {as_of}, and no window: keep times"
+    )]
+    NoTimes {
+        /// The date that was asked for.
+        as_of: Timestamp,
+        /// The time of the latest purchase or cancellation.
+        newest: Timestamp,
+    },
+    /// A window begins before what is still told apart.
+    #[error(
+        "purchases before {until} are forgotten, expected a window that begins there or later: read the events again"
+    )]
+    Forgotten {
+        /// What lies before is forgotten.
+        until: Timestamp,
+    },
+    /// A state of RFM could not be read or written.
+    #[error("the state of RFM cannot be {action}: {source}")]
+    StateIo {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Bytes that are no state of RFM, or not the ones that were written.
+    #[error(
+        "the state of RFM is damaged at byte {at}, expected {expected}: take an earlier one, or read the events again"
+    )]
+    DamagedState {
+        /// Where, in bytes from 0.
+        at: u64,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// A state of RFM that a later version wrote.
+    #[error("the state of RFM is of version {found}, expected {supported}: update cip")]
+    StateVersion {
+        /// Its version.
+        found: u32,
+        /// The one that is understood.
+        supported: u32,
+    },
+    /// A state of other events, or with another treatment of returns.
+    #[error("the state is {found}, expected {expected}: resume it as it was begun, or read the events again")]
+    OtherState {
+        /// What it is of.
+        found: Box<str>,
+        /// What was asked for.
+        expected: Box<str>,
+    },
     /// A part of the customers does not come behind the other part.
     #[error(
         "customer {first} was appended behind customer {last}, expected ranges of users that ascend and do not \
@@ -106,7 +175,7 @@ pub enum RfmError {
     },
     /// Two tables of customers that mean different things.
     #[error(
-        "customers counted with another date, treatment of returns, type of user_id or money scale cannot be combined: \
+        "customers counted with another date, window, treatment of returns, currency, type of user_id or money scale cannot be combined: \
          count all parts, and score them, with one `Rfm`"
     )]
     PartsDiffer,
@@ -197,6 +266,16 @@ pub enum RfmError {
         found: u8,
         /// Of the model.
         expected: u8,
+    },
+    /// A model of money in another currency.
+    #[error(
+        "the customers have money in {found}, but the model of clusters is of {expected}: fit a model to them"
+    )]
+    ModelCurrency {
+        /// Of the customers.
+        found: String,
+        /// Of the model.
+        expected: String,
     },
     /// Columns of different lengths.
     #[error("there are {found} {what} for {expected} customers, expected one each")]

@@ -1,5 +1,6 @@
 //! The columns that RFM is made from, and their types.
 
+use arrow_array::{Array, cast::AsArray};
 use cip_core::{
     Amounts, CoreError, EventBatch, EventKind, EventSchema, IdColumn, IdRef, IdType, MoneyScale, column,
 };
@@ -43,15 +44,23 @@ impl InputSchema {
         })
     }
 
+    /// Whether events have `quantity`.
+    pub(crate) fn has_quantities(&self) -> bool {
+        self.schema.has(column::QUANTITY)
+    }
+
     /// Returns the columns of a batch.
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Input<'a>, CoreError> {
         self.schema.require(events.schema())?;
+        let types = events.event_types()?;
+        let names = types.values().as_string::<i32>();
         Ok(Input {
             users: events.users()?,
             times: events.times()?.values(),
-            kinds: events.kinds()?,
+            types: types.keys().values(),
+            kinds: (0..names.len()).map(|code| EventKind::from_event_type(names.value(code))).collect(),
             amounts: match events.amounts().ok_or(CoreError::MissingColumn { column: column::PRICE })? {
-                amounts if self.schema.has(column::QUANTITY) => amounts,
+                amounts if self.has_quantities() => amounts,
                 amounts => amounts.without_quantities(),
             },
             orders: events.orders().filter(|_| self.orders.is_some()),
@@ -64,12 +73,30 @@ impl InputSchema {
 pub(crate) struct Input<'a> {
     pub(crate) users: &'a IdColumn,
     pub(crate) times: &'a [i64],
-    pub(crate) kinds: Vec<EventKind>,
+    /// The code of each row's event type, and the kind of each code.
+    types: &'a [i32],
+    kinds: Vec<EventKind>,
     pub(crate) orders: Option<&'a IdColumn>,
     amounts: Amounts<'a>,
 }
 
 impl Input<'_> {
+    /// What the event of a row is.
+    pub(crate) fn kind(&self, row: usize) -> EventKind {
+        self.kinds[self.types[row] as usize]
+    }
+
+    /// The first `rows` rows, without those whose kind is not `wanted`, which are most of all.
+    pub(crate) fn rows_of(
+        &self,
+        rows: usize,
+        wanted: impl Fn(EventKind) -> bool,
+    ) -> impl Iterator<Item = usize> {
+        let wanted: Vec<bool> = self.kinds.iter().map(|kind| wanted(*kind)).collect();
+        let rows = self.types[..rows].iter().enumerate();
+        rows.filter(move |(_, code)| wanted[**code as usize]).map(|(row, _)| row)
+    }
+
     /// Price and quantity of a row.
     pub(crate) fn price_and_pieces(&self, row: usize) -> (i128, i128) {
         (self.amounts.price(row), self.amounts.pieces(row))

@@ -36,7 +36,8 @@
 //!
 //! [`Rfm::segment`] takes all events at once. To stream them, or to use several threads, fill one
 //! [`CustomerBuilder`] for each ascending range of users, [`append`](CustomerTable::append) their tables in
-//! order, and [`Rfm::score`] the whole: scores compare every customer with every other.
+//! order, and [`Rfm::score`] the whole: scores compare every customer with every other. [`IncrementalRfm`] keeps what customers
+//! bought from one day to the next, and takes new events alone.
 //!
 //! # Columns in
 //! [`COLUMNS`] are read and no others. Rows are sorted by user_id, nulls last; a user's events may come in any
@@ -52,8 +53,8 @@
 //! | order_id | Int64 or Utf8 | may be absent: every purchase event is an order; null: this one is |
 //!
 //! # Columns out
-//! [`cip_core::table::rfm_segments`], sorted by user_id. A user without a purchase before `as_of` is not a
-//! customer and has no row.
+//! [`cip_core::table::rfm_segments`], sorted by user_id. A user without a purchase before `as_of`, or in the window where
+//! there is one, is not a customer and has no row.
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -63,17 +64,19 @@
 //! | monetary | Decimal128(38, s) | sum of price x quantity over purchases, less cancellations with [`Returns::Net`] |
 //! | r, f, m | UInt8 | 1 to 5, 5 is best, or to another number of bins; see [`Scoring`] |
 //! | segment | Dictionary(Int32, Utf8) | of r, f and m; see [`SegmentMap`] |
+//! | score | Float64 | with [`Weights`]: their weighted mean |
 //!
 //! # What it refuses
 //! Events without prices, users that go back, batches without a column that the first schema had or with
 //! another type for it, cuts that do not ascend, maps of segments that do not give every code one, histories that cannot be, models without a maximum, models of clusters that are
-//! damaged or of other money, and sums of money beyond 38 digits: see [`RfmError`].
+//! damaged or of other money, states that are not as they were saved, and sums of money beyond 38 digits: see [`RfmError`].
 
 mod activity;
 pub mod clusters;
 mod cohorts;
 mod customers;
 mod error;
+mod incremental;
 mod input;
 pub mod lifetime;
 mod migration;
@@ -85,13 +88,16 @@ mod scored;
 mod scoring;
 mod segment;
 mod segment_map;
+mod state;
 mod summary;
 mod users;
+mod weights;
 
 pub use activity::CustomerBuilder;
 pub use cohorts::{Cohort, CohortBuilder, CohortCell, CohortMean, CohortTable, Cohorts};
 pub use customers::CustomerTable;
 pub use error::RfmError;
+pub use incremental::{IncrementalRfm, Keeping};
 pub use input::COLUMNS;
 pub use migration::{Fallen, Migration, Move, SegmentedCustomers};
 pub use ntile::Ties;
@@ -103,3 +109,4 @@ pub use scoring::{Cuts, Quantiles, Scoring};
 pub use segment::Segment;
 pub use segment_map::{MappedSegment, SegmentMap};
 pub use summary::SegmentSummary;
+pub use weights::Weights;

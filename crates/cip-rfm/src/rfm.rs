@@ -1,6 +1,9 @@
 //! What is asked: the date, the treatment of returns, and the scoring.
 
-use cip_core::{EventBatch, EventSchema, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cip_core::{EventBatch, EventKind, EventSchema, Timestamp};
 
 use crate::activity::CustomerBuilder;
 use crate::customers::CustomerTable;
@@ -9,6 +12,7 @@ use crate::input::InputSchema;
 use crate::scored::RfmTable;
 use crate::scoring::Scoring;
 use crate::segment_map::SegmentMap;
+use crate::weights::Weights;
 
 /// What cancellations do to a customer's monetary value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,18 +26,43 @@ pub enum Returns {
     Net,
 }
 
+impl Returns {
+    /// Whether events of a kind change a customer's facts.
+    pub(crate) fn counts(self, kind: EventKind) -> bool {
+        match kind {
+            EventKind::Purchase => true,
+            EventKind::Cancellation => self == Self::Net,
+            _ => false,
+        }
+    }
+}
+
 /// What decides a customer's facts: two tables can be combined where it is the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) as_of: Timestamp,
+    /// The first instant of the window; none where everything before `as_of` counts.
+    pub(crate) from: Option<Timestamp>,
     pub(crate) returns: Returns,
+    /// None where it is not known.
+    pub(crate) currency: Option<Arc<str>>,
     pub(crate) input: InputSchema,
 }
 
 impl Facts {
+    /// Whether a time lies before the window.
+    pub(crate) fn is_before(&self, time: i64) -> bool {
+        self.from.is_some_and(|from| time < from.micros())
+    }
+
     pub(crate) fn check_same(&self, other: &Self) -> Result<(), RfmError> {
-        let key = |facts: &Self| (facts.as_of, facts.returns, facts.input.users, facts.input.money);
-        if key(self) == key(other) { Ok(()) } else { Err(RfmError::PartsDiffer) }
+        let key =
+            |facts: &Self| (facts.as_of, facts.from, facts.returns, facts.input.users, facts.input.money);
+        if key(self) == key(other) && self.currency == other.currency {
+            Ok(())
+        } else {
+            Err(RfmError::PartsDiffer)
+        }
     }
 }
 
@@ -78,6 +107,7 @@ pub struct Rfm {
     facts: Facts,
     scoring: Scoring,
     map: SegmentMap,
+    weights: Option<Weights>,
 }
 
 impl Rfm {
@@ -91,14 +121,48 @@ impl Rfm {
     /// [`RfmError::NoMoney`] without `price`, [`CoreError::MissingColumn`](cip_core::CoreError::MissingColumn)
     /// without `user_id`, `event_time` or `event_type`.
     pub fn new(as_of: Timestamp, schema: &EventSchema) -> Result<Self, RfmError> {
-        let facts = Facts { as_of, returns: Returns::default(), input: InputSchema::try_new(schema)? };
-        Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default() })
+        let input = InputSchema::try_new(schema)?;
+        let facts = Facts { as_of, from: None, returns: Returns::default(), currency: None, input };
+        Ok(Self { facts, scoring: Scoring::default(), map: SegmentMap::default(), weights: None })
+    }
+
+    /// Sets the first instant that counts; without it everything before `as_of` does.
+    ///
+    /// Purchases and cancellations before it do nothing. A user without a purchase in the window is no customer and has no row;
+    /// [`RfmTable::customers_before`] says how many of them bought earlier.
+    ///
+    /// # Errors
+    /// [`RfmError::Window`] where it is not before `as_of`.
+    pub fn with_from(mut self, from: Timestamp) -> Result<Self, RfmError> {
+        let as_of = self.facts.as_of;
+        if from >= as_of {
+            return Err(RfmError::Window { from, as_of });
+        }
+        self.facts.from = Some(from);
+        Ok(self)
+    }
+
+    /// As [`Rfm::with_from`], for what happened within `window` before `as_of`.
+    ///
+    /// # Errors
+    /// [`RfmError::Window`] for a window of less than a microsecond.
+    pub fn with_window(self, window: Duration) -> Result<Self, RfmError> {
+        let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+        let from = self.facts.as_of.micros().saturating_sub(micros);
+        self.with_from(Timestamp::from_micros(from))
     }
 
     /// Sets what cancellations do; without it they are excluded.
     #[must_use]
     pub fn with_returns(mut self, returns: Returns) -> Self {
         self.facts.returns = returns;
+        self
+    }
+
+    /// Sets the currency of the amounts; without it, it is not known. Tables and models of one currency do not go with another.
+    #[must_use]
+    pub fn with_currency(mut self, currency: &str) -> Self {
+        self.facts.currency = Some(currency.into());
         self
     }
 
@@ -114,6 +178,24 @@ impl Rfm {
     pub fn with_map(mut self, map: SegmentMap) -> Self {
         self.map = map;
         self
+    }
+
+    /// Sets the weights of one score beside the three; without them there is no such score.
+    ///
+    /// The segment stays that of r, f and m.
+    #[must_use]
+    pub fn with_weights(mut self, weights: Weights) -> Self {
+        self.weights = Some(weights);
+        self
+    }
+
+    /// The first instant that counts; none where everything before the date does.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.facts.from
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Checks that the map of segments is of the scores that the scoring gives.
@@ -136,12 +218,12 @@ impl Rfm {
     /// Linear in the customers on average; besides the table and its scores, 4 bytes a customer.
     ///
     /// # Errors
-    /// [`RfmError::PartsDiffer`] where they were counted with another date, treatment of returns, type of
-    /// user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
+    /// [`RfmError::PartsDiffer`] where they were counted with another date, window, treatment of
+    /// returns, currency, type of user_id or scale; [`RfmError::MapBins`] where the map of segments is of other scores.
     pub fn score(&self, customers: CustomerTable) -> Result<RfmTable, RfmError> {
         self.check()?;
         self.facts.check_same(customers.facts())?;
-        RfmTable::try_new(customers, &self.scoring, &self.map)
+        RfmTable::try_new(customers, &self.scoring, &self.map, self.weights)
     }
 
     /// Returns the scores of the customers in `batches`, which together are sorted by user_id, nulls last.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt8Array,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, UInt8Array,
 };
 use arrow_schema::ArrowError;
 use cip_core::{CoreError, MoneyScale, SUM_PRECISION, table};
@@ -15,6 +16,7 @@ use crate::score_bins::{ScoreBin, bins_of};
 use crate::scoring::{Scores, Scoring};
 use crate::segment_map::SegmentMap;
 use crate::summary::{SegmentSummary, summarize};
+use crate::weights::Weights;
 
 /// Every customer with scores and a segment, sorted by user_id; made by [`Rfm::score`](crate::Rfm::score).
 ///
@@ -30,7 +32,10 @@ pub struct RfmTable {
     r: UInt8Array,
     f: UInt8Array,
     m: UInt8Array,
+    score: Option<Float64Array>,
+    currency: Option<Arc<str>>,
     skipped_events: u64,
+    before: u64,
     bins: u8,
     map: SegmentMap,
 }
@@ -40,28 +45,34 @@ impl RfmTable {
         customers: CustomerTable,
         scoring: &Scoring,
         map: &SegmentMap,
+        weights: Option<Weights>,
     ) -> Result<Self, RfmError> {
         let scores = scoring.score(&customers);
-        Ok(Self::assemble(customers, scores, map.clone()).map_err(CoreError::from)?)
+        Ok(Self::assemble(customers, scores, map.clone(), weights).map_err(CoreError::from)?)
     }
 
-    fn assemble(mut customers: CustomerTable, scores: Scores, map: SegmentMap) -> Result<Self, ArrowError> {
+    fn assemble(
+        mut customers: CustomerTable,
+        scores: Scores,
+        map: SegmentMap,
+        weights: Option<Weights>,
+    ) -> Result<Self, ArrowError> {
         let users = customers.take_users()?;
         let (user_type, money) = (customers.facts().input.users, customers.facts().input.money);
+        let currency = customers.facts().currency.clone();
         let scale = money.decimals().cast_signed();
-        let segments: Int32Array = scores
-            .r
-            .iter()
-            .zip(&scores.f)
-            .zip(&scores.m)
-            .map(|((&r, &f), &m)| map.position([r, f, m]) as i32)
-            .collect::<Vec<_>>()
-            .into();
+        let codes = || scores.r.iter().zip(&scores.f).zip(&scores.m).map(|((&r, &f), &m)| [r, f, m]);
+        let segments = Int32Array::from_iter_values(codes().map(|code| map.position(code) as i32));
+        let score = weights
+            .map(|weights| Float64Array::from_iter_values(codes().map(|[r, f, m]| weights.score(r, f, m))));
         let names = map.segments().iter().map(|segment| segment.name.as_str());
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
         let segments = DictionaryArray::<Int32Type>::try_new(segments, names)?;
         let mut table = Self {
-            batch: RecordBatch::new_empty(table::rfm_segments(user_type, money)),
+            batch: RecordBatch::new_empty(match &score {
+                Some(_) => table::weighted_rfm_segments(user_type, money),
+                None => table::rfm_segments(user_type, money),
+            }),
             money,
             recency_days: customers.recency_days.into(),
             frequency: customers.frequency.into(),
@@ -70,11 +81,14 @@ impl RfmTable {
             r: scores.r.into(),
             f: scores.f.into(),
             m: scores.m.into(),
+            score,
+            currency,
             skipped_events: customers.skipped_events,
+            before: customers.before,
             bins: map.bins(),
             map,
         };
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             users,
             Arc::new(table.recency_days.clone()),
             Arc::new(table.frequency.clone()),
@@ -84,11 +98,14 @@ impl RfmTable {
             Arc::new(table.m.clone()),
             Arc::new(segments),
         ];
+        if let Some(score) = &table.score {
+            columns.push(Arc::new(score.clone()));
+        }
         table.batch = RecordBatch::try_new(table.batch.schema(), columns)?;
         Ok(table)
     }
 
-    /// The table as [`cip_core::table::rfm_segments`] describes it. The dictionary of `segment` is always
+    /// The table as [`cip_core::table::rfm_segments`] describes it, with weights as [`cip_core::table::weighted_rfm_segments`] does. The dictionary of `segment` is always
     /// all segments of the map.
     pub fn record_batch(&self) -> &RecordBatch {
         &self.batch
@@ -107,6 +124,11 @@ impl RfmTable {
     /// How many events had no user.
     pub fn skipped_events(&self) -> u64 {
         self.skipped_events
+    }
+
+    /// How many users bought before the window and not in it: they have no row. 0 without a window.
+    pub fn customers_before(&self) -> u64 {
+        self.before
     }
 
     /// Calendar days since the last purchase.
@@ -129,6 +151,11 @@ impl RfmTable {
         self.money
     }
 
+    /// The currency of money; none where it is not known.
+    pub fn currency(&self) -> Option<&str> {
+        self.currency.as_deref()
+    }
+
     /// Scores of recency.
     pub fn r(&self) -> &[u8] {
         self.r.values()
@@ -142,6 +169,11 @@ impl RfmTable {
     /// Scores of monetary.
     pub fn m(&self) -> &[u8] {
         self.m.values()
+    }
+
+    /// The weighted scores; none without [`Rfm::with_weights`](crate::Rfm::with_weights).
+    pub fn scores(&self) -> Option<&[f64]> {
+        self.score.as_ref().map(|score| score.values().as_ref())
     }
 
     /// The names of segments.

@@ -31,6 +31,8 @@ pub struct SegmentSummary {
     pub average_frequency: Option<f64>,
     /// The mean of monetary in whole currency units, not in units of `money`; none without customers.
     pub average_monetary: Option<f64>,
+    /// The mean of their weighted scores; none without customers, or without weights.
+    pub average_score: Option<f64>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -39,6 +41,8 @@ struct Sums {
     recency_days: i128,
     frequency: i128,
     monetary: i128,
+    /// Of the weighted scores, in the order of the customers.
+    score: f64,
 }
 
 pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmError> {
@@ -51,6 +55,9 @@ pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmErro
         sum.recency_days += i128::from(recency_days);
         sum.frequency += i128::from(frequency);
         sum.monetary = sum.monetary.checked_add(monetary).ok_or_else(overflow)?;
+    }
+    for (segment, score) in table.positions().zip(table.scores().into_iter().flatten()) {
+        sums[segment].score += score;
     }
     let customers = table.len() as f64;
     let revenue =
@@ -70,6 +77,8 @@ pub(crate) fn summarize(table: &RfmTable) -> Result<Vec<SegmentSummary>, RfmErro
             average_recency_days: average(sum.recency_days),
             average_frequency: average(sum.frequency),
             average_monetary: average(sum.monetary).map(|units| units / unit),
+            average_score: (sum.customers > 0 && table.scores().is_some())
+                .then(|| sum.score / sum.customers as f64),
         }
     };
     Ok(table.map().segments().iter().zip(sums).map(summary).collect())

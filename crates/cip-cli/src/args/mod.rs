@@ -27,7 +27,7 @@ pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
-    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
+    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg, WindowArgs,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 

@@ -6,7 +6,7 @@ use cip::core::Timestamp;
 use cip::rfm::clusters::ClusterChoice;
 use clap::ValueEnum;
 
-use super::{CurrencyArgs, ReturnsArg};
+use super::{CurrencyArgs, ReturnsArg, WindowArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CohortsArgs {
@@ -39,6 +39,8 @@ pub(crate) struct SegmentsArgs {
     /// Count what happened before this day or instant
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Timestamp,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
     /// Folder to write: tables, and the model that assigns customers
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

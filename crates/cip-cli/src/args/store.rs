@@ -1,10 +1,11 @@
 //! Arguments of the commands that make a table of a store.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cip::core::Timestamp;
 use cip::features::FeatureSet;
-use cip::rfm::Returns;
+use cip::rfm::{Returns, Rfm, RfmError, Weights};
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
 
@@ -128,13 +129,40 @@ pub(crate) struct RfmArgs {
     /// Count what happened before this day or instant
     #[arg(long, value_name = "DATE")]
     pub(crate) as_of: Timestamp,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
     /// Parquet file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Adds one score of the three by their weights, as in r=0.5,f=0.3,m=0.2
+    #[arg(long, value_name = "WEIGHTS")]
+    pub(crate) weights: Option<Weights>,
     #[command(flatten)]
     pub(crate) scoring: ScoringArgs,
     #[command(flatten)]
     pub(crate) currency: CurrencyArgs,
+}
+
+/// Where what counts begins.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct WindowArgs {
+    /// Count only what happened at or after this day or instant [default: all before --as-of]
+    #[arg(long, value_name = "DATE", conflicts_with = "window")]
+    from: Option<Timestamp>,
+    /// Count only what happened within so long before --as-of, such as 365d
+    #[arg(long, value_name = "DURATION", value_parser = cip::core::parse_duration)]
+    window: Option<Duration>,
+}
+
+impl WindowArgs {
+    /// The analysis of what happened in the window.
+    pub(crate) fn of(self, rfm: Rfm) -> Result<Rfm, RfmError> {
+        match (self.from, self.window) {
+            (Some(from), _) => rfm.with_from(from),
+            (None, Some(window)) => rfm.with_window(window),
+            (None, None) => Ok(rfm),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

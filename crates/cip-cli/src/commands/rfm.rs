@@ -18,7 +18,12 @@ use crate::summary::usage;
 
 pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(&args.store)?;
-    let rfm = Rfm::new(args.as_of, store.schema())?
+    let rfm = args.window.of(Rfm::new(args.as_of, store.schema())?).map_err(usage)?;
+    let rfm = match args.weights {
+        Some(weights) => rfm.with_weights(weights),
+        None => rfm,
+    };
+    let rfm = rfm
         .with_returns(args.scoring.returns.into())
         .with_scoring(scoring(&args.scoring, store.schema())?)
         .with_map(map(&args.scoring.map)?);
@@ -26,10 +31,19 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let line = currency::line(&store, &args.currency, common)?;
     let scored = line.write_rfm(&rfm, &args.out)?;
     let summary = scored.summary()?;
+    let told = [
+        text(&scored, &summary, args.as_of),
+        before_text(&scored),
+        actions_text(&summary),
+        bins_text(&scored),
+        format!("written to {}", args.out.display()),
+    ];
     let mut answer = Answer {
-        text: format!("{}written to {}", text(&scored, &summary, args.as_of), args.out.display()),
+        text: told.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n"),
         json: to_json(&scored, &summary, args.as_of),
     };
+    answer.json["from"] = json!(rfm.from().map(|from| from.to_string()));
+    answer.json["weights"] = json!(args.weights.map(|weights| weights.to_string()));
     currency::tell(&line, &args.currency, &mut answer);
     Ok(answer)
 }
@@ -110,11 +124,83 @@ pub(crate) fn text(scored: &RfmTable, summary: &[SegmentSummary], as_of: Timesta
                 average(segment.average_recency_days, 1),
                 average(segment.average_frequency, 2),
                 average(segment.average_monetary, 2),
+                average(segment.average_score, 2),
             ]
         })
         .collect();
-    let header = ["segment", "customers", "share", "revenue", "share", "days since", "orders", "spent each"];
-    format!("{} customers as of {as_of}\n\n{}", grouped(scored.len()), table(&header, &rows))
+    let header =
+        ["segment", "customers", "share", "revenue", "share", "days since", "orders", "spent each", "score"];
+    // There is no last column without weights.
+    let columns = header.len() - usize::from(scored.scores().is_none());
+    format!("{} customers as of {as_of}\n\n{}", grouped(scored.len()), table(&header[..columns], &rows))
+}
+
+/// Who is left out by a window.
+fn before_text(scored: &RfmTable) -> String {
+    match scored.customers_before() {
+        0 => String::new(),
+        before => format!("{} more bought before the window and not in it\n", grouped(before)),
+    }
+}
+
+/// What to do with the customers of each segment.
+fn actions_text(summary: &[SegmentSummary]) -> String {
+    let actions = summary.iter().filter(|segment| segment.customers > 0);
+    let actions = actions
+        .filter_map(|segment| Some(format!("  {}: {}\n", segment.segment, segment.action.as_deref()?)));
+    actions.collect()
+}
+
+/// What each score holds, the best first, and which measures are too skewed for it to hold equal numbers of customers.
+fn bins_text(scored: &RfmTable) -> String {
+    let days = |days: i128| grouped(days);
+    let money = |units: i128| grouped(scored.money_scale().display(units));
+    let measures = [
+        ("days since", scored.recency_bins(), &days as &dyn Fn(i128) -> String),
+        ("orders", scored.frequency_bins(), &days),
+        ("spent each", scored.monetary_bins(), &money),
+    ];
+    let mut notes = String::new();
+    for (name, bins, value) in &measures {
+        let shared: Vec<_> = shared_values(bins).into_iter().map(value).collect();
+        if !shared.is_empty() {
+            notes.push_str(&format!(
+                "equal customers have several scores by `{name}`: {}\n",
+                shared.join(", ")
+            ));
+        }
+        let empty = bins.iter().filter(|bin| bin.customers == 0).map(|bin| bin.score.to_string());
+        let empty: Vec<_> = empty.collect();
+        if !empty.is_empty() && !scored.is_empty() {
+            notes.push_str(&format!("no customer has the score {} by `{name}`\n", empty.join(" or ")));
+        }
+    }
+    let range = |bin: &ScoreBin, value: &dyn Fn(i128) -> String| match (bin.least, bin.greatest) {
+        (Some(least), Some(greatest)) if least == greatest => value(least),
+        (Some(least), Some(greatest)) => format!("{} to {}", value(least), value(greatest)),
+        _ => "-".to_owned(),
+    };
+    let rows: Vec<_> = (0..usize::from(scored.map().bins()))
+        .rev()
+        .map(|at| {
+            let cells = measures
+                .iter()
+                .flat_map(|(_, bins, value)| [range(&bins[at], value), grouped(bins[at].customers)]);
+            [(at + 1).to_string()].into_iter().chain(cells).collect()
+        })
+        .collect();
+    let header = ["score", "days since", "customers", "orders", "customers", "spent each", "customers"];
+    format!("{}{notes}", table(&header, &rows))
+}
+
+/// The values that customers of several scores have.
+fn shared_values(bins: &[ScoreBin]) -> Vec<i128> {
+    let mut ends: Vec<(i128, i128)> = bins.iter().filter_map(|bin| bin.least.zip(bin.greatest)).collect();
+    ends.sort_unstable();
+    let mut shared: Vec<i128> =
+        ends.windows(2).filter(|pair| pair[0].1 == pair[1].0).map(|pair| pair[0].1).collect();
+    shared.dedup();
+    shared
 }
 
 pub(crate) fn to_json(scored: &RfmTable, summary: &[SegmentSummary], as_of: Timestamp) -> serde_json::Value {
@@ -126,13 +212,14 @@ pub(crate) fn to_json(scored: &RfmTable, summary: &[SegmentSummary], as_of: Time
                 "revenue": segment.money.display(segment.revenue).to_string(),
                 "revenue_share": segment.revenue_share, "average_recency_days": segment.average_recency_days,
                 "average_frequency": segment.average_frequency, "average_monetary": segment.average_monetary,
+                "average_score": segment.average_score,
                 "action": segment.action,
             })
         })
         .collect();
     json!({
         "as_of": as_of.to_string(), "customers": scored.len(), "skipped_events": scored.skipped_events(),
-        "segments": segments,
+        "customers_before": scored.customers_before(), "segments": segments,
         "bins": {
             "recency_days": bins(&scored.recency_bins(), |days| days.to_string()),
             "frequency": bins(&scored.frequency_bins(), |orders| orders.to_string()),

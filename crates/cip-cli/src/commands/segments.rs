@@ -31,7 +31,8 @@ pub(crate) fn run(args: &SegmentsArgs, common: &Common) -> Result<Answer, CliErr
     let clusters = clusters.with_choice(args.choose.into());
     let kept = args.model.as_deref().map(read_model).transpose()?;
     let store = EventStore::open(&args.store)?;
-    let rfm = Rfm::new(args.as_of, store.schema())?.with_returns(args.returns.into());
+    let rfm = args.window.of(Rfm::new(args.as_of, store.schema())?).map_err(usage)?;
+    let rfm = rfm.with_returns(args.returns.into());
     let line = currency::line(&store, &args.currency, common)?;
     let staged = StagedFolder::begin(&args.out)?;
     let scored = line.rfm(&rfm)?;

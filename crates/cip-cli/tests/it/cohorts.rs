@@ -1,7 +1,7 @@
 //! `cip cohorts` and `cip migrate`.
 
 use cip::arrow_array::cast::AsArray;
-use cip::arrow_array::types::Int64Type;
+use cip::arrow_array::types::{Float64Type, Int64Type, UInt8Type};
 use cip::store::read_table;
 use serde_json::{Value, json};
 
@@ -95,6 +95,69 @@ fn segments_are_called_what_a_map_calls_them() {
     run(&["--scoring", "quantiles", "--bins", "2"]).fails(2, "there are 2 bins, expected 3 to 10");
     std::fs::write(&map, own.replace("[1, 2]", "[1, 1]")).unwrap();
     run(&["--map", file]).fails(1, "map.toml: the scores 1-2-1, and 8 others, are in no segment");
+}
+
+#[test]
+fn scores_have_windows_weights_and_bins_that_are_told() {
+    let (folder, store) = folder_of_store(900);
+    let out = folder.path().join("r.parquet");
+    let run = |more: &[&str]| {
+        let common = args!["rfm", store, "--as-of", "2019-10-15", "--out", out];
+        cip(common.into_iter().chain(more.iter().map(|arg| (*arg).into())))
+    };
+    let all = run(&["--json"]).ok().json();
+    assert_eq!(
+        (&all["from"], &all["weights"], &all["customers_before"]),
+        (&json!(null), &json!(null), &json!(0))
+    );
+    assert!(all["segments"][0]["average_score"].is_null());
+
+    let week = run(&["--json", "--window", "7d"]).ok().json();
+    let bytes = std::fs::read(&out).unwrap();
+    assert_eq!(week, run(&["--json", "--from", "2019-10-08"]).ok().json(), "the same week");
+    assert_eq!(std::fs::read(&out).unwrap(), bytes);
+    assert_eq!(week["from"], "2019-10-08");
+    let count = |said: &serde_json::Value, name: &str| said[name].as_u64().unwrap();
+    assert!(count(&week, "customers_before") > 0);
+    assert_eq!(count(&week, "customers") + count(&week, "customers_before"), count(&all, "customers"));
+    assert_eq!(rows(&out), count(&week, "customers"));
+
+    let weighted = run(&["--json", "--weights", "r=0.5,f=0.3,m=0.2"]).ok().json();
+    assert_eq!(weighted["weights"], "r=5,f=3,m=2");
+    let batch = read_table(&out).unwrap().next().unwrap().unwrap();
+    let score = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<UInt8Type>().value(0);
+    let expected =
+        f64::from(5 * u32::from(score("r")) + 3 * u32::from(score("f")) + 2 * u32::from(score("m"))) / 10.0;
+    assert_eq!(batch.column_by_name("score").unwrap().as_primitive::<Float64Type>().value(0), expected);
+    assert!(weighted["segments"][0]["average_score"].is_f64());
+
+    let text = run(&["--window", "7d", "--scoring", "ntile", "--weights", "r=1,f=1,m=1"]).ok().stdout;
+    for told in [
+        "more bought before the window and not in it\n",
+        "spent each  score\n",
+        "  Champions: Reward them, and let them be the first to try what is new\n",
+        "  score  days since  customers  orders  customers",
+        "\n  5      ",
+        "equal customers have several scores by `orders`: 1",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let map = folder.path().join("ten.toml");
+    std::fs::write(&map, "bins = 10\n[[segments]]\nname = \"All\"\nscores = [{}]\n").unwrap();
+    let tens = ["--scoring", "quantiles", "--bins", "10", "--map", map.to_str().unwrap()];
+    let together = run(&tens).ok().stdout;
+    assert!(!together.contains("have several scores"), "{together}");
+    assert!(
+        together.contains("no customer has the score 2 or "),
+        "they have few different numbers of orders: {together}"
+    );
+    assert!(together.contains(" by `orders`\n") && !together.contains("by `spent each`"), "{together}");
+
+    run(&["--from", "2019-10-15"]).fails(2, "the window begins at 2019-10-15 and ends before 2019-10-15");
+    run(&["--window", "0d"]).fails(2, "expected a beginning before its end");
+    run(&["--window", "7d", "--from", "2019-10-08"]).fails(2, "cannot be used with");
+    run(&["--weights", "r=0,f=0,m=0"])
+        .fails(2, "the weights are `r=0,f=0,m=0`, expected r, f and m once each");
 }
 
 #[test]

@@ -79,6 +79,21 @@ fn every_stage_that_sums_money_refuses_and_takes_one_currency() {
         cip(args!["sessions", store, "--out", at("s.parquet"), "--currency", "EUR", "--json"]).ok().json();
     assert_eq!((&euros["revenue"], &euros["events"]), (&json!("12.50"), &json!(2)));
 
+    // A model of clusters keeps the currency, and is of no other.
+    let of = |currency: &str, more: &[&str]| {
+        let common =
+            args!["segments", store, "--as-of", "2019-11-01", "--out", at("c"), "--currency", currency];
+        cip(common.into_iter().chain(more.iter().map(|arg| OsString::from(*arg))))
+    };
+    of("EUR", &[]).ok();
+    let model = at("model.json");
+    fs::copy(at("c").join("cluster_model.json"), &model).unwrap();
+    of("EUR", &["--model", model.to_str().unwrap()]).ok();
+    of("USD", &["--model", model.to_str().unwrap()]).fails(
+        1,
+        "the customers have money in `USD`, but the model of clusters is of `EUR`: fit a model to them",
+    );
+
     // What sums nothing needs no currency.
     cip(args!["funnel", store, "--steps", "view,purchase", "--within", "1d", "--out", at("n.parquet")]).ok();
     cip(args!["features", store, "--cutoff", "2019-10-04", "--columns", "views", "--out", at("v.parquet")])

@@ -226,3 +226,44 @@ fn every_retail_customer_has_the_score_of_the_definition() {
     assert_eq!(found, expected);
     assert_eq!(scores, [recency, ntile(&expected, |customer| i128::from(customer.frequency)), monetary]);
 }
+
+/// R 4.2.2: `dplyr::ntile` and `findInterval`, of purchases that R added up from the files itself (scripts/r_values.R).
+#[test]
+fn the_retail_scores_are_those_of_r() {
+    let Some(source) = data("online_retail_daily") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (store, out) = (folder.path().join("store"), folder.path().join("r.parquet"));
+    cip(args!["ingest", source, "--mapping", "online-retail", "--out", store]).ok();
+    let run = |scoring: &[&str]| {
+        let common = args!["rfm", store, "--as-of", "2011-12-10", "--out", out, "--scoring"];
+        cip(common.into_iter().chain(scoring.iter().map(|arg| (*arg).into()))).ok();
+        table(&out)
+    };
+    let (customers, [r, f, m]) = run(&["ntile"]);
+    let codes: Vec<_> = r.iter().zip(&f).zip(&m).map(|((r, f), m)| [*r, *f, *m]).collect();
+    let sum: i64 = (customers.iter().zip(&codes))
+        .map(|(customer, [r, f, m])| {
+            customer.id * i64::from(25 * u32::from(*r) + 5 * u32::from(*f) + u32::from(*m))
+        })
+        .sum();
+    assert_eq!(sum, 6_180_984_327);
+    for (code, expected) in
+        [([5, 5, 5], 348), ([1, 1, 1], 184), ([5, 1, 2], 16), ([1, 5, 5], 5), ([3, 3, 3], 65)]
+    {
+        assert_eq!(codes.iter().filter(|found| **found == code).count(), expected, "{code:?}");
+    }
+    // The cuts are R's quantiles of type 7 as a retailer would write them.
+    let cuts = [
+        "cuts",
+        "--recency-cuts",
+        "14,33,72,181",
+        "--frequency-cuts",
+        "2,3,4,6",
+        "--monetary-cuts",
+        "250,490,942,2058",
+    ];
+    let (_, scores) = run(&cuts);
+    let sizes =
+        scores.map(|of| [1, 2, 3, 4, 5].map(|score| of.iter().filter(|found| **found == score).count()));
+    assert_eq!(sizes, [[858, 869, 863, 881, 868], [1_494, 835, 508, 630, 872], [866, 870, 867, 868, 868]]);
+}

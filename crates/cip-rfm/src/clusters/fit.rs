@@ -125,7 +125,7 @@ impl Clusters {
         let scaler = Scaler::of(&inside);
         let points: Vec<[f64; 3]> = inside.iter().map(|fact| scaler.scale(fact)).collect();
         let (centroids, counts) = self.search(&points)?;
-        let mut model = ClusterModel::new(as_of, self.seed, customers.money_scale(), all);
+        let mut model = ClusterModel::new(customers, as_of, self.seed, all);
         model.place(monetary, frequency, scaler, centroids);
         model.describe(&facts);
         Ok(ClusterFit { model, counts })

@@ -7,6 +7,7 @@
 mod choice;
 mod cluster_segment;
 mod cluster_summary;
+mod dataset;
 mod fence;
 mod fit;
 mod model;

@@ -9,6 +9,7 @@ use super::choice::squared_distance;
 use super::cluster_segment::{ClusterSegment, Medians};
 use super::fence::{Fence, is_outlier, median};
 use crate::error::RfmError;
+use crate::scored::RfmTable;
 
 /// Monetary outliers, frequency outliers, both.
 const OUTLIERS: [i32; 3] = [-1, -2, -3];
@@ -26,6 +27,9 @@ pub struct ClusterModel {
     update_date: Timestamp,
     seed: u64,
     money: MoneyScale,
+    /// None where it is not known.
+    #[serde(default)]
+    currency: Option<String>,
     monetary_fence: Option<Fence>,
     frequency_fence: Option<Fence>,
     scaler: Scaler,
@@ -94,13 +98,15 @@ pub(super) fn nearest(centroids: &[[f64; 3]], point: &[f64; 3]) -> usize {
 }
 
 impl ClusterModel {
-    pub(super) fn new(update_date: Timestamp, seed: u64, money: MoneyScale, all: Medians) -> Self {
+    /// The model of scored customers, without a cluster yet.
+    pub(super) fn new(customers: &RfmTable, update_date: Timestamp, seed: u64, all: Medians) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
             update_date,
             seed,
-            money,
+            money: customers.money_scale(),
+            currency: customers.currency().map(str::to_owned),
             monetary_fence: None,
             frequency_fence: None,
             scaler: Scaler::of(&[]),
@@ -181,6 +187,11 @@ impl ClusterModel {
     /// The decimals of money.
     pub fn money_scale(&self) -> MoneyScale {
         self.money
+    }
+
+    /// The currency of money; none where it is not known.
+    pub fn currency(&self) -> Option<&str> {
+        self.currency.as_deref()
     }
 
     /// The clusters that had a customer, outliers first.

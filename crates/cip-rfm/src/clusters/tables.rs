@@ -89,12 +89,21 @@ impl ClusterModel {
     /// The segments of clusters are those of the fit.
     ///
     /// # Errors
-    /// [`RfmError::ModelScale`] where their money has other decimals than the model's; [`CoreError::MoneyOverflow`].
+    /// [`RfmError::ModelScale`] where their money has other decimals than the model's, [`RfmError::ModelCurrency`] where
+    /// it is in another currency, or of one alone it is not known; [`CoreError::MoneyOverflow`].
     pub fn assign(&self, customers: &RfmTable) -> Result<ClusteredCustomers, RfmError> {
         let money = customers.money_scale();
         if money != self.money_scale() {
             let expected = self.money_scale().decimals();
             return Err(RfmError::ModelScale { found: money.decimals(), expected });
+        }
+        if customers.currency() != self.currency() {
+            let name = |currency: Option<&str>| match currency {
+                Some(currency) => format!("`{currency}`"),
+                None => "a currency that is not known".to_owned(),
+            };
+            let (found, expected) = (name(customers.currency()), name(self.currency()));
+            return Err(RfmError::ModelCurrency { found, expected });
         }
         let facts = facts_of(customers);
         let labels: Vec<i32> = facts.iter().map(|fact| self.cluster_of(fact)).collect();
@@ -121,12 +130,14 @@ impl ClusterModel {
             Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(codes.clone(), names)?))
         };
         let batch = customers.record_batch();
-        let mut columns = batch.columns().to_vec();
+        let users = IdColumn::try_new(column::USER_ID, batch.column(0))?.id_type();
+        let scored = table::rfm_segments(users, customers.money_scale()).fields().len();
+        // A weighted score is no part of the table.
+        let mut columns = batch.columns()[..scored].to_vec();
         columns.push(Arc::new(Int32Array::from(labels.to_vec())));
         columns.push(named(clusters.iter().map(|of| of.name.as_str()).collect())?);
         columns.push(named(clusters.iter().map(|of| of.segment.recommendation()).collect())?);
         columns.push(Arc::new(Date32Array::from_value(self.update_date().day(), labels.len())));
-        let users = IdColumn::try_new(column::USER_ID, batch.column(0))?.id_type();
         let schema = table::clustered_customers(users, customers.money_scale());
         Ok(RecordBatch::try_new(schema, columns).map_err(CoreError::from)?)
     }

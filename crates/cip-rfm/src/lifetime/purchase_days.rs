@@ -143,8 +143,8 @@ impl PurchaseDaysBuilder {
         }
         .map_err(|row| CoreError::NotSorted { row: self.rows + row as u64 })?;
         let end = days.hold_out_until.unwrap_or(days.until);
-        for row in 0..known {
-            if input.kinds[row] == EventKind::Purchase && input.times[row] < end.micros() {
+        for row in input.rows_of(known, |kind| kind == EventKind::Purchase) {
+            if input.times[row] < end.micros() {
                 self.add(&input, row)?;
             }
         }

@@ -5,6 +5,7 @@ use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type};
 use cip_core::{MICROS_PER_DAY, Timestamp, table};
 use cip_rfm::clusters::{ClusterChoice, ClusterModel, Clusters};
 use cip_rfm::{Rfm, RfmError, RfmTable};
+use linfa::traits::Predict;
 use proptest::prelude::*;
 
 use crate::events::{Event, PURCHASE, Shape};
@@ -33,10 +34,13 @@ fn three_groups() -> Vec<(i64, i64, i64)> {
     group(10, 2, 5_000).chain(group(100, 5, 20_000)).chain(group(300, 9, 40_000)).collect()
 }
 
+/// The clusters of the table, which are those that the model predicts of a linfa data set.
 fn labels(model: &ClusterModel, customers: &RfmTable) -> Vec<i32> {
     let assigned = model.assign(customers).unwrap();
     let column = assigned.customers().column_by_name("cluster").unwrap().clone();
-    column.as_primitive::<Int32Type>().values().to_vec()
+    let labels = column.as_primitive::<Int32Type>().values().to_vec();
+    assert_eq!(model.predict(&customers.dataset()).to_vec(), labels);
+    labels
 }
 
 #[test]
@@ -104,6 +108,33 @@ fn a_model_that_was_kept_assigns_the_customers_of_tomorrow() {
         assert!(matches!(ClusterModel::read(text.as_bytes()), Err(RfmError::ModelVersion { .. })), "{by}");
     }
     assert!(matches!(ClusterModel::read(&b"{}"[..]), Err(RfmError::ModelFile(_))));
+}
+
+#[test]
+fn a_model_of_one_currency_is_of_no_other() {
+    let sorted = Shape::FULL.sorted(&[Event::on(1, 1, PURCHASE), Event::on(3, 2, PURCHASE)]);
+    let rfm = Rfm::new(AS_OF, sorted.schema()).unwrap();
+    let of = |rfm: &Rfm| rfm.segment(std::slice::from_ref(&sorted)).unwrap();
+    let [unknown, pounds, euros] =
+        [of(&rfm), of(&rfm.clone().with_currency("GBP")), of(&rfm.clone().with_currency("EUR"))];
+    let kept = |customers: &RfmTable| {
+        let mut file = Vec::new();
+        Clusters::new(1).fit(customers, AS_OF).unwrap().model.write(&mut file).unwrap();
+        ClusterModel::read(file.as_slice()).unwrap()
+    };
+    assert_eq!((kept(&pounds).currency(), kept(&unknown).currency()), (Some("GBP"), None));
+    assert!(kept(&pounds).assign(&pounds).is_ok() && kept(&unknown).assign(&unknown).is_ok());
+    let refused =
+        |model: &RfmTable, customers: &RfmTable| kept(model).assign(customers).unwrap_err().to_string();
+    assert_eq!(
+        refused(&pounds, &euros),
+        "the customers have money in `EUR`, but the model of clusters is of `GBP`: fit a model to them"
+    );
+    assert!(refused(&unknown, &euros).contains("is of a currency that is not known"));
+    assert!(refused(&pounds, &unknown).contains("money in a currency that is not known"));
+    // Parts of two currencies are never one table.
+    let mut table = rfm.clone().with_currency("EUR").customers().finish().unwrap();
+    assert!(matches!(table.append(rfm.customers().finish().unwrap()), Err(RfmError::PartsDiffer)));
 }
 
 #[test]

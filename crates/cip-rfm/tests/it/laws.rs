@@ -1,7 +1,12 @@
 //! What holds for all events.
 
 use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp, table};
-use cip_rfm::{Cuts, Quantiles, Returns, Rfm, RfmError, RfmTable, Scoring, Segment, SegmentMap, Ties};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cip_rfm::{
+    Cuts, Quantiles, Returns, Rfm, RfmError, RfmTable, Scoring, Segment, SegmentMap, Ties, Weights,
+};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -31,11 +36,11 @@ fn event() -> impl Strategy<Value = Event> {
         })
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event(), 0..120)
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     (any::<bool>(), any::<bool>(), any::<Option<bool>>()).prop_map(|(text_users, quantities, orders)| Shape {
         text_users,
         quantities,
@@ -54,7 +59,7 @@ fn how() -> impl Strategy<Value = How> {
     prop_oneof![Just(How::Default), Just(How::Ntile), bounds.prop_map(How::Cuts)]
 }
 
-fn returns() -> impl Strategy<Value = Returns> {
+pub(crate) fn returns() -> impl Strategy<Value = Returns> {
     prop_oneof![Just(Returns::Exclude), Just(Returns::Net)]
 }
 
@@ -187,6 +192,57 @@ proptest! {
             one.record_batch().project(&columns).unwrap(),
             other.record_batch().project(&columns).unwrap()
         );
+    }
+
+    /// A window is the same analysis of the events in it; who bought only before it is counted.
+    #[test]
+    fn a_window_leaves_out_what_lies_before_it(
+        events in events(),
+        shape in shape(),
+        how in how(),
+        returns in returns(),
+        from in (-8i64..5, -1i64..2).prop_map(|(day, off)| day * MICROS_PER_DAY + off),
+    ) {
+        let sorted = shape.sorted(&events);
+        let rfm = rfm(&sorted, returns, how).with_from(Timestamp::from_micros(from)).unwrap();
+        let scored = rfm.segment(&[sorted]).unwrap();
+        let inside: Vec<_> = events.iter().filter(|event| event.time >= from).cloned().collect();
+        prop_assert_eq!(&rows(scored.record_batch()), &oracle(AS_OF, returns, how, shape, &inside));
+        let buyers = |inside: bool| -> BTreeSet<i64> {
+            let bought = events.iter().filter(|event| TYPES[event.kind as usize] == "purchase" && event.time < AS_OF);
+            bought.filter(|event| (event.time >= from) == inside).filter_map(|event| event.user).collect()
+        };
+        prop_assert_eq!(scored.customers_before(), buyers(false).difference(&buyers(true)).count() as u64);
+        let window = rfm.with_window(Duration::from_micros(AS_OF.abs_diff(from))).unwrap();
+        let again = window.segment(&[shape.sorted(&events)]).unwrap();
+        prop_assert_eq!(again.record_batch(), scored.record_batch());
+    }
+
+    /// Weights add a column, and change no other.
+    #[test]
+    fn weights_add_one_score(events in events(), shape in shape(), how in how(), terms in [0u32..9, 0u32..9, 1u32..9]) {
+        let sorted = shape.sorted(&events);
+        let rfm = rfm(&sorted, Returns::Net, how);
+        let plain = rfm.segment(std::slice::from_ref(&sorted)).unwrap();
+        prop_assert!(plain.scores().is_none());
+        let weighted = rfm.with_weights(Weights::new(terms[0], terms[1], terms[2]).unwrap()).segment(&[sorted]).unwrap();
+        let (batch, columns) = (weighted.record_batch(), (0..8).collect::<Vec<_>>());
+        prop_assert_eq!(&batch.project(&columns).unwrap(), plain.record_batch());
+        let schema = shape.batch(&[]).schema().clone();
+        prop_assert_eq!(
+            batch.schema(),
+            table::weighted_rfm_segments(schema.user_type().unwrap(), schema.money_scale().unwrap())
+        );
+        let mean = |scores: [u8; 3]| {
+            let sum: u32 = terms.iter().zip(scores).map(|(term, score)| term * u32::from(score)).sum();
+            f64::from(sum) / f64::from(terms.iter().sum::<u32>())
+        };
+        let expected: Vec<f64> = rows(batch).iter().map(|row| mean(row.scores)).collect();
+        prop_assert_eq!(weighted.scores(), Some(expected.as_slice()));
+        for of in weighted.summary().unwrap() {
+            let own = || weighted.segments().zip(&expected).filter(|(name, _)| *name == of.segment).map(|(_, score)| *score);
+            prop_assert_eq!(of.average_score, (of.customers > 0).then(|| own().sum::<f64>() / own().count() as f64));
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use cip_core::MemoryBudget;
 use cip_core::pipeline::ordered_map;
-use cip_store::{EventPartition, EventScan, EventStore, TableWriter};
+use cip_store::{CurrencyCounts, EventPartition, EventScan, EventStore, TableWriter};
 
 pub use error::LineError;
 pub use features::FeatureTotals;
@@ -143,6 +143,16 @@ impl Line<'_> {
                 Ok(scan)
             }
         }
+    }
+
+    /// The currency of all amounts that are read, given that it is one; none where the store does not say.
+    fn currency(&self) -> Result<Option<String>, LineError> {
+        if let Some(only) = self.currency {
+            return Ok(Some(only.code.to_owned()));
+        }
+        let counts = self.store.currencies()?;
+        let named = counts.iter().flat_map(CurrencyCounts::counts).find(|count| count.amounts > 0);
+        Ok(named.and_then(|count| count.currency))
     }
 
     /// Works on every partition of `scan` on some thread, and gives the results to `consume` in their order.

@@ -8,11 +8,15 @@ use cip_store::EventPartition;
 use crate::line::{Line, LineError, write_table};
 
 impl Line<'_> {
-    /// Returns every customer's score and segment.
+    /// Returns every customer's score and segment, with the currency of the store where it is known.
     ///
     /// # Errors
     /// [`LineError`], where the store has no users or no prices as well.
     pub fn rfm(&self, rfm: &Rfm) -> Result<RfmTable, LineError> {
+        let rfm = &match self.currency()? {
+            Some(currency) => rfm.clone().with_currency(&currency),
+            None => rfm.clone(),
+        };
         let collect = |partition: EventPartition| {
             let mut customers = rfm.customers();
             for events in partition.batches()? {
