@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
-pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
+pub(crate) use basket::{
+    BasketSourceArgs, FrequentArgs, ItemsetsArgs, LevelArgs, LongerArg, PairsArgs, RulesArgs, SequencesArgs,
+};
 pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
@@ -24,8 +26,8 @@ pub(crate) use recommend::RecommendArgs;
 pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
-    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
+    BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
+    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 
