@@ -38,6 +38,8 @@ pub struct PairBatches {
 pub(crate) enum Source {
     Baskets(Counting),
     Runs(Merge),
+    /// No more, behind an error.
+    Ended,
 }
 
 impl PairBatches {
@@ -84,6 +86,7 @@ impl PairBatches {
         match &mut self.source {
             Source::Baskets(counting) => counting.read(&mut self.ready, BATCH),
             Source::Runs(merge) => merge.read(&mut self.ready, BATCH)?,
+            Source::Ended => {}
         }
         Ok(())
     }
@@ -160,6 +163,7 @@ impl Iterator for PairBatches {
     fn next(&mut self) -> Option<Self::Item> {
         if let Err(error) = self.read() {
             // What comes behind a damaged place is not known.
+            self.source = Source::Ended;
             self.ready.clear();
             self.taken = 0;
             return Some(Err(error));
