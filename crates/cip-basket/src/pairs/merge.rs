@@ -8,12 +8,12 @@ use cip_core::MoneyScale;
 
 use crate::error::BasketError;
 use crate::pairs::counter::{Counter, PairRows};
-use crate::pairs::run::{RunReader, damaged};
+use crate::pairs::run::{READ, RunReader, damaged};
 
 /// What a product takes: its rank, and its place in the counter twice.
 pub(crate) const PRODUCT_BYTES: u64 = 16;
-/// What a run takes: its reader's buffer.
-pub(crate) const RUN_BYTES: u64 = 1 << 17;
+/// What a run takes: its reader.
+pub(crate) const RUN_BYTES: u64 = READ as u64 + 256;
 
 /// Where the bytes of a run come from.
 pub(crate) type RunBytes = Box<dyn Read + Send>;

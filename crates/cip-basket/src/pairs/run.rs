@@ -10,7 +10,7 @@ use crate::error::BasketError;
 use crate::pairs::counter::PairRows;
 
 /// Bytes that a reader holds.
-const READ: usize = 1 << 16;
+pub(crate) const READ: usize = 1 << 16;
 
 /// Writes `rows`, which hold all pairs of their anchors, as codes. Ranks become codes by `codes`.
 pub(crate) fn write_rows(
