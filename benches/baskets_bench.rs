@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use cip::basket::{
-    AssociationRules, Baskets, FrequentItemsets, ItemsetKind, MinSupport, Recommender, RecommenderParams,
-    Transactions,
+    AssociationRules, Baskets, FrequentItemsets, ItemLevel, ItemsetKind, MinSupport, Recommender,
+    RecommenderParams, Transactions,
 };
 use cip::core::{IdRef, MemoryBudget, TimeRange};
 use cip::line::Line;
@@ -43,7 +43,7 @@ fn baskets(criterion: &mut Criterion) {
 
 fn recommendations(criterion: &mut Criterion) {
     let shop = Shop::new(EVENTS).unwrap();
-    let visits = Line::new(&shop.store).visits(TimeRange::ALL, 50, BUDGET).unwrap();
+    let visits = Line::new(&shop.store).visits(TimeRange::ALL, ItemLevel::Product, 50, BUDGET).unwrap();
     let recommender = RecommenderParams::default().train(&visits).unwrap();
     let mut file = Vec::new();
     recommender.write_to(&mut file).unwrap();

@@ -1,8 +1,9 @@
 //! The errors of basket analysis.
 
+use std::time::Duration;
+
 use cip_core::{CoreError, Id, MemoryBudget};
 
-use crate::input::BasketKey;
 use crate::itemsets::{Estimate, MinSupport};
 use crate::rule::MOST_PRODUCTS;
 
@@ -53,15 +54,51 @@ pub enum BasketError {
         first: Option<Id>,
     },
     /// Two tables of baskets that mean different things.
-    #[error(
-        "baskets by {} of at most {} products and baskets by {} of at most {} products, or of other types of ids, \
-         cannot be combined: build all parts with one `Baskets`", keys.0, max_products.0, keys.1, max_products.1
-    )]
+    #[error("{ours} and {theirs} cannot be combined: build all parts with one `Baskets`")]
     PartsDiffer {
-        /// What makes a basket, in the table and in the part.
-        keys: (BasketKey, BasketKey),
-        /// The largest basket, in the table and in the part.
-        max_products: (usize, usize),
+        /// What the table means.
+        ours: String,
+        /// What the part means.
+        theirs: String,
+    },
+    /// Baskets of no events.
+    #[error(
+        "no event types are named, and baskets are made of events of some: name `purchase`, or leave it to all types"
+    )]
+    NoEventTypes,
+    /// A time beyond all times.
+    #[error("the window is {given:?}, expected up to 292,000 years: 7d is usual")]
+    Window {
+        /// What was given.
+        given: Duration,
+    },
+    /// Itemsets are made of whole baskets.
+    #[error(
+        "the table holds pairs of products and not whole baskets: build it without a window, and before it writes runs"
+    )]
+    PairsAlone,
+    /// More money than an amount has digits.
+    #[error(
+        "what user {} paid for one product in one basket has more than 18 digits: check prices and quantities, or leave out the revenue",
+        name(user)
+    )]
+    TooMuchMoney {
+        /// Whose basket it is; none for the unknown user.
+        user: Option<Id>,
+    },
+    /// Bytes that are no counts of pairs.
+    #[error("they are no counts of pairs: {reason}: count the baskets again")]
+    NotPairCounts {
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// Counts of pairs of another version.
+    #[error("the counts of pairs have version {version}, expected {expected}: count the baskets again")]
+    CountsVersion {
+        /// Their version.
+        version: u32,
+        /// The version that is read.
+        expected: u32,
     },
     /// More baskets than a count has bits for.
     #[error("more than {limit} baskets: count parts of them")]
@@ -113,7 +150,7 @@ pub enum BasketError {
     },
     /// Closed itemsets inside each other, more than can be followed.
     #[error(
-        "closed itemsets lie inside each other so deeply that following them needs {needed} bytes a thread, which the budget of \
+        "closed itemsets lie inside each other so deeply that following them needs {needed} bytes, which the budget of \
          {budget} does not have: raise the smallest support, cap long baskets, or give it more memory"
     )]
     SearchTooDeep {

@@ -74,19 +74,21 @@
 
 mod basket_rows;
 mod builder;
+mod bytes;
+mod chunk;
 mod error;
 mod input;
 mod itemsets;
+mod level;
+mod open_user;
 mod pairs;
 mod random;
-mod ranked;
 mod recommend;
 mod rule;
 mod rules;
 mod sequences;
 mod table;
 mod transactions;
-mod worker;
 
 pub use basket_rows::BasketRows;
 pub use builder::BasketBuilder;
@@ -95,7 +97,8 @@ pub use input::BasketKey;
 pub use itemsets::{
     Estimate, FrequentItemsets, Itemset, ItemsetBatches, ItemsetKind, Itemsets, LongBasket, MinSupport,
 };
-pub use pairs::{PairBatches, Pairs, SingleBaskets};
+pub use level::ItemLevel;
+pub use pairs::{PairBatches, PairCounts, Pairs, SingleBaskets};
 pub use recommend::{
     NextProductQuality, Recommended, Recommender, RecommenderParams, Similarity, VisitBuilder, Visits,
 };

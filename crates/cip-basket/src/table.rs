@@ -1,15 +1,21 @@
 //! Baskets in memory: product codes one behind the other, in chunks, and where each basket ends.
 
-use cip_core::{CoreError, Id, IdDictionary, IdRef, IdType, MemoryBudget, column};
+use std::io::Write;
 
+use cip_core::{CoreError, Id, IdDictionary, IdRef, IdType, MemoryBudget, MoneyScale, column};
+
+use crate::chunk::{self, Chunk};
 use crate::error::BasketError;
+use crate::pairs::{Counting, HasMoney, Ranked, Room, run};
 use crate::rule::Baskets;
 
-/// Entries after which a chunk is full. Chunks are never copied to grow, so their bytes are what they hold.
-const CHUNK: usize = 1 << 18;
-
-/// What a product takes: two words in the dictionary and one in its index, each with room to grow, and a count.
-const PRODUCT_BYTES: u64 = 68;
+/// What a product takes: its place in the dictionary and two counts, each with room to grow.
+const PRODUCT_BYTES: u64 = 76;
+/// What an entry takes, and what its money adds.
+const ENTRY_BYTES: u64 = 4;
+const ENTRY_MONEY_BYTES: u64 = 8;
+/// What a basket takes: where it ends.
+const BASKET_BYTES: u64 = 4;
 
 /// What became of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,8 +24,10 @@ pub struct BasketTotals {
     pub events: u64,
     /// Events that name no basket: the key is null.
     pub events_without_key: u64,
-    /// Events of a basket that name no product: product_id is null.
+    /// Events of a basket that name no product, or no category or brand where these are asked for.
     pub events_without_product: u64,
+    /// Events of other types than those that were asked for.
+    pub events_of_other_types: u64,
     /// Baskets of 2 to [`max_products`](Baskets::max_products) products: those that hold pairs.
     pub baskets: u64,
     /// Distinct (basket, product) in those.
@@ -33,82 +41,53 @@ pub struct BasketTotals {
 /// The baskets of a range of users; made by [`BasketBuilder`](crate::BasketBuilder).
 ///
 /// # Complexity
-/// 4 bytes an entry, 4 a basket, and about 68 a product, with the text of its id. Where
+/// 4 bytes an entry (12 with money), 4 a basket, and about 76 a product, with the text of its id. Where
 /// that exceeds the budget, the baskets are let go, and what they would have taken goes on being counted, so
-/// that [`Pairs::count`](crate::Pairs::count) can say what budget would do.
-#[derive(Debug)]
+/// that [`Pairs::count`](crate::Pairs::count) can say what budget would do. [`BasketTable::write_run`] makes room before.
+#[derive(Debug, Clone)]
 pub struct BasketTable {
     rule: Baskets,
     products: IdDictionary,
     /// Bytes of text in `products`.
     text: u64,
+    /// By product code: baskets of two products or more that hold it. May end before the last product.
+    counts: Vec<u32>,
     /// By product code: baskets of this product alone. May end before the last product.
     singles: Vec<u32>,
     /// None once they did not fit.
     chunks: Option<Vec<Chunk>>,
+    /// Entries and baskets in the chunks, or what would be in them.
+    held: (u64, u64),
+    /// Whether baskets were let go once they were counted.
+    has_runs: bool,
     totals: BasketTotals,
     /// The first and the last user; none for the unknown one.
     users: Option<(Option<Id>, Option<Id>)>,
 }
 
-/// Some baskets.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Chunk {
-    /// Their products, basket behind basket.
-    pub(crate) products: Vec<u32>,
-    /// Where each basket ends.
-    pub(crate) ends: Vec<u32>,
-}
-
-impl Chunk {
-    /// Returns the baskets.
-    pub(crate) fn baskets(&self) -> impl Iterator<Item = &[u32]> {
-        let mut rest = self.products.as_slice();
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let (basket, behind) = rest.split_at((end - start) as usize);
-            (rest, start) = (behind, end);
-            basket
-        })
-    }
-
-    /// Returns the baskets to change in place.
-    pub(crate) fn baskets_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
-        let mut rest = self.products.as_mut_slice();
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let (basket, behind) = std::mem::take(&mut rest).split_at_mut((end - start) as usize);
-            (rest, start) = (behind, end);
-            basket
-        })
-    }
-
-    fn shrink_to_fit(&mut self) {
-        self.products.shrink_to_fit();
-        self.ends.shrink_to_fit();
-    }
-}
-
-/// What is left of a table when its baskets are counted.
+/// What is known beside the baskets.
 #[derive(Debug)]
-pub(crate) struct Contents {
+pub(crate) struct Known {
     pub(crate) products: IdDictionary,
     pub(crate) product_type: IdType,
+    /// By product code: baskets of two products or more that hold it. May end before the last product.
+    pub(crate) counts: Vec<u32>,
+    /// By product code: baskets of this product alone. May end before the last product.
     pub(crate) singles: Vec<u32>,
-    pub(crate) chunks: Vec<Chunk>,
     pub(crate) totals: BasketTotals,
-    /// What the caller allowed, less the table.
-    pub(crate) left: MemoryBudget,
 }
 
 impl BasketTable {
     pub(crate) fn new(rule: Baskets) -> Self {
         Self {
-            products: IdDictionary::new(column::PRODUCT_ID, rule.input.products),
+            products: IdDictionary::new(column::PRODUCT_ID, rule.input.items),
             rule,
             text: 0,
+            counts: Vec::new(),
             singles: Vec::new(),
             chunks: Some(Vec::new()),
+            held: (0, 0),
+            has_runs: false,
             totals: BasketTotals::default(),
             users: None,
         }
@@ -127,7 +106,9 @@ impl BasketTable {
     /// The bytes that the baskets and the dictionary of products take, or would take where they exceed the
     /// budget.
     pub fn bytes(&self) -> u64 {
-        4 * (self.totals.entries + self.totals.baskets)
+        let entry = if self.money().is_some() { ENTRY_BYTES + ENTRY_MONEY_BYTES } else { ENTRY_BYTES };
+        entry * self.held.0
+            + BASKET_BYTES * self.held.1
             + PRODUCT_BYTES * self.products.len() as u64
             + self.text
     }
@@ -142,7 +123,7 @@ impl BasketTable {
     /// [`BasketError::PartsDiffer`] where it was built by another rule, [`BasketError::TooManyBaskets`].
     pub fn append(&mut self, later: BasketTable) -> Result<(), BasketError> {
         self.rule.check_same(&later.rule)?;
-        match (&mut self.users, later.users) {
+        match (&mut self.users, later.users.clone()) {
             (_, None) => {}
             (users @ None, there) => *users = there,
             (Some((_, last)), Some((first, _))) if !before(last, &first) => {
@@ -150,15 +131,22 @@ impl BasketTable {
             }
             (Some((_, last)), Some((_, there))) => *last = there,
         }
+        self.absorb(later)?;
+        Ok(())
+    }
+
+    /// Adds baskets of whichever users, and returns the codes of their products here, by their codes there.
+    pub(crate) fn absorb(&mut self, later: BasketTable) -> Result<Vec<u32>, BasketError> {
         let mut codes = Vec::with_capacity(later.products.len());
         for code in 0..later.products.len() as u32 {
             if let Some(product) = later.products.id(code) {
                 codes.push(self.code(product)?);
             }
         }
-        for (&code, &baskets) in codes.iter().zip(&later.singles) {
-            let single = self.single_mut(code);
-            *single = single.saturating_add(baskets);
+        for (counts, there) in [(&mut self.counts, &later.counts), (&mut self.singles, &later.singles)] {
+            for (&code, &baskets) in codes.iter().zip(there) {
+                add(counts, code, baskets);
+            }
         }
         match (&mut self.chunks, later.chunks) {
             (Some(chunks), Some(mut there)) => {
@@ -169,28 +157,105 @@ impl BasketTable {
             }
             (chunks, _) => *chunks = None,
         }
+        self.held = (self.held.0 + later.held.0, self.held.1 + later.held.1);
+        self.has_runs |= later.has_runs;
         self.totals = self.totals.plus(later.totals);
-        self.check_size()
+        self.check_size()?;
+        Ok(codes)
     }
 
-    /// Checks that the baskets fit and takes the table apart, to do `what`; `more` is the least that it needs.
-    pub(crate) fn take(
-        self,
-        what: &'static str,
-        more: impl Fn(usize) -> u64,
-    ) -> Result<Contents, BasketError> {
-        let bytes = self.bytes();
-        let smallest = bytes + more(self.products.len());
-        let budget = self.rule.budget;
-        budget.require(what, MemoryBudget::from_bytes(smallest))?;
-        Ok(Contents {
-            product_type: self.rule.input.products,
+    /// Whether no basket of several products is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.1 == 0
+    }
+
+    /// Whether the baskets of `later` as well could be held and counted at once, with as much memory as counting likes to have: where not,
+    /// [`BasketTable::write_run`] makes room.
+    pub fn has_room_for(&self, later: &BasketTable) -> bool {
+        let products = self.products.len() + later.products.len();
+        let wanted = Room::wanted(products, HasMoney::of(self.money())).min(self.rule.budget.bytes() / 2);
+        self.bytes() + later.bytes() + wanted <= self.rule.budget.bytes()
+    }
+
+    /// Counts the pairs of the baskets that are held, writes them all to `writer`, and lets the baskets go; the products, and how many baskets
+    /// held each, stay. [`Pairs::merge`](crate::Pairs::merge) puts such runs together.
+    ///
+    /// # Complexity
+    /// About 5 bytes a distinct pair of these baskets. Memory as [`Pairs::count`](crate::Pairs::count).
+    ///
+    /// # Errors
+    /// [`CoreError::Memory`] where the baskets exceed the budget; [`BasketError::Io`].
+    pub fn write_run(&mut self, mut writer: impl Write) -> Result<(), BasketError> {
+        let room = self.room_to_count()?;
+        let chunks = self.chunks.replace(Vec::new()).unwrap_or_default();
+        (self.held, self.has_runs) = ((0, 0), true);
+        let mut bytes = Vec::new();
+        Counting::new(Ranked::new(&self.products, chunks), room, 1)
+            .each_range(|rows, codes| run::write_rows(rows, codes, &mut bytes, &mut writer))
+    }
+
+    /// Checks that the baskets can be counted, and says how.
+    fn room_to_count(&self) -> Result<Room, BasketError> {
+        let (products, money) = (self.products.len(), HasMoney::of(self.money()));
+        let smallest = self.bytes() + Room::least(products, money);
+        self.rule.budget.require("counting product pairs", MemoryBudget::from_bytes(smallest))?;
+        Ok(Room::divide(self.rule.budget.bytes() - self.bytes(), products, money))
+    }
+
+    /// Checks that the baskets can be counted and takes the table apart.
+    pub(crate) fn take_to_count(mut self) -> Result<(Known, Vec<Chunk>, Room), BasketError> {
+        let room = self.room_to_count()?;
+        let chunks = self.chunks.take().unwrap_or_default();
+        Ok((self.into_known(), chunks, room))
+    }
+
+    /// Checks that the baskets fit and takes the table apart.
+    pub(crate) fn take(mut self) -> Result<(Known, Vec<Chunk>), BasketError> {
+        self.rule.budget.require("baskets", MemoryBudget::from_bytes(self.bytes()))?;
+        let chunks = self.chunks.take().unwrap_or_default();
+        Ok((self.into_known(), chunks))
+    }
+
+    /// What is known beside the baskets.
+    pub(crate) fn into_known(self) -> Known {
+        Known {
+            product_type: self.rule.input.items,
             products: self.products,
+            counts: self.counts,
             singles: self.singles,
-            chunks: self.chunks.unwrap_or_default(),
             totals: self.totals,
-            left: MemoryBudget::from_bytes(budget.bytes() - bytes),
-        })
+        }
+    }
+
+    /// Whether some baskets are in runs and no longer here.
+    pub(crate) fn has_written_runs(&self) -> bool {
+        self.has_runs
+    }
+
+    /// The products by code.
+    pub(crate) fn known_products(&self) -> &IdDictionary {
+        &self.products
+    }
+
+    /// Baskets of several products that hold this one, and baskets of this one alone.
+    pub(crate) fn counts_of(&self, code: u32) -> [u32; 2] {
+        [&self.counts, &self.singles].map(|counts| counts.get(code as usize).copied().unwrap_or(0))
+    }
+
+    /// Adds to these counts.
+    pub(crate) fn add_counts(&mut self, code: u32, [several, single]: [u32; 2]) {
+        add(&mut self.counts, code, several);
+        add(&mut self.singles, code, single);
+    }
+
+    /// Whether every basket that was counted is here as a whole.
+    pub(crate) fn holds_all_baskets(&self) -> bool {
+        self.rule.window().is_none() && !self.has_runs
+    }
+
+    /// The decimals of the money of each entry; none where there is none.
+    pub(crate) fn money(&self) -> Option<MoneyScale> {
+        self.rule.input.money
     }
 
     /// What the caller allowed.
@@ -237,32 +302,40 @@ impl BasketTable {
         Ok(code)
     }
 
-    /// Adds a basket: distinct product codes.
-    pub(crate) fn push(&mut self, basket: impl ExactSizeIterator<Item = u32> + Clone) {
-        match basket.len() {
-            0 => {}
-            1 => {
+    /// Adds a basket: distinct product codes, and the money of each where it is asked for.
+    pub(crate) fn push(&mut self, products: &[u32], money: &[i64]) {
+        if self.count(products) {
+            self.hold(products, money);
+        }
+    }
+
+    /// Counts a basket and its products; says whether it may hold pairs.
+    pub(crate) fn count(&mut self, products: &[u32]) -> bool {
+        match *products {
+            [] => false,
+            [product] => {
                 self.totals.single_baskets += 1;
-                for product in basket {
-                    let single = self.single_mut(product);
-                    *single = single.saturating_add(1);
-                }
+                add(&mut self.singles, product, 1);
+                false
             }
-            products if products > self.rule.max_products() => self.totals.oversized_baskets += 1,
-            products => {
+            _ if products.len() > self.rule.max_products() => {
+                self.totals.oversized_baskets += 1;
+                false
+            }
+            _ => {
                 self.totals.baskets += 1;
-                self.totals.entries += products as u64;
-                let Some(chunks) = &mut self.chunks else { return };
-                if chunks.last().is_none_or(|chunk| chunk.products.len() + products > CHUNK) {
-                    if let Some(full) = chunks.last_mut() {
-                        full.shrink_to_fit();
-                    }
-                    chunks.push(Chunk::default());
-                }
-                let Some(chunk) = chunks.last_mut() else { return };
-                chunk.products.extend(basket);
-                chunk.ends.push(chunk.products.len() as u32);
+                self.totals.entries += products.len() as u64;
+                products.iter().for_each(|&product| add(&mut self.counts, product, 1));
+                true
             }
+        }
+    }
+
+    /// Holds products of which every two are a pair.
+    pub(crate) fn hold(&mut self, products: &[u32], money: &[i64]) {
+        self.held = (self.held.0 + products.len() as u64, self.held.1 + 1);
+        if let Some(chunks) = &mut self.chunks {
+            chunk::push(chunks, products, money);
         }
     }
 
@@ -272,7 +345,7 @@ impl BasketTable {
             self.chunks = None;
         }
         let limit = u64::from(u32::MAX);
-        if self.totals.baskets + self.totals.single_baskets > limit {
+        if self.totals.baskets.saturating_add(self.totals.single_baskets) > limit {
             return Err(BasketError::TooManyBaskets { limit });
         }
         Ok(())
@@ -283,28 +356,61 @@ impl BasketTable {
             chunk.shrink_to_fit();
         }
     }
-
-    fn single_mut(&mut self, product: u32) -> &mut u32 {
-        let product = product as usize;
-        if product >= self.singles.len() {
-            self.singles.resize(product + 1, 0);
-        }
-        &mut self.singles[product]
-    }
 }
 
 impl BasketTotals {
-    fn plus(self, other: Self) -> Self {
+    pub(crate) const NUMBERS: usize = 8;
+
+    /// All of them, in their order.
+    pub(crate) fn numbers(self) -> [u64; Self::NUMBERS] {
+        [
+            self.events,
+            self.events_without_key,
+            self.events_without_product,
+            self.events_of_other_types,
+            self.baskets,
+            self.entries,
+            self.single_baskets,
+            self.oversized_baskets,
+        ]
+    }
+
+    pub(crate) fn of_numbers(numbers: [u64; Self::NUMBERS]) -> Self {
+        let [
+            events,
+            events_without_key,
+            events_without_product,
+            events_of_other_types,
+            baskets,
+            entries,
+            single_baskets,
+            oversized_baskets,
+        ] = numbers;
         Self {
-            events: self.events + other.events,
-            events_without_key: self.events_without_key + other.events_without_key,
-            events_without_product: self.events_without_product + other.events_without_product,
-            baskets: self.baskets + other.baskets,
-            entries: self.entries + other.entries,
-            single_baskets: self.single_baskets + other.single_baskets,
-            oversized_baskets: self.oversized_baskets + other.oversized_baskets,
+            events,
+            events_without_key,
+            events_without_product,
+            events_of_other_types,
+            baskets,
+            entries,
+            single_baskets,
+            oversized_baskets,
         }
     }
+
+    fn plus(self, other: Self) -> Self {
+        let (ours, theirs) = (self.numbers(), other.numbers());
+        Self::of_numbers(std::array::from_fn(|number| ours[number].saturating_add(theirs[number])))
+    }
+}
+
+/// Adds baskets to a product's count.
+fn add(counts: &mut Vec<u32>, product: u32, baskets: u32) {
+    let product = product as usize;
+    if product >= counts.len() {
+        counts.resize(product + 1, 0);
+    }
+    counts[product] = counts[product].saturating_add(baskets);
 }
 
 /// Whether a user comes before another; the unknown one comes last.

@@ -4,12 +4,11 @@ use cip_core::{CoreError, IdDictionary, IdRef, IdType, MemoryBudget};
 use rayon::prelude::*;
 
 use crate::basket_rows::BasketRows;
+use crate::chunk::{self, Chunk};
 use crate::error::BasketError;
 use crate::random::mix;
-use crate::table::{BasketTable, Chunk};
+use crate::table::BasketTable;
 
-/// Entries after which a chunk is full.
-const CHUNK: usize = 1 << 18;
 /// What an item takes: its place in the dictionary and in the list of names.
 const ITEM_BYTES: u64 = 96;
 
@@ -103,24 +102,28 @@ impl Transactions {
     /// Product ids that are numbers become their digits.
     ///
     /// # Errors
-    /// [`CoreError::Memory`] where they exceed the budget that the table was built with.
+    /// [`CoreError::Memory`] where they exceed the budget that the table was built with; [`BasketError::PairsAlone`] where it holds pairs inside
+    /// some time and no baskets, or no longer holds all baskets.
     pub fn from_table(table: BasketTable) -> Result<Self, BasketError> {
-        let budget = table.budget();
-        let contents = table.take("baskets", |_| 0)?;
-        let mut names = Vec::with_capacity(contents.products.len());
-        for code in 0..contents.products.len() as u32 {
-            names.extend(contents.products.id(code).map(|id| id.to_string().into_boxed_str()));
+        if !table.holds_all_baskets() {
+            return Err(BasketError::PairsAlone);
         }
-        let mut chunks = contents.chunks;
+        let budget = table.budget();
+        let (known, mut chunks) = table.take()?;
+        let mut names = Vec::with_capacity(known.products.len());
+        for code in 0..known.products.len() as u32 {
+            names.extend(known.products.id(code).map(|id| id.to_string().into_boxed_str()));
+        }
+        chunks.iter_mut().for_each(Chunk::forget_money);
         // Baskets of one product were counted by product.
-        let singles = (0u32..).zip(&contents.singles);
+        let singles = (0u32..).zip(&known.singles);
         for product in singles.flat_map(|(code, &baskets)| std::iter::repeat_n(code, baskets as usize)) {
-            push(&mut chunks, &[product]);
+            chunk::push(&mut chunks, &[product], &[]);
         }
         let totals = TransactionTotals {
-            baskets: contents.totals.baskets + contents.totals.single_baskets,
-            entries: contents.totals.entries + contents.totals.single_baskets,
-            left_out: contents.totals.oversized_baskets,
+            baskets: known.totals.baskets + known.totals.single_baskets,
+            entries: known.totals.entries + known.totals.single_baskets,
+            left_out: known.totals.oversized_baskets,
             split: 0,
         };
         Self::new(budget, names, chunks, totals)
@@ -138,12 +141,7 @@ impl Transactions {
         for (rank, &code) in codes.iter().enumerate() {
             ranks[code as usize] = rank as u32;
         }
-        chunks.par_iter_mut().for_each(|chunk| {
-            for basket in chunk.baskets_mut() {
-                basket.iter_mut().for_each(|item| *item = ranks[*item as usize]);
-                basket.sort_unstable();
-            }
-        });
+        chunks.par_iter_mut().for_each(|chunk| chunk.renumber_and_sort(&ranks));
         let names = codes.iter().map(|&code| names[code as usize].clone()).collect();
         let baskets = Self { budget, names, chunks, totals };
         budget.require("baskets", MemoryBudget::from_bytes(baskets.bytes()))?;
@@ -182,7 +180,7 @@ impl Transactions {
 
     /// The baskets, each ascending.
     pub(crate) fn baskets(&self) -> impl Iterator<Item = &[u32]> {
-        self.chunks.iter().flat_map(Chunk::baskets)
+        self.chunks.iter().flat_map(Chunk::baskets).map(|basket| basket.products)
     }
 
     pub(crate) fn budget(&self) -> MemoryBudget {
@@ -220,7 +218,7 @@ impl Transactions {
         for (number, basket) in (0u64..).zip(self.baskets()) {
             if drawn.next_if_eq(&number).is_some() {
                 totals.entries += basket.len() as u64;
-                push(&mut chunks, basket);
+                chunk::push(&mut chunks, basket, &[]);
             }
         }
         Self { chunks, totals, names: self.names.clone(), budget: self.budget }
@@ -364,22 +362,11 @@ impl TransactionsBuilder {
         self.totals.baskets += 1;
         self.totals.entries += basket.len() as u64;
         if let Some(chunks) = &mut self.chunks {
-            push(chunks, basket);
+            chunk::push(chunks, basket, &[]);
         }
     }
 }
 
 fn bytes(totals: TransactionTotals, items: u64, text: u64) -> u64 {
     4 * (totals.entries + totals.baskets) + ITEM_BYTES * items + 2 * text
-}
-
-/// Puts a basket behind the others.
-fn push(chunks: &mut Vec<Chunk>, basket: &[u32]) {
-    if chunks.last().is_none_or(|chunk| chunk.products.len() + basket.len() > CHUNK) {
-        chunks.push(Chunk::default());
-    }
-    if let Some(chunk) = chunks.last_mut() {
-        chunk.products.extend_from_slice(basket);
-        chunk.ends.push(chunk.products.len() as u32);
-    }
 }

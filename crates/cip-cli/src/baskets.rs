@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cip::basket::{Baskets, LongBaskets, Transactions, TransactionsBuilder, sampling_error};
+use cip::basket::{LongBaskets, Transactions, TransactionsBuilder, sampling_error};
 use cip::core::TimeRange;
 use cip::line::{Line, LineError};
 use cip::store::{BasketLines, EventStore, TableColumn, TableFormat, TableSource};
@@ -53,20 +53,18 @@ fn of_store(
     refuse("a file", &for_files)?;
     let store = EventStore::open(source)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let rule = match args.by {
-        Some(key) => Baskets::by(key.into(), store.schema(), common.memory),
-        None => Baskets::new(store.schema(), common.memory),
-    };
-    let rule = rule.map_err(LineError::from)?;
-    let rule = match args.max_basket {
-        Some(most) => rule.with_max_products(most).map_err(usage)?,
-        None => rule,
-    };
+    let rule = args.form.rule(store.schema(), common.memory, args.max_basket)?;
     Ok(Transactions::from_table(line.baskets(&rule, range)?).map_err(LineError::from)?)
 }
 
 fn of_file(args: &BasketSourceArgs, source: &Path, common: &Common) -> Result<Transactions, CliError> {
-    refuse("a store", &[("by", args.by.is_some())])?;
+    let form = &args.form;
+    let for_stores = [
+        ("by", form.by.is_some()),
+        ("events", !form.events.is_empty()),
+        ("level", !form.level.are_default()),
+    ];
+    refuse("a store", &for_stores)?;
     let long = match (args.max_basket, args.longer) {
         (None, _) => LongBaskets::Keep,
         (Some(most), LongerArg::LeaveOut) => LongBaskets::LeaveOut(most),

@@ -52,6 +52,8 @@ pub(crate) enum CliError {
     /// A model needs days to learn from, and days to foretell.
     #[error("the events span fewer than two days: one to learn from, and one to foretell")]
     FewDays,
+    #[error("cannot start threads: {0}: ask for fewer with --threads")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }

@@ -9,6 +9,7 @@ use indexmap::IndexSet;
 
 use crate::error::CoreError;
 use crate::id::{IdColumn, IdRef, IdType};
+use crate::integer_set::IntegerSet;
 
 /// A two-way dictionary between ids and dense codes 0, 1, 2, … in order of first appearance.
 ///
@@ -30,7 +31,7 @@ pub struct IdDictionary {
 
 #[derive(Debug, Clone)]
 enum Values {
-    Int64(IndexSet<i64, RandomState>),
+    Int64(IntegerSet),
     Utf8(IndexSet<Box<str>, RandomState>),
 }
 
@@ -38,7 +39,7 @@ impl IdDictionary {
     /// Returns an empty dictionary of ids of `id_type`; `column` is named in errors.
     pub fn new(column: &'static str, id_type: IdType) -> Self {
         let values = match id_type {
-            IdType::Int64 => Values::Int64(IndexSet::default()),
+            IdType::Int64 => Values::Int64(IntegerSet::default()),
             IdType::Utf8 => Values::Utf8(IndexSet::default()),
         };
         Self { column, values }
@@ -62,9 +63,10 @@ impl IdDictionary {
     /// # Errors
     /// [`CoreError::ColumnType`] where the id is not of the dictionary's type, [`CoreError::TooManyCodes`]
     /// beyond 2^32 ids.
+    #[inline]
     pub fn code(&mut self, id: IdRef<'_>) -> Result<u32, CoreError> {
         let index = match (&mut self.values, id) {
-            (Values::Int64(set), IdRef::Int64(value)) => set.insert_full(value).0,
+            (Values::Int64(set), IdRef::Int64(value)) => set.insert(value),
             (Values::Utf8(set), IdRef::Utf8(value)) => match set.get_index_of(value) {
                 Some(index) => index,
                 None => set.insert_full(value.into()).0,
@@ -94,7 +96,7 @@ impl IdDictionary {
     pub fn id(&self, code: u32) -> Option<IdRef<'_>> {
         let index = usize::try_from(code).ok()?;
         match &self.values {
-            Values::Int64(set) => set.get_index(index).map(|value| IdRef::Int64(*value)),
+            Values::Int64(set) => set.values().get(index).map(|value| IdRef::Int64(*value)),
             Values::Utf8(set) => set.get_index(index).map(|value| IdRef::Utf8(value)),
         }
     }
@@ -102,7 +104,7 @@ impl IdDictionary {
     /// Returns the ids in code order: row `c` holds the id of code `c`.
     pub fn to_array(&self) -> ArrayRef {
         match &self.values {
-            Values::Int64(set) => Arc::new(set.iter().copied().collect::<Int64Array>()),
+            Values::Int64(set) => Arc::new(Int64Array::from(set.values().to_vec())),
             Values::Utf8(set) => Arc::new(StringArray::from_iter_values(set)),
         }
     }
@@ -112,7 +114,7 @@ impl IdDictionary {
     /// What is written then does not depend on the order in which ids were met.
     pub fn sort(&mut self) {
         match &mut self.values {
-            Values::Int64(set) => set.sort_unstable(),
+            Values::Int64(set) => set.sort(),
             Values::Utf8(set) => set.sort_unstable(),
         }
     }

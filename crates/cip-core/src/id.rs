@@ -133,6 +133,7 @@ impl IdColumn {
     ///
     /// # Panics
     /// Where `row` is out of bounds, as slices do.
+    #[inline]
     pub fn get(&self, row: usize) -> Option<IdRef<'_>> {
         match self {
             Self::Int64(array) => array.is_valid(row).then(|| IdRef::Int64(array.value(row))),

@@ -35,6 +35,7 @@ mod error;
 mod event_batch;
 mod event_schema;
 mod id;
+mod integer_set;
 mod memory;
 mod money;
 pub mod pipeline;

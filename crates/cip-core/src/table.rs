@@ -290,6 +290,14 @@ pub fn product_pairs(products: IdType) -> SchemaRef {
     ]))
 }
 
+/// `product_pairs` with the revenue of each pair, behind all other columns.
+pub fn product_pairs_with_revenue(products: IdType, scale: MoneyScale) -> SchemaRef {
+    let pairs = product_pairs(products);
+    let revenue = Field::new(column::REVENUE, scale.sum_type(), false);
+    let fields: Vec<_> = pairs.fields().iter().cloned().chain([Arc::new(revenue)]).collect();
+    Arc::new(Schema::new(fields))
+}
+
 /// `itemsets`: one row a set of items that baskets hold together. Sorted by size, then by items.
 pub fn itemsets() -> SchemaRef {
     Arc::new(Schema::new(vec![

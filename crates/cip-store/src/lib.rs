@@ -46,6 +46,7 @@ mod merge;
 mod parquet_file;
 mod places;
 mod scan;
+mod scratch_file;
 mod session_map;
 mod side_tables;
 mod staged;
@@ -76,6 +77,7 @@ pub use manifest::{
 };
 pub use places::{PlacesWriter, take_places};
 pub use scan::{EventBatches, EventPartition, EventScan};
+pub use scratch_file::{ScratchFile, ScratchPart, ScratchWriter};
 pub use staged::{StagedFile, StagedFolder};
 pub use statistics::{ColumnBytes, StoreStatistics};
 pub use store::EventStore;

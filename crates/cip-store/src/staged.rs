@@ -289,7 +289,7 @@ fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     fs::rename(&aside, a)
 }
 
-fn neighbour(target: &Path, suffix: &str) -> Result<PathBuf, StoreError> {
+pub(crate) fn neighbour(target: &Path, suffix: &str) -> Result<PathBuf, StoreError> {
     let name = target.file_name().ok_or_else(|| StoreError::Io {
         action: "write",
         path: target.to_owned(),

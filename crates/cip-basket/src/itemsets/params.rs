@@ -172,7 +172,7 @@ impl FrequentItemsets {
             most_items: self.most_items,
             most_itemsets: self.most_itemsets.unwrap_or((budget.bytes() - fixed) / 3 / ROW_BYTES),
             workers: 1,
-            worker_bytes: 0,
+            walk_bytes: 0,
         };
         // To count the pairs of a very long basket would take longer than to see that it has too many.
         if self.kind == ItemsetKind::All {
@@ -190,7 +190,7 @@ impl FrequentItemsets {
         budget.require(what, MemoryBudget::from_bytes(smallest))?;
         let third = (budget.bytes() - fixed) / 3;
         let workers = (third / worker.max(1)).clamp(1, threads);
-        (plan.workers, plan.worker_bytes) = (workers as usize, third / workers);
+        (plan.workers, plan.walk_bytes) = (workers as usize, third);
         Ok(plan)
     }
 }
@@ -209,8 +209,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) most_items: usize,
     pub(crate) most_itemsets: u64,
     pub(crate) workers: usize,
-    /// What each of them may hold.
-    pub(crate) worker_bytes: u64,
+    /// What all of them may hold.
+    pub(crate) walk_bytes: u64,
 }
 
 impl Plan<'_> {

@@ -34,9 +34,20 @@ struct Shared {
 }
 
 pub(crate) fn mine(plan: &Plan<'_>) -> Result<Itemsets, BasketError> {
+    match mine_on(plan, plan.workers) {
+        // What is too deep for a part of the memory may not be for all of it: what is refused does not depend on the number of threads.
+        Err(BasketError::SearchTooDeep { .. }) if plan.workers > 1 => mine_on(plan, 1),
+        found => found,
+    }
+}
+
+/// Searches on so many workers, who share the memory for walks.
+fn mine_on(plan: &Plan<'_>, workers: usize) -> Result<Itemsets, BasketError> {
     let (queue, shared) = (Queue::new(plan.database.len()), Shared::default());
-    let parts: Vec<Rows> = (0..plan.workers).into_par_iter().map(|_| work(plan, &queue, &shared)).collect();
-    // That there are too many does not depend on the order of the threads; that a walk is deep does not either.
+    let bytes = plan.walk_bytes / workers as u64;
+    let work = |_| work(plan, bytes, &queue, &shared);
+    let parts: Vec<Rows> = (0..workers).into_par_iter().map(work).collect();
+    // What a part of the memory finds is found with more of it as well: that there are too many depends on no number of workers.
     if shared.found.load(Ordering::Relaxed) > plan.most_itemsets {
         return Err(plan.too_many(guard::estimate(plan)));
     }
@@ -48,12 +59,12 @@ pub(crate) fn mine(plan: &Plan<'_>) -> Result<Itemsets, BasketError> {
 }
 
 /// Takes one first item after the other until there are none.
-fn work(plan: &Plan<'_>, queue: &Queue, shared: &Shared) -> Rows {
+fn work(plan: &Plan<'_>, bytes: u64, queue: &Queue, shared: &Shared) -> Rows {
     let (mut rows, mut counted) = (Rows::default(), Counted { shared, most: plan.most_itemsets, waiting: 0 });
     let mut walk = Walk::new(&plan.database, plan.kind, plan.most_items);
     while let Some(first) = queue.next() {
         if walk.start(first) == Step::Taken {
-            search(plan, &mut walk, &mut rows, &mut counted);
+            search(plan, bytes, &mut walk, &mut rows, &mut counted);
         }
         if shared.full.load(Ordering::Relaxed) {
             break;
@@ -63,8 +74,8 @@ fn work(plan: &Plan<'_>, queue: &Queue, shared: &Shared) -> Rows {
     rows
 }
 
-/// Visits everything below where the walk stands.
-fn search(plan: &Plan<'_>, walk: &mut Walk<'_>, rows: &mut Rows, counted: &mut Counted<'_>) {
+/// Visits everything below where the walk stands, and gives up a walk that takes more than so many bytes.
+fn search(plan: &Plan<'_>, most: u64, walk: &mut Walk<'_>, rows: &mut Rows, counted: &mut Counted<'_>) {
     keep(plan, walk, rows, counted);
     // The next child of each itemset from the first one down.
     let mut next = vec![0];
@@ -82,9 +93,9 @@ fn search(plan: &Plan<'_>, walk: &mut Walk<'_>, rows: &mut Rows, counted: &mut C
         next.push(0);
         keep(plan, walk, rows, counted);
         let bytes = walk.bytes();
-        if bytes > plan.worker_bytes {
+        if bytes > most {
             counted.shared.deep.fetch_max(bytes, Ordering::Relaxed);
-            counted.shared.full.store(true, Ordering::Relaxed);
+            return;
         }
         if counted.shared.full.load(Ordering::Relaxed) {
             return;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use cip_core::{Id, IdType};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::bytes::{Bytes, put_id};
 use crate::error::BasketError;
 use crate::recommend::params::Similarity;
 use crate::recommend::recommender::Recommender;
@@ -39,13 +40,7 @@ impl Recommender {
         let id_type = u32::from(self.product_type == IdType::Utf8);
         numbers(&mut [VERSION, similarity, id_type, products, neighbours].into_iter(), &mut bytes);
         for id in &self.ids {
-            match id {
-                Id::Int64(id) => bytes.extend_from_slice(&id.to_le_bytes()),
-                Id::Utf8(id) => {
-                    bytes.extend_from_slice(&(id.len() as u32).to_le_bytes());
-                    bytes.extend_from_slice(id.as_bytes());
-                }
-            }
+            put_id(id.as_ref(), &mut bytes);
         }
         for part in [&self.popularity, &self.ends, &self.neighbours] {
             numbers(&mut part.iter().copied(), &mut bytes);
@@ -93,17 +88,7 @@ fn parse(mut bytes: Bytes<'_>) -> Result<Recommender, &'static str> {
     let (products, neighbours) = (bytes.number()? as usize, bytes.number()? as usize);
     let mut ids: Vec<Id> = Vec::new();
     for _ in 0..products {
-        let id = match product_type {
-            IdType::Int64 => {
-                let (low, high) = (bytes.number()?, bytes.number()?);
-                Id::Int64((u64::from(high) << 32 | u64::from(low)).cast_signed())
-            }
-            IdType::Utf8 => {
-                let length = bytes.number()? as usize;
-                let text = std::str::from_utf8(bytes.take(length)?).map_err(|_| "an id is not UTF-8")?;
-                Id::Utf8(text.into())
-            }
-        };
+        let id = bytes.id(product_type)?.to_owned();
         if ids.last().is_some_and(|before| *before >= id) {
             return Err("its ids are not sorted");
         }
@@ -131,27 +116,4 @@ fn parse(mut bytes: Bytes<'_>) -> Result<Recommender, &'static str> {
         return Err("there is more behind its end");
     }
     Ok(Recommender { product_type, ids, similarity, popularity, ends, neighbours: others, scores })
-}
-
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], &'static str> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or("it is cut")?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn number(&mut self) -> Result<u32, &'static str> {
-        let (number, rest) = self.0.split_first_chunk::<4>().ok_or("it is cut")?;
-        self.0 = rest;
-        Ok(u32::from_le_bytes(*number))
-    }
-
-    fn numbers(&mut self, count: usize) -> Result<Vec<u32>, &'static str> {
-        let bytes = self.take(count.checked_mul(4).ok_or("it is cut")?)?;
-        let mut numbers = Bytes(bytes);
-        (0..count).map(|_| numbers.number()).collect()
-    }
 }

@@ -11,7 +11,7 @@ use crate::recommend::params::{Similarity, rank};
 /// # use std::sync::Arc;
 /// # use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array};
 /// # use cip_core::{EventBatch, IdRef, MemoryBudget};
-/// use cip_basket::{Recommender, RecommenderParams, Visits};
+/// use cip_basket::{ItemLevel, Recommender, RecommenderParams, Visits};
 /// # let times = TimestampMicrosecondArray::from_iter_values(0..7).with_timezone("UTC");
 /// # let events = EventBatch::try_new(RecordBatch::try_from_iter([
 /// #     ("user_id", Arc::new(Int64Array::from(vec![1, 1, 2, 2, 3, 3, 3])) as ArrayRef),
@@ -19,7 +19,7 @@ use crate::recommend::params::{Similarity, rank};
 /// #     ("product_id", Arc::new(Int64Array::from(vec![10, 11, 10, 11, 10, 12, 12]))),
 /// #     ("source_session", Arc::new(UInt32Array::from(vec![1, 1, 2, 2, 3, 3, 3]))),
 /// # ])?)?;
-/// let mut visits = Visits::builder(events.schema(), 50, MemoryBudget::from_mib(16))?;
+/// let mut visits = Visits::builder(events.schema(), ItemLevel::Product, 50, MemoryBudget::from_mib(16))?;
 /// visits.push(&events)?;
 /// let recommender = RecommenderParams::default().train(&visits.finish()?)?;
 /// // 11 goes with 10; 12 fills up.

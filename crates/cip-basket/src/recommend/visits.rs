@@ -8,6 +8,7 @@ use cip_core::{
 };
 
 use crate::error::BasketError;
+use crate::level::{ItemLevel, ItemSource};
 
 /// What makes a visit of a user's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +48,7 @@ pub struct Visits {
 #[derive(Debug)]
 pub struct VisitBuilder {
     visits: Visits,
+    items: ItemSource,
     key: VisitKey,
     /// Where each visit of the open user is among the open visits.
     places: HashMap<Place, usize>,
@@ -66,35 +68,40 @@ impl VisitKey {
 }
 
 impl Visits {
-    /// The event columns that visits are made from, in the store's order.
-    pub fn columns(schema: &EventSchema) -> &'static [&'static str] {
-        match VisitKey::of(schema) {
-            Some(VisitKey::Order) => {
-                &[column::USER_ID, column::EVENT_TIME, column::PRODUCT_ID, column::ORDER_ID]
-            }
-            _ => &[column::USER_ID, column::EVENT_TIME, column::PRODUCT_ID, column::SOURCE_SESSION],
-        }
+    /// Returns the event columns that visits are made from, in the store's order.
+    ///
+    /// # Errors
+    /// [`CoreError::MissingColumn`] without the level's column.
+    pub fn columns(schema: &EventSchema, level: ItemLevel) -> Result<Vec<&'static str>, BasketError> {
+        let key = match VisitKey::of(schema) {
+            Some(VisitKey::Order) => column::ORDER_ID,
+            _ => column::SOURCE_SESSION,
+        };
+        Ok(vec![column::USER_ID, column::EVENT_TIME, level.of(schema)?.column, key])
     }
 
-    /// Returns a builder for events of `schema`; visits of more than `most_products` distinct products are counted and left out.
+    /// Returns a builder for events of `schema`; visits of more than `most_products` distinct products, or what stands for them, are counted and
+    /// left out.
     ///
     /// # Errors
     /// [`CoreError::MissingColumn`] without one of [`Visits::columns`], [`BasketError::MaxProducts`] below 2.
     pub fn builder(
         schema: &EventSchema,
+        level: ItemLevel,
         most_products: usize,
         budget: MemoryBudget,
     ) -> Result<VisitBuilder, BasketError> {
         if !(2..=crate::rule::MOST_PRODUCTS).contains(&most_products) {
             return Err(BasketError::MaxProducts { given: most_products });
         }
-        for &column in Self::columns(schema) {
+        for column in Self::columns(schema, level)? {
             if !schema.has(column) {
                 return Err(CoreError::MissingColumn { column }.into());
             }
         }
         let key = VisitKey::of(schema).unwrap_or(VisitKey::Session);
-        let product_type = schema.id_type(column::PRODUCT_ID).unwrap_or(IdType::Int64);
+        let items = level.of(schema)?;
+        let product_type = items.ids;
         let visits = Self {
             budget,
             most_products,
@@ -105,7 +112,7 @@ impl Visits {
             times: Vec::new(),
             too_long: 0,
         };
-        Ok(VisitBuilder { visits, key, places: HashMap::new(), open: Vec::new(), user: None })
+        Ok(VisitBuilder { visits, items, key, places: HashMap::new(), open: Vec::new(), user: None })
     }
 
     /// The number of visits.
@@ -187,7 +194,8 @@ impl VisitBuilder {
             }
             VisitKey::Order => Some(Place::Order(orders?.get(row)?.to_owned())),
         };
-        let (users, products, times) = (events.users()?, events.products()?, events.times()?);
+        let (users, times) = (events.users()?, events.times()?);
+        let mut items = self.items.read(events)?;
         for (user, rows) in users.runs() {
             // A session of no known user is a visit all the same; the unknown user is one.
             if self.user.as_ref().map(Id::as_ref) != user {
@@ -195,8 +203,9 @@ impl VisitBuilder {
                 self.user = user.map(IdRef::to_owned);
             }
             for row in rows {
-                let Some((place, product)) = place(row).zip(products.get(row)) else { continue };
-                let product = self.visits.products.code(product)?;
+                let Some(place) = place(row) else { continue };
+                let product = items.code(row, |item| self.visits.products.code(item))?;
+                let Some(product) = product else { continue };
                 let place = *self.places.entry(place).or_insert_with(|| {
                     self.open.push((Timestamp::from_micros(0), Vec::new()));
                     self.open.len() - 1

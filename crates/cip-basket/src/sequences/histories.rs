@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use cip_core::{CoreError, EventBatch, EventSchema, Id, IdDictionary, IdRef, IdType, MemoryBudget, column};
 
 use crate::error::BasketError;
+use crate::level::{ItemLevel, ItemSource};
 
 /// What an event takes, and a history and a step beside it.
 const EVENT_BYTES: u64 = 16;
@@ -21,22 +22,6 @@ pub enum HistoryScope {
     User,
     /// Those of one source session of a user.
     Session,
-}
-
-impl HistoryScope {
-    /// The event columns that histories are made from, in the store's order.
-    pub const fn columns(self) -> &'static [&'static str] {
-        match self {
-            Self::User => &[column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE, column::PRODUCT_ID],
-            Self::Session => &[
-                column::USER_ID,
-                column::EVENT_TIME,
-                column::EVENT_TYPE,
-                column::PRODUCT_ID,
-                column::SOURCE_SESSION,
-            ],
-        }
-    }
 }
 
 /// What can be done: an event type and a product.
@@ -62,6 +47,7 @@ pub struct Histories {
 #[derive(Debug)]
 pub struct HistoryBuilder {
     histories: Histories,
+    items: ItemSource,
     /// The place of each session among the open histories.
     places: HashMap<u32, usize>,
     open: Vec<Vec<(i64, u32)>>,
@@ -69,32 +55,48 @@ pub struct HistoryBuilder {
 }
 
 impl Histories {
-    /// Returns a builder for events of `schema`.
+    /// Returns the event columns that histories are made from, in the store's order.
     ///
     /// # Errors
-    /// [`CoreError::MissingColumn`] without one of [`HistoryScope::columns`].
+    /// [`CoreError::MissingColumn`] without the level's column.
+    pub fn columns(
+        schema: &EventSchema,
+        level: ItemLevel,
+        scope: HistoryScope,
+    ) -> Result<Vec<&'static str>, BasketError> {
+        let items = level.of(schema)?.column;
+        let mut columns = vec![column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE, items];
+        columns.extend((scope == HistoryScope::Session).then_some(column::SOURCE_SESSION));
+        Ok(columns)
+    }
+
+    /// Returns a builder for events of `schema`, with steps of products or what stands for them.
+    ///
+    /// # Errors
+    /// [`CoreError::MissingColumn`] without one of [`Histories::columns`].
     pub fn builder(
         schema: &EventSchema,
+        level: ItemLevel,
         scope: HistoryScope,
         budget: MemoryBudget,
     ) -> Result<HistoryBuilder, BasketError> {
-        for &column in scope.columns() {
+        for column in Self::columns(schema, level, scope)? {
             if !schema.has(column) {
                 return Err(CoreError::MissingColumn { column }.into());
             }
         }
-        let product_type = schema.id_type(column::PRODUCT_ID).unwrap_or(IdType::Int64);
+        let items = level.of(schema)?;
         let histories = Self {
             scope,
             budget,
             types: IdDictionary::new(column::EVENT_TYPE, IdType::Utf8),
-            products: IdDictionary::new(column::PRODUCT_ID, product_type),
+            products: IdDictionary::new(column::PRODUCT_ID, items.ids),
             steps: HashMap::new(),
             codes: Vec::new(),
             events: Vec::new(),
             ends: Vec::new(),
         };
-        Ok(HistoryBuilder { histories, places: HashMap::new(), open: Vec::new(), user: None })
+        Ok(HistoryBuilder { histories, items, places: HashMap::new(), open: Vec::new(), user: None })
     }
 
     /// The number of histories: the N of the support.
@@ -146,7 +148,8 @@ impl Histories {
         let mut codes = Vec::with_capacity(later.codes.len());
         for code in 0..later.codes.len() as u32 {
             if let Some((event_type, product)) = later.step(code) {
-                codes.push(self.code(&event_type, product.as_ref())?);
+                let product = self.products.code(product.as_ref())?;
+                codes.push(self.step_code(&event_type, product)?);
             }
         }
         let before = self.events.len();
@@ -155,8 +158,8 @@ impl Histories {
         self.check()
     }
 
-    fn code(&mut self, event_type: &str, product: IdRef<'_>) -> Result<u32, CoreError> {
-        let step = (self.types.code(IdRef::Utf8(event_type))?, self.products.code(product)?);
+    fn step_code(&mut self, event_type: &str, product: u32) -> Result<u32, CoreError> {
+        let step = (self.types.code(IdRef::Utf8(event_type))?, product);
         let next = self.codes.len() as u32;
         let code = *self.steps.entry(step).or_insert(next);
         if code == next {
@@ -184,7 +187,8 @@ impl HistoryBuilder {
                     .ok_or(CoreError::MissingColumn { column: column::SOURCE_SESSION })?,
             ),
         };
-        let (users, products, times) = (events.users()?, events.products()?, events.times()?);
+        let (users, times) = (events.users()?, events.times()?);
+        let mut items = self.items.read(events)?;
         let types = events.event_types()?;
         let names = types.values().as_string::<i32>();
         for (user, rows) in users.runs() {
@@ -197,10 +201,10 @@ impl HistoryBuilder {
                     None => user.map(|_| 0),
                     Some(sessions) => sessions.is_valid(row).then(|| sessions.value(row)),
                 };
-                let (Some(key), Some(product), Some(name)) = (key, products.get(row), types.key(row)) else {
-                    continue;
-                };
-                let code = self.histories.code(names.value(name), product)?;
+                let (Some(key), Some(name)) = (key, types.key(row)) else { continue };
+                let item = items.code(row, |item| self.histories.products.code(item))?;
+                let Some(item) = item else { continue };
+                let code = self.histories.step_code(names.value(name), item)?;
                 let place = *self.places.entry(key).or_insert_with(|| {
                     self.open.push(Vec::new());
                     self.open.len() - 1

@@ -30,7 +30,7 @@ use crate::sequences::search;
 /// # use arrow_array::{ArrayRef, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray, types::Int32Type};
 /// # use cip_core::{EventBatch, MemoryBudget};
 /// use std::time::Duration;
-/// use cip_basket::{Histories, HistoryScope, MinSupport, SequencePatterns};
+/// use cip_basket::{Histories, HistoryScope, ItemLevel, MinSupport, SequencePatterns};
 /// # let times = TimestampMicrosecondArray::from_iter_values([0, 5, 0, 9, 0]).with_timezone("UTC");
 /// # let types: DictionaryArray<Int32Type> = ["view", "purchase", "view", "purchase", "view"].into_iter().collect();
 /// # let events = EventBatch::try_new(RecordBatch::try_from_iter([
@@ -39,7 +39,7 @@ use crate::sequences::search;
 /// #     ("event_type", Arc::new(types)),
 /// #     ("product_id", Arc::new(Int64Array::from(vec![10, 11, 10, 11, 10]))),
 /// # ])?)?;
-/// let mut histories = Histories::builder(events.schema(), HistoryScope::User, MemoryBudget::from_mib(16))?;
+/// let mut histories = Histories::builder(events.schema(), ItemLevel::Product, HistoryScope::User, MemoryBudget::from_mib(16))?;
 /// histories.push(&events)?;
 /// let patterns = SequencePatterns::new(MinSupport::Count(2), Duration::from_secs(86_400))?;
 /// let found = patterns.find(&histories.finish()?)?;

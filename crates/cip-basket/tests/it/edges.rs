@@ -205,7 +205,7 @@ fn a_part_that_does_not_fit_is_still_counted() {
     let refused = shape.pairs().count(parts).unwrap_err();
     let text = refused.to_string();
     assert!(
-        text.starts_with("counting product pairs needs at least 82.7KiB of memory, but the budget is"),
+        text.starts_with("counting product pairs needs at least 82.8KiB of memory, but the budget is"),
         "{text}"
     );
 }

@@ -4,6 +4,7 @@
 
 mod edges;
 mod events;
+mod forms;
 mod groceries;
 mod itemsets;
 mod laws;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
-use cip_basket::{BasketError, Recommender, RecommenderParams, Similarity, Visits};
+use cip_basket::{BasketError, ItemLevel, Recommender, RecommenderParams, Similarity, Visits};
 use cip_core::{CoreError, EventBatch, IdRef, MICROS_PER_DAY, MemoryBudget, Timestamp};
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn events(visits: &[Vec<i64>]) -> EventBatch {
 }
 
 fn collect(batches: &[EventBatch]) -> Visits {
-    let mut builder = Visits::builder(batches[0].schema(), 50, BUDGET).unwrap();
+    let mut builder = Visits::builder(batches[0].schema(), ItemLevel::Product, 50, BUDGET).unwrap();
     batches.iter().for_each(|batch| builder.push(batch).unwrap());
     builder.finish().unwrap()
 }
@@ -202,8 +202,12 @@ fn what_makes_no_sense_is_refused() {
     assert!(matches!(params.with_min_together(0), Err(BasketError::MinTogether)));
     assert!(matches!(params.train(&visits(&[vec![]])), Err(BasketError::NoVisits)));
     let batch = events(&[vec![1, 2]]);
-    assert!(matches!(Visits::builder(batch.schema(), 1, BUDGET), Err(BasketError::MaxProducts { given: 1 })));
-    let mut tight = Visits::builder(batch.schema(), 50, MemoryBudget::from_bytes(10)).unwrap();
+    assert!(matches!(
+        Visits::builder(batch.schema(), ItemLevel::Product, 1, BUDGET),
+        Err(BasketError::MaxProducts { given: 1 })
+    ));
+    let mut tight =
+        Visits::builder(batch.schema(), ItemLevel::Product, 50, MemoryBudget::from_bytes(10)).unwrap();
     tight.push(&batch).unwrap();
     assert!(matches!(tight.finish(), Err(BasketError::Core(CoreError::Memory { .. }))));
 }
@@ -223,7 +227,10 @@ fn without_sessions_an_order_is_a_visit() {
         ("order_id", orders),
     ];
     let orders = EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
-    assert_eq!(Visits::columns(orders.schema()), ["user_id", "event_time", "product_id", "order_id"]);
+    assert_eq!(
+        Visits::columns(orders.schema(), ItemLevel::Product).unwrap(),
+        ["user_id", "event_time", "product_id", "order_id"]
+    );
     let by_order = collect(&[orders]);
     assert_eq!((by_order.len(), by_order.products()), (4, 3));
     let params = RecommenderParams::default().with_min_together(1).unwrap();
@@ -232,6 +239,7 @@ fn without_sessions_an_order_is_a_visit() {
     assert!(matches!(
         Visits::builder(
             EventBatch::try_new(batch.record_batch().project(&[0, 1, 2]).unwrap()).unwrap().schema(),
+            ItemLevel::Product,
             50,
             BUDGET
         ),

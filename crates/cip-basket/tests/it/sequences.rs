@@ -9,7 +9,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{
     ArrayRef, DictionaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
 };
-use cip_basket::{BasketError, Histories, HistoryScope, MinSupport, SequencePatterns, Sequences};
+use cip_basket::{BasketError, Histories, HistoryScope, ItemLevel, MinSupport, SequencePatterns, Sequences};
 use cip_core::{CoreError, EventBatch, MemoryBudget, table};
 use proptest::prelude::*;
 
@@ -44,7 +44,7 @@ fn batch(events: &[Event]) -> EventBatch {
 }
 
 fn histories(scope: HistoryScope, batches: &[EventBatch]) -> Histories {
-    let mut builder = Histories::builder(batches[0].schema(), scope, BUDGET).unwrap();
+    let mut builder = Histories::builder(batches[0].schema(), ItemLevel::Product, scope, BUDGET).unwrap();
     batches.iter().for_each(|batch| builder.push(batch).unwrap());
     builder.finish().unwrap()
 }
@@ -194,8 +194,13 @@ fn what_makes_no_sense_is_refused() {
     let mut parts = histories(HistoryScope::User, std::slice::from_ref(&batch));
     let other = histories(HistoryScope::Session, std::slice::from_ref(&batch));
     assert!(matches!(parts.append(other), Err(BasketError::ScopesDiffer)));
-    let mut tight =
-        Histories::builder(batch.schema(), HistoryScope::User, MemoryBudget::from_bytes(99)).unwrap();
+    let mut tight = Histories::builder(
+        batch.schema(),
+        ItemLevel::Product,
+        HistoryScope::User,
+        MemoryBudget::from_bytes(99),
+    )
+    .unwrap();
     tight.push(&batch).unwrap();
     assert!(matches!(tight.finish(), Err(BasketError::Core(CoreError::Memory { .. }))));
 }

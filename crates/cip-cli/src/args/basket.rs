@@ -1,13 +1,16 @@
 //! Arguments of the commands over baskets.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cip::basket::{BasketKey, MinSupport};
-use cip::core::Timestamp;
+use cip::basket::{BasketError, BasketKey, Baskets, ItemLevel, MinSupport};
+use cip::core::{EventSchema, MemoryBudget, Timestamp};
+use cip::line::LineError;
 use clap::ValueEnum;
 
 use crate::args::ScopeArg;
+use crate::error::CliError;
 
 /// Where baskets come from.
 #[derive(Debug, clap::Args)]
@@ -15,9 +18,8 @@ pub(crate) struct BasketSourceArgs {
     /// Event store, text file with one basket a line, or table (Parquet, Arrow or CSV) with a row an item
     #[arg(value_name = "SRC")]
     pub(crate) source: PathBuf,
-    /// Of a store: what makes a basket [default: session where there is one, else order]
-    #[arg(long, value_enum)]
-    pub(crate) by: Option<KeyArg>,
+    #[command(flatten)]
+    pub(crate) form: BasketFormArgs,
     /// Of a table: column of the basket's id
     #[arg(long, value_name = "COL", requires = "item")]
     pub(crate) basket: Option<String>,
@@ -39,6 +41,102 @@ pub(crate) struct BasketSourceArgs {
     /// Decides which baskets are drawn
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,
+}
+
+/// What baskets of a store are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BasketFormArgs {
+    /// Of a store: what makes a basket [default: session where there is one, else order]
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<KeyArg>,
+    /// Of a store: make baskets of events of these types alone, such as purchase [default: all]
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
+    pub(crate) events: Vec<String>,
+    #[command(flatten)]
+    pub(crate) level: LevelArgs,
+}
+
+/// What stands for a product.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LevelArgs {
+    /// Of a store: what baskets are made of
+    #[arg(long, value_enum, default_value = "product")]
+    level: LevelArg,
+    /// How many parts of a category stay: 1 makes electronics of electronics.smartphone [default: all]
+    #[arg(long, value_name = "N")]
+    depth: Option<NonZeroU8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelArg {
+    Product,
+    Category,
+    Brand,
+}
+
+impl LevelArgs {
+    pub(crate) fn level(&self) -> Result<ItemLevel, CliError> {
+        match (self.level, self.depth) {
+            (LevelArg::Product, None) => Ok(ItemLevel::Product),
+            (LevelArg::Category, None) => Ok(ItemLevel::Category),
+            (LevelArg::Category, Some(depth)) => Ok(ItemLevel::CategoryTo(depth)),
+            (LevelArg::Brand, None) => Ok(ItemLevel::Brand),
+            (_, Some(_)) => Err(CliError::Usage(
+                "--depth goes with --level category: add it, or leave --depth out".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether they say nothing.
+    pub(crate) fn are_default(&self) -> bool {
+        self.level == LevelArg::Product && self.depth.is_none()
+    }
+}
+
+impl BasketFormArgs {
+    /// Returns the rule for baskets of events of `schema`.
+    pub(crate) fn rule(
+        &self,
+        schema: &EventSchema,
+        memory: MemoryBudget,
+        max_basket: Option<usize>,
+    ) -> Result<Baskets, CliError> {
+        let usage = |error: BasketError| CliError::Usage(error.to_string());
+        let rule = match self.by {
+            Some(key) => Baskets::by(key.into(), schema, memory),
+            None => Baskets::new(schema, memory),
+        };
+        let mut rule = rule.map_err(LineError::from)?;
+        if let Some(most) = max_basket {
+            rule = rule.with_max_products(most).map_err(usage)?;
+        }
+        if !self.events.is_empty() {
+            rule = rule.with_event_types(self.events.iter().map(String::as_str)).map_err(LineError::from)?;
+        }
+        Ok(rule.with_level(self.level.level()?).map_err(LineError::from)?)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PairsArgs {
+    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) form: BasketFormArgs,
+    /// Count two products only where they are not further apart than this, such as 7d
+    #[arg(long, value_name = "DURATION", value_parser = cip::core::parse_duration)]
+    pub(crate) within: Option<Duration>,
+    /// Add what the purchases of the two products in their baskets come to
+    #[arg(long)]
+    pub(crate) revenue: bool,
+    /// Leave out baskets of more distinct products
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) max_basket: usize,
+    /// Leave out pairs that fewer baskets hold
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) min_together: u32,
+    /// Parquet file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -135,6 +233,8 @@ pub(crate) struct RulesArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SequencesArgs {
     pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) level: LevelArgs,
     /// Share of all users, or sessions, that take a sequence, such as 0.001, or their number, such as 20
     #[arg(long, value_name = "S")]
     pub(crate) min_support: MinSupport,

@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
-pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
+pub(crate) use basket::{
+    BasketSourceArgs, FrequentArgs, ItemsetsArgs, LevelArgs, LongerArg, PairsArgs, RulesArgs, SequencesArgs,
+};
 pub(crate) use drift::DriftArgs;
 pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
 pub(crate) use forget::ForgetArgs;
@@ -26,8 +28,8 @@ pub(crate) use recommend::RecommendArgs;
 pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
-    BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
-    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg, WindowArgs,
+    BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
+    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg, WindowArgs,
 };
 pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
 

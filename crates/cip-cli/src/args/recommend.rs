@@ -7,6 +7,8 @@ use cip::basket::Similarity;
 use cip::core::Timestamp;
 use clap::ValueEnum;
 
+use crate::args::LevelArgs;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecommendArgs {
     /// Event store to learn from, or index to ask
@@ -15,6 +17,8 @@ pub(crate) struct RecommendArgs {
     /// Of a store: index file to write
     #[arg(long, value_name = "INDEX")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) level: LevelArgs,
     /// Of a store: how like two products are
     #[arg(long, value_enum)]
     pub(crate) similarity: Option<SimilarityArg>,

@@ -223,20 +223,6 @@ impl From<ReturnsArg> for Returns {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct PairsArgs {
-    pub(crate) store: PathBuf,
-    /// Parquet file to write
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Leave out baskets of more distinct products
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub(crate) max_basket: usize,
-    /// Leave out pairs that fewer baskets hold
-    #[arg(long, default_value_t = 2, value_name = "N")]
-    pub(crate) min_together: u32,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct FeaturesArgs {
     pub(crate) store: PathBuf,
     /// Compute features from what happened before this day or instant

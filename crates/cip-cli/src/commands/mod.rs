@@ -39,6 +39,8 @@ use crate::error::CliError;
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
     let common = &args.common;
+    // What mines, counts and learns on its own threads has no more than those that were asked for.
+    rayon::ThreadPoolBuilder::new().num_threads(common.threads().get()).build_global()?;
     let answer = match args.command {
         Command::Generate(args) => generate::run(&args, common)?,
         Command::Ingest(args) => ingest::run(&args, common)?,

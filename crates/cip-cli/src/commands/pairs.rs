@@ -16,10 +16,14 @@ use crate::output::{Answer, table};
 pub(crate) fn run(args: &PairsArgs, common: &Common) -> Result<Answer, CliError> {
     let store = EventStore::open(&args.store)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let usage = |error: cip::basket::BasketError| CliError::Usage(error.to_string());
-    let pairs = Pairs::new(args.min_together).map_err(usage)?;
-    let baskets = Baskets::new(store.schema(), common.memory).map_err(LineError::from)?;
-    let baskets = baskets.with_max_products(args.max_basket).map_err(usage)?;
+    let pairs = Pairs::new(args.min_together).map_err(|error| CliError::Usage(error.to_string()))?;
+    let mut baskets = args.form.rule(store.schema(), share(common.memory), Some(args.max_basket))?;
+    if let Some(window) = args.within {
+        baskets = baskets.with_window(window).map_err(LineError::from)?;
+    }
+    if args.revenue {
+        baskets = baskets.with_revenue().map_err(LineError::from)?;
+    }
     let totals = line.write_pairs(&baskets, pairs, &args.out)?;
     Ok(Answer { text: format!("{}written to {}", text(&totals), args.out.display()), json: to_json(&totals) })
 }
@@ -31,7 +35,13 @@ pub(crate) fn write(
     memory: MemoryBudget,
     path: &Path,
 ) -> Result<PairTotals, LineError> {
-    line.write_pairs(&Baskets::new(store.schema(), memory)?, Pairs::new(2)?, path)
+    line.write_pairs(&Baskets::new(store.schema(), share(memory))?, Pairs::new(2)?, path)
+}
+
+/// What baskets and counting may take beside the process, the partitions that are read and the table that is written.
+fn share(memory: MemoryBudget) -> MemoryBudget {
+    const BESIDE: u64 = 128 << 20;
+    MemoryBudget::from_bytes(memory.bytes().saturating_sub(BESIDE).max(memory.bytes() / 2))
 }
 
 /// The totals and the most frequent pairs.
@@ -78,6 +88,7 @@ pub(crate) fn to_json(totals: &PairTotals) -> serde_json::Value {
     json!({
         "pairs": totals.pairs, "baskets": baskets.baskets, "single_baskets": baskets.single_baskets,
         "oversized_baskets": baskets.oversized_baskets, "events_without_key": baskets.events_without_key,
-        "events_without_product": baskets.events_without_product, "top": top,
+        "events_without_product": baskets.events_without_product,
+        "events_of_other_types": baskets.events_of_other_types, "top": top,
     })
 }

@@ -45,9 +45,10 @@ fn learn(args: &RecommendArgs, common: &Common) -> Result<Answer, CliError> {
     }
     let store = EventStore::open(&args.source)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
+    let level = args.level.level()?;
     let range = |start, end| TimeRange::new(start, end).map_err(usage);
     let split = args.split.unwrap_or(TimeRange::ALL.end());
-    let read = |range| line.visits(range, MOST_PRODUCTS, common.memory.part(1, 2));
+    let read = |range| line.visits(range, level, MOST_PRODUCTS, common.memory.part(1, 2));
     let visits = read(range(TimeRange::ALL.start(), split)?)?;
     if let Some(half_life) = args.half_life {
         let days = half_life.as_secs_f64() / 86_400.0;
@@ -106,6 +107,7 @@ fn ask(args: &RecommendArgs) -> Result<Answer, CliError> {
         ("half-life", args.half_life.is_some()),
         ("neighbours", args.neighbours.is_some()),
         ("split", args.split.is_some()),
+        ("level", !args.level.are_default()),
     ];
     refuse("a store", &of_stores)?;
     let recommender = read_index(&args.source)?;

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &SequencesArgs, common: &Common) -> Result<Answer, CliEr
     };
     let store = EventStore::open(&args.store)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let histories = line.histories(scope, common.memory)?;
+    let histories = line.histories(args.level.level()?, scope, common.memory)?;
     let found = patterns.find(&histories).map_err(LineError::from)?;
     let batches = found.batches();
     let mut writer = TableWriter::create(&args.out, "sequences", &batches.schema())?;

@@ -21,6 +21,7 @@ mod hostile;
 mod identities;
 mod json;
 mod kept_sessions;
+mod pairs;
 mod paths;
 mod planning;
 mod propensity;

@@ -5,9 +5,9 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use cip_basket::{BasketTable, BasketTotals, Baskets, Pairs};
+use cip_basket::{BasketError, BasketTable, BasketTotals, Baskets, Pairs};
 use cip_core::{CoreError, Id, IdColumn, TimeRange};
-use cip_store::{EventPartition, TableWriter};
+use cip_store::{EventPartition, ScratchFile, ScratchPart, TableWriter};
 
 use crate::line::{Line, LineError};
 
@@ -41,27 +41,34 @@ impl Line<'_> {
     /// # Errors
     /// [`LineError`].
     pub fn baskets(&self, baskets: &Baskets, range: TimeRange) -> Result<BasketTable, LineError> {
-        let collect = |partition: EventPartition| {
-            let mut builder = baskets.builder();
-            for events in partition.batches()? {
-                builder.push(&events?)?;
-            }
-            Ok::<_, LineError>(builder.finish()?)
-        };
         let mut table = baskets.builder().finish()?;
-        let scan = self.scan(baskets.key().columns())?.with_time_range(range);
-        self.each_partition(scan, collect, |part| Ok(table.append(part)?))?;
+        self.each_basket_table(baskets, range, |part| Ok(table.append(part)?))?;
         Ok(table)
     }
 
     /// Writes `product_pairs`, sorted by product_a and product_b, to `path`.
     ///
+    /// Where the baskets do not fit the memory that `baskets` was given, those so far are counted, their pairs go to a file without a name beside `path`
+    /// ([`ScratchFile`]), and all such runs are merged in the end. The table has the same bytes.
+    ///
     /// # Errors
-    /// [`LineError`], where all baskets do not fit the memory that `baskets` was given as well; the old file at `path` is
+    /// [`LineError`], where the products do not fit the memory that `baskets` was given as well; the old file at `path` is
     /// then still there.
     pub fn write_pairs(&self, baskets: &Baskets, pairs: Pairs, path: &Path) -> Result<PairTotals, LineError> {
-        let table = self.baskets(baskets, TimeRange::ALL)?;
-        let mut batches = pairs.count(table)?;
+        let mut table = baskets.builder().finish()?;
+        let (mut scratch, mut runs) = (None, Vec::new());
+        self.each_basket_table(baskets, TimeRange::ALL, |part| {
+            if !table.has_room_for(&part) && !table.is_empty() {
+                runs.push(write_run(&mut table, &mut scratch, path)?);
+            }
+            Ok(table.append(part)?)
+        })?;
+        let mut batches = if runs.is_empty() {
+            pairs.count(table)?
+        } else {
+            runs.push(write_run(&mut table, &mut scratch, path)?);
+            pairs.merge(table, runs)?
+        };
         let mut writer = TableWriter::create(path, "product_pairs", &batches.schema())?;
         let mut top = Vec::new();
         for batch in &mut batches {
@@ -71,6 +78,39 @@ impl Line<'_> {
         }
         Ok(PairTotals { pairs: writer.finish()?, baskets: batches.totals(), top })
     }
+
+    /// Gives the baskets of each partition to `consume`.
+    fn each_basket_table(
+        &self,
+        baskets: &Baskets,
+        range: TimeRange,
+        consume: impl FnMut(BasketTable) -> Result<(), LineError>,
+    ) -> Result<(), LineError> {
+        let collect = |partition: EventPartition| {
+            let mut builder = baskets.builder();
+            for events in partition.batches()? {
+                builder.push(&events?)?;
+            }
+            Ok::<_, LineError>(builder.finish()?)
+        };
+        let scan = self.scan(&baskets.columns())?.with_time_range(range);
+        self.each_partition(scan, collect, consume)
+    }
+}
+
+/// Writes the pairs of the baskets so far, and lets the baskets go.
+fn write_run(
+    table: &mut BasketTable,
+    scratch: &mut Option<ScratchFile>,
+    path: &Path,
+) -> Result<ScratchPart, LineError> {
+    let scratch = match scratch {
+        Some(scratch) => scratch,
+        none => none.insert(ScratchFile::beside(path)?),
+    };
+    let mut part = scratch.part();
+    table.write_run(&mut part)?;
+    Ok(part.finish().map_err(BasketError::from)?)
 }
 
 /// Keeps the pairs of the highest counts so far.

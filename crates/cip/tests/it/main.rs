@@ -7,6 +7,7 @@ mod currencies;
 mod funnel;
 mod laws;
 mod oracle;
+mod pairs;
 mod paths;
 mod scoring;
 mod sessions;

@@ -2,41 +2,45 @@
 
 use std::ops::Range;
 
-use crate::ranked::Ranked;
-use crate::table::Chunk;
+use crate::chunk::{BasketView, Chunk};
+use crate::pairs::counter::{Counter, PairRows};
+use crate::pairs::ranked::Ranked;
 
 /// What a product takes in a worker: a cursor, a counter, a place among the products met, and one among the pairs.
 pub(crate) const PRODUCT_BYTES: u64 = 28;
 /// What an instance of a pair takes in a worker: a place in the buffer, and one among the pairs.
 pub(crate) const INSTANCE_BYTES: u64 = 16;
-
-/// Two products, by rank, and how many baskets hold both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub(crate) a: u32,
-    pub(crate) b: u32,
-    pub(crate) together: u32,
-}
+/// What money adds to a product: its sum.
+pub(crate) const PRODUCT_MONEY_BYTES: u64 = 16;
+/// What money adds to an instance: a place in the buffer, and one among the pairs.
+pub(crate) const INSTANCE_MONEY_BYTES: u64 = 24;
 
 /// What one thread counts with.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// For each anchor of the range, the products seen with it.
     buffer: Vec<u32>,
+    /// The money of each of them with the anchor, or none.
+    money: Vec<i64>,
     /// For each anchor of the range, where the next product goes.
     cursors: Vec<usize>,
     counter: Counter,
-    /// Pairs of the range, sorted.
-    pub(crate) pairs: Vec<Pair>,
+    /// Pairs of the range, sorted, by rank.
+    pub(crate) rows: PairRows,
 }
 
 impl Worker {
     pub(crate) fn new(products: usize) -> Self {
-        let counter = Counter { counts: vec![0; products], met: Vec::new() };
-        Self { buffer: Vec::new(), cursors: Vec::new(), counter, pairs: Vec::new() }
+        Self {
+            buffer: Vec::new(),
+            money: Vec::new(),
+            cursors: Vec::new(),
+            counter: Counter::new(products),
+            rows: PairRows::default(),
+        }
     }
 
-    /// Replaces `pairs` by those that have their anchor in `anchors` and are seen together `min_together` times
+    /// Replaces the rows by the pairs that have their anchor in `anchors` and are seen together `min_together` times
     /// or more.
     ///
     /// One pass over the baskets. More instances than `capacity` are counted without a buffer; there is then one
@@ -48,7 +52,7 @@ impl Worker {
         capacity: u64,
         min_together: u32,
     ) {
-        self.pairs.clear();
+        self.rows.clear();
         let instances: u64 = baskets.instances[anchors.clone()].iter().sum();
         if instances > capacity {
             self.count_one(baskets, anchors.start, min_together);
@@ -58,15 +62,22 @@ impl Worker {
         let mut start = 0;
         for (anchor, &end) in anchors.zip(&self.cursors) {
             self.counter.add(&self.buffer[start..end]);
-            self.counter.take(anchor as u32, min_together, &mut self.pairs);
+            if !self.money.is_empty() {
+                self.counter.add_money(&self.buffer[start..end], &self.money[start..end]);
+            }
+            self.counter.take(anchor as u32, min_together, &mut self.rows);
             start = end;
         }
     }
 
     /// Gathers the products seen with each anchor; the cursors then stand at the ends.
     fn fill(&mut self, baskets: &Ranked, anchors: Range<usize>, instances: usize) {
+        let has_money = baskets.chunks.iter().any(Chunk::has_money);
         if self.buffer.len() < instances {
             self.buffer.resize(instances, 0);
+        }
+        if has_money && self.money.len() < instances {
+            self.money.resize(instances, 0);
         }
         self.cursors.clear();
         let mut start = 0;
@@ -75,7 +86,8 @@ impl Worker {
             start += instances as usize;
         }
         let (low, high) = (anchors.start as u32, anchors.end as u32);
-        for mut rest in baskets.chunks.iter().flat_map(Chunk::baskets) {
+        for basket in baskets.chunks.iter().flat_map(Chunk::baskets) {
+            let mut rest = basket.products;
             while let [anchor, behind @ ..] = rest {
                 if *anchor >= high {
                     break;
@@ -85,6 +97,11 @@ impl Worker {
                     let end = *cursor + behind.len();
                     for (slot, &product) in self.buffer[*cursor..end].iter_mut().zip(behind) {
                         *slot = product;
+                    }
+                    if let [of_anchor, behind @ ..] = basket.last_money(rest.len()) {
+                        for (slot, &amount) in self.money[*cursor..end].iter_mut().zip(behind) {
+                            *slot = of_anchor + amount;
+                        }
                     }
                     *cursor = end;
                 }
@@ -96,49 +113,18 @@ impl Worker {
     /// Counts the pairs of one anchor while they pass.
     fn count_one(&mut self, baskets: &Ranked, anchor: usize, min_together: u32) {
         let anchor = anchor as u32;
+        let mut sums = Vec::new();
         for basket in baskets.chunks.iter().flat_map(Chunk::baskets) {
-            if let Ok(at) = basket.binary_search(&anchor) {
-                self.counter.add(&basket[at + 1..]);
+            if let Ok(at) = basket.products.binary_search(&anchor) {
+                let BasketView { products, money } = basket;
+                self.counter.add(&products[at + 1..]);
+                if !money.is_empty() {
+                    sums.clear();
+                    sums.extend(money[at + 1..].iter().map(|amount| money[at] + amount));
+                    self.counter.add_money(&products[at + 1..], &sums);
+                }
             }
         }
-        self.counter.take(anchor, min_together, &mut self.pairs);
-    }
-}
-
-/// Counts by product, and which of them are not zero.
-#[derive(Debug)]
-struct Counter {
-    counts: Vec<u32>,
-    met: Vec<u32>,
-}
-
-impl Counter {
-    fn add(&mut self, products: &[u32]) {
-        for &product in products {
-            let count = &mut self.counts[product as usize];
-            if *count == 0 {
-                self.met.push(product);
-            }
-            *count += 1;
-        }
-    }
-
-    /// Moves the counts that reach `min_together` behind `pairs`, by product, and starts again from zero.
-    fn take(&mut self, anchor: u32, min_together: u32, pairs: &mut Vec<Pair>) {
-        let Self { counts, met } = self;
-        met.retain(|&product| {
-            let count = &mut counts[product as usize];
-            let stays = *count >= min_together;
-            if !stays {
-                *count = 0;
-            }
-            stays
-        });
-        met.sort_unstable();
-        pairs.extend(met.drain(..).map(|product| Pair {
-            a: anchor,
-            b: product,
-            together: std::mem::take(&mut counts[product as usize]),
-        }));
+        self.counter.take(anchor, min_together, &mut self.rows);
     }
 }
