@@ -17,7 +17,9 @@ use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
 pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
-pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
+pub(crate) use experiment::{
+    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, PowerArgs, SpendingArg, SrmArgs, TestArg,
+};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use recommend::RecommendArgs;
