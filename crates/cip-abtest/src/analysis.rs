@@ -4,9 +4,11 @@ use crate::arm_count::{ArmCount, check_level, proportion_difference};
 use crate::arm_moments::{ArmMoments, welch};
 use crate::contingency::{ChiSquare, ContingencyTable, checked_total};
 use crate::error::AbTestError;
+use crate::estimate::{ArmEstimate, EffectEstimate, EffectScale, Interval};
 use crate::experiment::{Experiment, check_names, check_weights};
 use crate::report::{ArmReport, Comparison, Report, Verdict, Warning};
 use crate::sample_ratio::SampleRatio;
+use crate::score::RateInterval;
 use crate::trust::{Check, CheckStatus};
 
 /// How the arms of an experiment are compared: with which control, at which levels, and what shares of units were
@@ -35,6 +37,7 @@ pub struct Analysis {
     control: Box<str>,
     alpha: f64,
     srm_alpha: f64,
+    rate_interval: RateInterval,
     /// Equal ones where there are none.
     weights: Vec<(Box<str>, f64)>,
 }
@@ -43,7 +46,13 @@ impl Analysis {
     /// Returns an analysis in which all arms are compared with the arm `control`, and expected to have equal shares
     /// of the units.
     pub fn new(control: impl Into<Box<str>>) -> Self {
-        Self { control: control.into(), alpha: 0.05, srm_alpha: 0.01, weights: Vec::new() }
+        Self {
+            control: control.into(),
+            alpha: 0.05,
+            srm_alpha: 0.01,
+            rate_interval: RateInterval::Wald,
+            weights: Vec::new(),
+        }
     }
 
     /// Returns an analysis of an experiment, with its control, its level, and the shares that its assignment makes.
@@ -72,6 +81,12 @@ impl Analysis {
     /// [`AbTestError::Level`] where it is not between 0 and 1.
     pub fn with_srm_alpha(self, srm_alpha: f64) -> Result<Self, AbTestError> {
         Ok(Self { srm_alpha: check_level("srm_alpha", srm_alpha)?, ..self })
+    }
+
+    /// Sets the interval around differences of rates; without it Wald's.
+    #[must_use]
+    pub fn with_rate_interval(self, rate_interval: RateInterval) -> Self {
+        Self { rate_interval, ..self }
     }
 
     /// Sets the shares of units that the arms are expected to have, as weights of any sum.
@@ -143,15 +158,18 @@ impl Analysis {
         }
         let control = self.find(&arms, ArmCount::arm)?;
         for &arm in filled.iter().filter(|arm| arm.arm() != &*self.control && control.n() > 0) {
-            let found = proportion_difference(control, arm, self.family_alpha(arms.len()))?;
+            let alpha = self.family_alpha(arms.len());
+            let found = proportion_difference(control, arm, alpha)?;
+            let wald = Interval { low: found.ci_low, high: found.ci_high };
+            let interval = self.rate_interval.difference(control, arm, alpha)?.unwrap_or(wald);
             if [0, control.n() + arm.n()].contains(&(control.successes() + arm.successes())) {
                 report.warnings.push(Warning::NoVariation { arm: arm.arm().into() });
             }
             report.comparisons.push(Comparison {
                 arm: arm.arm().into(),
                 difference: found.difference,
-                ci_low: found.ci_low,
-                ci_high: found.ci_high,
+                ci_low: interval.low,
+                ci_high: interval.high,
                 relative_lift: lift(found.difference, control.rate()),
                 statistic: found.z,
                 p_value: found.p_value,
@@ -202,6 +220,52 @@ impl Analysis {
             });
         }
         Ok(self.conclude(report, control.mean()))
+    }
+
+    /// Returns the comparison of arms of which the value and its standard error are known: ratios, quantiles, or whatever
+    /// [`ArmEstimate`] holds.
+    ///
+    /// # Method
+    /// For each arm but the control [`EffectEstimate::between`], absolute. There is no test of all arms together.
+    ///
+    /// # Errors
+    /// As [`Analysis::proportions`], and [`AbTestError::OutcomeRange`]; [`AbTestError::NoSpread`] where arms without a standard
+    /// error differ.
+    pub fn estimates(&self, arms: &[ArmEstimate]) -> Result<Report, AbTestError> {
+        let arms = self.complete(arms, ArmEstimate::arm, ArmEstimate::empty)?;
+        let level = |arm: &ArmEstimate| (arm.n() > 0).then_some(arm.value());
+        let mut report = self.start(arms.iter().map(|arm| ArmReport {
+            arm: arm.arm().into(),
+            n: arm.n(),
+            successes: None,
+            mean: level(arm),
+        }))?;
+        for arm in arms.iter().filter(|arm| arm.n() == 1) {
+            report.warnings.push(Warning::OneUnit { arm: arm.arm().into() });
+        }
+        let control = self.find(&arms, ArmEstimate::arm)?;
+        for arm in arms.iter().filter(|arm| arm.arm() != &*self.control && arm.n() > 1 && control.n() > 1) {
+            let found = EffectEstimate::between(control, arm, EffectScale::Absolute)?;
+            let interval = found.interval(self.family_alpha(arms.len()))?;
+            found.check_spread(arm.arm())?;
+            if found.standard_error == 0.0 {
+                report.warnings.push(Warning::NoVariation { arm: arm.arm().into() });
+            }
+            report.comparisons.push(Comparison {
+                arm: arm.arm().into(),
+                difference: found.effect,
+                ci_low: interval.low,
+                ci_high: interval.high,
+                relative_lift: lift(found.effect, level(control)),
+                statistic: found.statistic(),
+                p_value: found.p_value(),
+                verdict: self.verdict(found.effect, found.p_value(), arms.len()),
+            });
+        }
+        if let ([only], 2) = (&report.comparisons[..], arms.len()) {
+            report.p_value = Some(only.p_value);
+        }
+        Ok(self.conclude(report, level(control)))
     }
 
     /// The arms, and those that only the weights name.

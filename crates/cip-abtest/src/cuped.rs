@@ -109,24 +109,36 @@ pub fn post_stratified(
     control: &[ArmMoments],
     arm: &[ArmMoments],
 ) -> Result<(ArmEstimate, ArmEstimate), AbTestError> {
+    if control.len() != arm.len() {
+        return Err(AbTestError::StrataDiffer { control: control.len(), arm: arm.len() });
+    }
+    let estimates =
+        |strata: &[ArmMoments]| strata.iter().map(ArmEstimate::of_moments).collect::<Result<Vec<_>, _>>();
+    stratified(&estimates(control)?, &estimates(arm)?)
+}
+
+/// [`post_stratified`] of estimates of any kind of mean.
+pub(crate) fn stratified(
+    control: &[ArmEstimate],
+    arm: &[ArmEstimate],
+) -> Result<(ArmEstimate, ArmEstimate), AbTestError> {
     if control.is_empty() || control.len() != arm.len() {
         return Err(AbTestError::StrataDiffer { control: control.len(), arm: arm.len() });
     }
     let units: Vec<f64> = control.iter().zip(arm).map(|(a, b)| (a.n() + b.n()) as f64).collect();
     let total: f64 = units.iter().sum();
-    let weighted = |strata: &[ArmMoments]| {
+    let weighted = |strata: &[ArmEstimate]| {
         let (mut n, mut mean, mut variance, mut over_df) = (0, 0.0, 0.0, 0.0);
-        for (stratum, units) in strata.iter().zip(&units) {
-            let estimate = ArmEstimate::of_moments(stratum)?;
+        for (estimate, units) in strata.iter().zip(&units) {
             let weight = units / total;
             let part = (weight * estimate.standard_error()).powi(2);
-            n += stratum.n();
+            n += estimate.n();
             mean += weight * estimate.value();
             variance += part;
             over_df += part * part / estimate.df();
         }
         let df = if over_df > 0.0 { variance * variance / over_df } else { (n - strata.len() as u64) as f64 };
-        let arm = strata.first().map_or("", ArmMoments::arm);
+        let arm = strata.first().map_or("", ArmEstimate::arm);
         ArmEstimate::new(arm, n, mean, variance.sqrt(), df)
     };
     Ok((weighted(control)?, weighted(arm)?))

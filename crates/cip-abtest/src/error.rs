@@ -162,6 +162,67 @@ pub enum AbTestError {
         unit: Id,
     },
 
+    /// A unit that has other numbers than those before.
+    #[error(
+        "row {row}: the unit has not the numbers that those before have: give denominator and covariate of all units, or \
+         of none"
+    )]
+    MixedUnits {
+        /// 0-based row.
+        row: u64,
+    },
+    /// A cluster whose rows lie in two segments or strata.
+    #[error(
+        "row {row}: cluster {cluster} is in `{first}` and in `{second}`, expected one class a cluster: take what was known \
+         before the experiment"
+    )]
+    SplitCluster {
+        /// 0-based row of the second.
+        row: u64,
+        /// The cluster.
+        cluster: Id,
+        /// The class of the rows before.
+        first: Box<str>,
+        /// That of this row.
+        second: Box<str>,
+    },
+    /// A method needs the numbers of all units, and they were not kept.
+    #[error("{what} needs the numbers of all {units} units, of which {most} may be kept: keep as many")]
+    NumbersNotKept {
+        /// Which method.
+        what: &'static str,
+        /// Units.
+        units: u64,
+        /// How many may be kept.
+        most: u64,
+    },
+    /// A method that does not apply to this metric.
+    #[error("{what} is of {of}: leave it out, or choose another metric")]
+    NotOfThisMetric {
+        /// The method.
+        what: &'static str,
+        /// The metrics that it is of.
+        of: &'static str,
+    },
+    /// A stratum of which an arm has too few units for a variance.
+    #[error("stratum `{stratum}` has {n} unit(s) of arm `{arm}`, expected 2 or more: merge it with another")]
+    ThinStratum {
+        /// The stratum.
+        stratum: Box<str>,
+        /// The arm.
+        arm: Box<str>,
+        /// Its units.
+        n: u64,
+    },
+    /// A look that is not planned.
+    #[error("look {look} of {looks}, expected 1 to {looks}")]
+    UnplannedLook {
+        /// Which look.
+        look: usize,
+        /// The looks that are planned.
+        looks: usize,
+    },
+
     /// A level that is not between 0 and 1.
     #[error("{what} is {value}, expected more than 0 and less than 1: write 0.05 for 5 %")]
     Level {

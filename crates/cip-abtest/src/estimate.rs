@@ -83,6 +83,16 @@ impl ArmEstimate {
         Self::from_variance(moments.arm(), moments.n(), moments.mean(), moments.variance())
     }
 
+    /// The estimate of an arm without units, of which nothing is known.
+    pub(crate) fn empty(arm: &str) -> Self {
+        Self { arm: arm.into(), n: 0, value: 0.0, standard_error: 0.0, df: f64::INFINITY }
+    }
+
+    /// The same value without a standard error, of an arm that has too few units for one.
+    pub(crate) fn of_few(arm: &str, n: u64, value: f64) -> Result<Self, AbTestError> {
+        Self::new(arm, n, value, 0.0, f64::INFINITY)
+    }
+
     pub(crate) fn from_variance(
         arm: &str,
         n: u64,
@@ -255,6 +265,14 @@ impl EffectEstimate {
         let below = student_above(-self.from(margin), self.df);
         let p_value = above.max(below);
         Ok(MarginTest { margin, p_value, holds: p_value < alpha })
+    }
+
+    /// Refuses an effect that has nothing to be measured by.
+    pub(crate) fn check_spread(&self, arm: &str) -> Result<(), AbTestError> {
+        if self.standard_error == 0.0 && self.effect != 0.0 {
+            return Err(AbTestError::NoSpread { arm: arm.into() });
+        }
+        Ok(())
     }
 
     /// How many standard errors the effect lies from a value.

@@ -230,6 +230,13 @@ impl<const K: usize> JointMoments<K> {
     }
 }
 
+impl JointMoments<1> {
+    /// The same with a covariate that is always 0.
+    pub(crate) fn without_covariate(&self) -> JointMoments<2> {
+        self.linearised([self.means[0], 0.0], [[1.0], [0.0]])
+    }
+}
+
 impl From<JointMoments<1>> for ArmMoments {
     fn from(moments: JointMoments<1>) -> Self {
         Self::new(moments.arm, moments.n, moments.means[0], moments.spreads[0][0])
@@ -237,6 +244,11 @@ impl From<JointMoments<1>> for ArmMoments {
 }
 
 impl JointMoments<2> {
+    /// The first number alone.
+    pub(crate) fn metric(&self) -> JointMoments<1> {
+        self.linearised([self.means[0]], [[1.0, 0.0]])
+    }
+
     /// Returns the moments of the ratio of sums, numerator (the first number) over denominator (the second), as if each
     /// unit had one number whose mean is that ratio.
     ///

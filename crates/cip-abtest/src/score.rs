@@ -1,10 +1,55 @@
 //! Score intervals: of a rate, of the difference of two, and of their ratio. They hold for few units and for rates near 0
 //! and 1, where Wald's interval does not.
 
+use serde::{Deserialize, Serialize};
+
 use crate::arm_count::{ArmCount, check_level};
 use crate::distribution::normal_cut;
 use crate::error::AbTestError;
 use crate::estimate::Interval;
+
+/// Which interval lies around the difference of two rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateInterval {
+    /// Wald's, which is as good as the others where both arms have many successes and failures.
+    #[default]
+    Wald,
+    /// [`newcombe`].
+    Newcombe,
+    /// [`miettinen_nurminen`], and [`miettinen_nurminen_ratio`] of the relative effect.
+    Score,
+}
+
+impl RateInterval {
+    /// The interval of the difference; none where it is Wald's, that follows from the standard error.
+    pub(crate) fn difference(
+        self,
+        control: &ArmCount,
+        arm: &ArmCount,
+        alpha: f64,
+    ) -> Result<Option<Interval>, AbTestError> {
+        match self {
+            Self::Wald => Ok(None),
+            Self::Newcombe => newcombe(control, arm, alpha).map(Some),
+            Self::Score => miettinen_nurminen(control, arm, alpha).map(Some),
+        }
+    }
+
+    /// The interval of the relative effect; none where that of the delta method serves.
+    pub(crate) fn relative(
+        self,
+        control: &ArmCount,
+        arm: &ArmCount,
+        alpha: f64,
+    ) -> Result<Option<Interval>, AbTestError> {
+        if self != Self::Score {
+            return Ok(None);
+        }
+        let Interval { low, high } = miettinen_nurminen_ratio(control, arm, alpha)?;
+        Ok(Some(Interval { low: low - 1.0, high: high - 1.0 }))
+    }
+}
 
 /// Returns the interval of confidence 1 - `alpha` of an arm's rate.
 ///

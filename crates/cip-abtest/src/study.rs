@@ -1,555 +1,347 @@
-//! A table with a row a unit, in all the ways that an experiment is looked at: effects, segments, days, and checks.
+//! A table with a row a unit, summed so that its size does not matter: by arm, segment, stratum and day.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
-use crate::arm_count::{ArmCount, check_level};
-use crate::bayes::{Belief, BetaPrior, NormalPrior};
-use crate::contingency::ContingencyTable;
-use crate::correction::Correction;
-use crate::cuped::Cuped;
+use crate::analysis::Analysis;
+use crate::arm_count::ArmCount;
+use crate::comparison::Comparing;
 use crate::error::AbTestError;
-use crate::estimate::{ArmEstimate, EffectEstimate, EffectScale, Interval, MarginTest};
-use crate::heterogeneity::Heterogeneity;
-use crate::joint_moments::JointSums;
-use crate::rank::{RankTest, mann_whitney};
-use crate::report::{Report, Verdict};
-use crate::sample_ratio::SampleRatio;
-use crate::sequential::{Sequential, SequentialTest};
-use crate::stability::{Trend, weekday_pattern};
-use crate::trust::{Check, winsorised};
+use crate::findings::StudyFindings;
+use crate::groups::Groups;
+use crate::kept_numbers::KeptNumbers;
+use crate::outcomes::OutcomeTable;
+use crate::report::Report;
+use crate::study_options::StudyOptions;
+use crate::unit_sums::{Numbers, UnitSums};
 
 /// What is known of a unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Unit<'a> {
     /// Its arm.
     pub arm: &'a str,
-    /// What it did.
+    /// What it did; of a ratio the numerator.
     pub outcome: f64,
+    /// Of a ratio the denominator, for all units or for none.
+    pub denominator: Option<f64>,
     /// What it did before the experiment, for all units or for none.
     pub covariate: Option<f64>,
+    /// The denominator of the covariate, 1 where there is none.
+    pub covariate_denominator: Option<f64>,
     /// Its segment, for all units or for none.
     pub segment: Option<&'a str>,
+    /// Its stratum, for all units or for none: effects are those of a population with the strata of both arms together.
+    pub stratum: Option<&'a str>,
     /// The day of its exposure since 1970-01-01, for all units or for none.
     pub day: Option<i64>,
 }
 
-/// How a [`Study`] is looked at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StudyOptions {
-    /// The allowed probability of a false finding.
-    pub alpha: f64,
-    /// The level of checks.
-    pub check_alpha: f64,
-    /// How p-values of several arms, and of several segments, are adjusted.
-    pub correction: Correction,
-    /// With which the verdict is one at any time; without it for one look.
-    pub sequential: Option<Sequential>,
-    /// Whether beliefs are told as well.
-    pub beliefs: Beliefs,
-    /// The margin by which the arm may be worse.
-    pub non_inferiority: Option<f64>,
-    /// The margin by which the arms may differ.
-    pub equivalence: Option<f64>,
-    /// The share of outcomes that are no outliers, for the check of these.
-    pub winsorise: Option<f64>,
-}
-
-/// Whether beliefs are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beliefs {
-    /// They are not.
-    Silent,
-    /// They are: from a uniform prior of rates, and a flat prior of effects of means.
-    Told,
-}
-
-/// The units of an experiment in memory: eight bytes for each number that is given.
-#[derive(Debug, Clone, Default)]
+/// The units of an experiment, summed by arm and by the arm in each segment, stratum and day.
+///
+/// # Complexity
+/// A few kilobytes for each arm, segment, stratum and day, whatever the number of units; and where outcomes are kept for methods
+/// that need each of them, up to 40 bytes a unit while it is analysed.
+///
+/// # Examples
+/// ```
+/// use cip_abtest::{Study, StudyOptions, Unit, Verdict};
+/// // Revenue by order: units are users, who have orders.
+/// let mut study = Study::new();
+/// for user in 0..2_000_u32 {
+///     let (arm, more) = if user % 2 == 0 { ("control", 0.0) } else { ("treatment", 3.0) };
+///     let orders = f64::from(1 + user / 2 % 3);
+///     let outcome = orders * (20.0 + more) + f64::from(user * 7_919 % 100) / 10.0;
+///     study.push(Unit { arm, outcome, denominator: Some(orders), ..Unit::default() })?;
+/// }
+/// let found = study.analyze("control", &StudyOptions::default())?;
+/// assert_eq!(format!("{:+.1}", found.arms[0].absolute.effect), "+3.0");
+/// assert_eq!(found.arms[0].verdict, Verdict::Better);
+/// # Ok::<(), cip_abtest::AbTestError>(())
+/// ```
+#[derive(Debug, Clone)]
 pub struct Study {
-    arms: Vec<Box<str>>,
-    segments: Vec<Box<str>>,
-    rows: Vec<Row>,
+    pub(crate) arms: Vec<ArmUnits>,
+    pub(crate) numbers: Option<Numbers>,
+    /// Whether every outcome is 0 or 1.
+    pub(crate) zero_or_one: bool,
+    pub(crate) segments: Groups<Box<str>>,
+    pub(crate) strata: Groups<Box<str>>,
+    pub(crate) days: Groups<i64>,
+    pub(crate) kept: KeptNumbers,
+    units: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    arm: usize,
-    outcome: f64,
-    covariate: Option<f64>,
-    segment: Option<usize>,
-    day: Option<i64>,
+/// The units of an arm.
+#[derive(Debug, Clone)]
+pub(crate) struct ArmUnits {
+    pub(crate) count: ArmCount,
+    pub(crate) sums: UnitSums,
 }
 
-/// Two arms that are compared, and how they are adjusted.
-#[derive(Debug, Clone, Copy)]
-struct Pair {
-    base: usize,
-    arm: usize,
-    cuped: Option<Cuped>,
-}
-
-impl Pair {
-    /// The absolute effect, where both arms are known.
-    fn effect(self, estimates: &[Option<ArmEstimate>]) -> Result<Option<EffectEstimate>, AbTestError> {
-        match (&estimates[self.base], &estimates[self.arm]) {
-            (Some(a), Some(b)) => EffectEstimate::between(a, b, EffectScale::Absolute).map(Some),
-            _ => Ok(None),
-        }
-    }
-}
-
-/// An effect with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The effect.
-    pub effect: f64,
-    /// Its standard error.
-    pub standard_error: f64,
-    /// Its interval of confidence 1 - alpha, for this arm alone.
-    pub interval: Interval,
-    /// The p-value of this arm alone.
-    pub p_value: f64,
-}
-
-/// What was found of an arm against the control.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ArmFinding {
-    /// The arm.
-    pub arm: Box<str>,
-    /// The arm less the control.
-    pub absolute: Finding,
-    /// The same over the control; none where that is 0.
-    pub relative: Option<Finding>,
-    /// The p-value of the absolute effect, at any time where the test is sequential, adjusted for the number of arms.
-    pub adjusted_p_value: f64,
-    /// Fisher's exact test. Of 0 and 1 alone.
-    pub fisher_p_value: Option<f64>,
-    /// The Mann-Whitney test. Of other numbers.
-    pub ranks: Option<RankTest>,
-    /// At this look of many.
-    pub sequential: Option<SequentialTest>,
-    /// What is believed.
-    pub belief: Option<Belief>,
-    /// Whether the arm is not worse by the margin.
-    pub non_inferiority: Option<MarginTest>,
-    /// Whether the arms are equal within the margin.
-    pub equivalence: Option<MarginTest>,
-    /// The absolute effect by segment.
-    pub segments: Option<Heterogeneity>,
-    /// The absolute effect of all units exposed up to and on each day.
-    pub days: Vec<DayFinding>,
-    /// The answer for this arm by the adjusted p-value.
-    pub verdict: Verdict,
-}
-
-/// The effect as it stood after a day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct DayFinding {
-    /// The day since 1970-01-01.
-    pub day: i64,
-    /// The effect.
-    pub effect: f64,
-    /// Its interval: of all looks together where the test is sequential, else of this look alone.
-    pub interval: Interval,
-}
-
-/// What was found of all arms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct StudyFindings {
-    /// Every arm but the control, by name.
-    pub arms: Vec<ArmFinding>,
-    /// The slope of the covariate, where there is one.
-    pub theta: Option<f64>,
-    /// The share of the variance that the covariate explains.
-    pub variance_explained: Option<f64>,
-    /// Checks beside that of the sample ratio.
-    pub checks: Vec<Check>,
-}
-
-impl StudyFindings {
-    /// Returns the report with these checks, and with the verdicts of these findings where no check fails.
-    pub fn judge(&self, report: Report) -> Report {
-        let mut report = report.with_checks(self.checks.iter().cloned());
-        if report.verdict == Verdict::Untrustworthy {
-            return report;
-        }
-        for comparison in &mut report.comparisons {
-            if let Some(found) = self.arms.iter().find(|found| found.arm == comparison.arm) {
-                comparison.verdict = found.verdict;
-            }
-        }
-        let any = |verdict| report.comparisons.iter().any(|comparison| comparison.verdict == verdict);
-        report.verdict = [Verdict::Better, Verdict::Worse]
-            .into_iter()
-            .find(|&verdict| any(verdict))
-            .unwrap_or(Verdict::NoDifference);
-        report
+impl ArmUnits {
+    pub(crate) fn name(&self) -> &str {
+        self.count.arm()
     }
 }
 
 impl Study {
-    /// Returns a study without units.
+    /// Bytes that an outcome takes that is kept, at most, while it is analysed.
+    pub const BYTES_KEPT: u64 = 40;
+
+    /// Returns a study without units, which keeps their outcomes.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            arms: Vec::new(),
+            numbers: None,
+            zero_or_one: true,
+            segments: Groups::new(),
+            strata: Groups::new(),
+            days: Groups::new(),
+            kept: KeptNumbers::new(u64::MAX),
+            units: 0,
+        }
+    }
+
+    /// Sets how many units there may be for their outcomes to be kept, for ranks, quantiles, resampling and outliers; of more, none
+    /// is.
+    #[must_use]
+    pub fn with_most_kept(self, most: u64) -> Self {
+        Self { kept: KeptNumbers::new(most), ..self }
     }
 
     /// Adds a unit.
     ///
     /// # Errors
-    /// [`AbTestError::Outcome`] where a number is not finite. Nothing is added then.
+    /// [`AbTestError::Outcome`] where a number is not finite, [`AbTestError::MixedUnits`] where it has other numbers than the
+    /// units before. Nothing is added then.
     pub fn push(&mut self, unit: Unit<'_>) -> Result<(), AbTestError> {
-        let numbers = [Some(unit.outcome), unit.covariate];
-        if let Some(value) = numbers.into_iter().flatten().find(|value| !value.is_finite()) {
-            return Err(AbTestError::Outcome { row: self.rows.len() as u64, value });
+        let row = self.units;
+        let given = [Some(unit.outcome), unit.denominator, unit.covariate, unit.covariate_denominator];
+        if let Some(value) = given.into_iter().flatten().find(|value| !value.is_finite()) {
+            return Err(AbTestError::Outcome { row, value });
         }
-        let place = |names: &mut Vec<Box<str>>, name: &str| {
-            names.iter().position(|known| **known == *name).unwrap_or_else(|| {
-                names.push(name.into());
-                names.len() - 1
-            })
+        let numbers = match (unit.denominator, unit.covariate, unit.covariate_denominator) {
+            (None, None, _) => Numbers::Mean,
+            (Some(_), None, _) => Numbers::Ratio,
+            (None, Some(_), None) => Numbers::AdjustedMean,
+            (_, Some(_), _) => Numbers::AdjustedRatio,
         };
-        let arm = place(&mut self.arms, unit.arm);
-        let segment = unit.segment.map(|segment| place(&mut self.segments, segment));
-        let Unit { outcome, covariate, day, .. } = unit;
-        self.rows.push(Row { arm, outcome, covariate, segment, day });
+        if *self.numbers.get_or_insert(numbers) != numbers {
+            return Err(AbTestError::MixedUnits { row });
+        }
+        let values = [
+            unit.outcome,
+            unit.denominator.unwrap_or(1.0),
+            unit.covariate.unwrap_or(0.0),
+            unit.covariate_denominator.unwrap_or(1.0),
+        ];
+        let arm = self.place(unit.arm, numbers);
+        self.arms[arm].sums.push(values)?;
+        self.arms[arm].count.push(unit.outcome == 1.0);
+        self.zero_or_one &= unit.outcome == 0.0 || unit.outcome == 1.0;
+        if let Some(segment) = unit.segment {
+            self.segments.sums(segment, arm, numbers).push(values)?;
+        }
+        if let Some(stratum) = unit.stratum {
+            self.strata.sums(stratum, arm, numbers).push(values)?;
+        }
+        if let Some(day) = unit.day {
+            self.days.sums(&day, arm, numbers).push(values)?;
+        }
+        self.kept.push(arm, unit.outcome);
+        self.units += 1;
         Ok(())
+    }
+
+    /// Adds the units of another part: parts may be summed on different threads, and any split into parts gives the same findings.
+    ///
+    /// # Errors
+    /// [`AbTestError::MixedUnits`] where they have other numbers.
+    pub fn merge(&mut self, other: &Self) -> Result<(), AbTestError> {
+        let Some(numbers) = other.numbers else { return Ok(()) };
+        if *self.numbers.get_or_insert(numbers) != numbers {
+            return Err(AbTestError::MixedUnits { row: self.units });
+        }
+        let mut places = Vec::new();
+        for arm in &other.arms {
+            let place = self.place(arm.name(), numbers);
+            self.arms[place].count.add(&arm.count);
+            self.arms[place].sums.merge(&arm.sums)?;
+            places.push(place);
+        }
+        self.segments.merge(&other.segments, &places, numbers)?;
+        self.strata.merge(&other.strata, &places, numbers)?;
+        self.days.merge(&other.days, &places, numbers)?;
+        self.kept.merge(&other.kept, &places);
+        self.zero_or_one &= other.zero_or_one;
+        self.units += other.units;
+        Ok(())
+    }
+
+    /// Units.
+    pub const fn units(&self) -> u64 {
+        self.units
+    }
+
+    /// Returns about how many bytes the sums by arm, segment, stratum and day take, without the outcomes that are kept.
+    pub fn bytes(&self) -> u64 {
+        let cells = self.segments.cells() + self.strata.cells() + self.days.cells() + self.arms.len();
+        self.numbers.map_or(0, |numbers| cells as u64 * UnitSums::bytes(numbers))
+    }
+
+    /// The names of the arms, in their order.
+    pub fn arms(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.arms.iter().map(ArmUnits::name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Returns what the arms did against the control, and the checks that the units allow.
     ///
     /// Arms and segments with fewer than two units in either arm are left out.
     ///
+    /// # Method
+    /// Of strata the effect of all units is post-stratified; those of segments and days are not. By a quantile, arms are compared
+    /// as a whole alone.
+    ///
     /// # Errors
     /// [`AbTestError::UnknownControl`], [`AbTestError::Level`], [`AbTestError::Setting`] of the margins,
-    /// [`AbTestError::OutcomeRange`].
+    /// [`AbTestError::OutcomeRange`], [`AbTestError::ZeroDenominator`], [`AbTestError::ThinStratum`];
+    /// [`AbTestError::NotOfThisMetric`] where an option makes no sense of it; [`AbTestError::NumbersNotKept`] where it needs
+    /// outcomes that were too many; [`AbTestError::NoSpread`] where arms differ and nothing within them does.
     pub fn analyze(&self, control: &str, options: &StudyOptions) -> Result<StudyFindings, AbTestError> {
-        check_level("alpha", options.alpha)?;
-        check_level("the level of checks", options.check_alpha)?;
-        let base = self.arms.iter().position(|arm| **arm == *control).ok_or_else(|| {
-            AbTestError::UnknownControl { control: control.into(), arms: self.arms.clone() }
-        })?;
-        let cuped = self.cuped(self.rows.iter())?;
-        let all = self.estimates(self.rows.iter(), cuped)?;
-        let mut order: Vec<usize> = (0..self.arms.len()).filter(|&arm| arm != base).collect();
-        order.sort_by(|&a, &b| self.arms[a].cmp(&self.arms[b]));
-        let mut effects = Vec::new();
-        for arm in order {
-            let pair = Pair { base, arm, cuped };
-            if let Some(effect) = pair.effect(&all)? {
-                effects.push((pair, effect));
-            }
+        Comparing::new(self, control, options)?.findings()
+    }
+
+    /// Returns the report of the arms as they are, without covariate and strata: of rates that of [`Analysis::proportions`], of numbers
+    /// that of [`Analysis::means`], of ratios and of a quantile that of [`Analysis::estimates`].
+    ///
+    /// # Errors
+    /// Those of these, and of [`Study::analyze`].
+    pub fn report(&self, analysis: &Analysis, quantile: Option<f64>) -> Result<Report, AbTestError> {
+        if quantile.is_none() && matches!(self.numbers, None | Some(Numbers::Mean | Numbers::AdjustedMean)) {
+            return self.table()?.analyze(analysis);
         }
-        let p_value = |effect: &EffectEstimate| match options.sequential {
-            Some(sequential) => sequential.test(effect).p_value,
-            None => effect.p_value(),
-        };
-        let p_values: Vec<f64> = effects.iter().map(|(_, effect)| p_value(effect)).collect();
-        let adjusted = options.correction.adjust(&p_values);
-        let mut arms = Vec::new();
-        let mut checks = Vec::new();
-        for ((pair, effect), adjusted_p_value) in effects.into_iter().zip(adjusted) {
-            checks.extend(stability(&self.daily(pair)?, options.check_alpha));
-            checks.extend(self.outliers(pair, options)?);
-            arms.push(self.arm(pair, &all, effect, adjusted_p_value, options)?);
+        let mut estimates = Vec::new();
+        for name in self.arms() {
+            let arm = self.position(name);
+            estimates.extend(arm.map(|arm| self.raw_estimate(arm, quantile)).transpose()?);
         }
-        if let Some(check) = self.ratio_by_day(options)? {
-            checks.push(check);
+        analysis.estimates(&estimates)
+    }
+
+    /// The arms of units that have an outcome and no denominator.
+    fn table(&self) -> Result<OutcomeTable, AbTestError> {
+        let mut arms: Vec<&ArmUnits> = self.arms.iter().collect();
+        arms.sort_by(|a, b| a.name().cmp(b.name()));
+        if self.zero_or_one {
+            return Ok(OutcomeTable::Proportions(arms.iter().map(|arm| arm.count.clone()).collect()));
         }
-        Ok(StudyFindings {
-            arms,
-            theta: cuped.map(|cuped| cuped.theta()),
-            variance_explained: cuped.map(|cuped| cuped.variance_explained()),
-            checks,
+        let moments = arms.iter().map(|arm| Ok(arm.sums.moments(arm.name())?.metric().into()));
+        moments.collect::<Result<_, AbTestError>>().map(OutcomeTable::Means)
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.name() == name)
+    }
+
+    fn place(&mut self, name: &str, numbers: Numbers) -> usize {
+        self.position(name).unwrap_or_else(|| {
+            self.arms.push(ArmUnits { count: ArmCount::empty(name), sums: UnitSums::new(numbers) });
+            self.arms.len() - 1
         })
-    }
-
-    fn arm(
-        &self,
-        pair: Pair,
-        all: &[Option<ArmEstimate>],
-        effect: EffectEstimate,
-        adjusted_p_value: f64,
-        options: &StudyOptions,
-    ) -> Result<ArmFinding, AbTestError> {
-        let Pair { base, arm, cuped } = pair;
-        let (control, treated) = (self.values(base), self.values(arm));
-        let counts = self.counts(base).zip(self.counts(arm));
-        let relative = match (&all[base], &all[arm]) {
-            (Some(a), Some(b)) => EffectEstimate::between(a, b, EffectScale::Relative).ok(),
-            _ => None,
-        };
-        let sequential = options.sequential.map(|sequential| sequential.test(&effect));
-        let belief = match (options.beliefs, &counts) {
-            (Beliefs::Silent, _) => None,
-            (Beliefs::Told, Some((a, b))) if cuped.is_none() => {
-                Some(BetaPrior::UNIFORM.belief(a, b, options.alpha)?)
-            }
-            (Beliefs::Told, _) => Some(NormalPrior::FLAT.belief(&effect, options.alpha)?),
-        };
-        let fisher = counts.as_ref().map(|(a, b)| {
-            let rows = [a, b].map(|count| [count.successes(), count.n() - count.successes()]);
-            // Where no unit or every unit succeeded, all tables are this one.
-            ContingencyTable::try_new(rows).map_or(Ok(1.0), |table| table.fisher())
-        });
-        let verdict = match adjusted_p_value < options.alpha {
-            true if effect.effect > 0.0 => Verdict::Better,
-            true => Verdict::Worse,
-            false => Verdict::NoDifference,
-        };
-        Ok(ArmFinding {
-            arm: self.arms[arm].clone(),
-            absolute: finding(&effect, options.alpha)?,
-            relative: relative.map(|relative| finding(&relative, options.alpha)).transpose()?,
-            adjusted_p_value,
-            fisher_p_value: fisher.transpose()?,
-            ranks: if counts.is_none() { Some(mann_whitney(&control, &treated)?) } else { None },
-            sequential,
-            belief,
-            non_inferiority: options
-                .non_inferiority
-                .map(|margin| effect.non_inferiority(margin, options.alpha))
-                .transpose()?,
-            equivalence: options
-                .equivalence
-                .map(|margin| effect.equivalence(margin, options.alpha))
-                .transpose()?,
-            segments: self.by_segment(pair, options)?,
-            days: self.cumulative(pair, options)?,
-            verdict,
-        })
-    }
-
-    fn values(&self, arm: usize) -> Vec<f64> {
-        self.rows.iter().filter(|row| row.arm == arm).map(|row| row.outcome).collect()
-    }
-
-    /// The counts of an arm, where every outcome of all arms is 0 or 1.
-    fn counts(&self, arm: usize) -> Option<ArmCount> {
-        let mut count = ArmCount::empty(&self.arms[arm]);
-        let whole = self.rows.iter().all(|row| row.outcome == 0.0 || row.outcome == 1.0);
-        self.rows.iter().filter(|row| row.arm == arm).for_each(|row| count.push(row.outcome == 1.0));
-        whole.then_some(count)
-    }
-
-    fn cuped<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Result<Option<Cuped>, AbTestError> {
-        let mut sums: Vec<JointSums<2>> = vec![JointSums::new(); self.arms.len()];
-        let mut any = false;
-        for row in rows {
-            let Some(covariate) = row.covariate else { return Ok(None) };
-            any = true;
-            sums[row.arm].push([row.outcome, covariate])?;
-        }
-        let moments = self.arms.iter().zip(&sums).map(|(arm, sums)| sums.moments(arm.clone()));
-        let moments: Vec<_> = moments.collect::<Result<_, _>>()?;
-        if any { Cuped::fit(&moments).map(Some) } else { Ok(None) }
-    }
-
-    /// The estimate of each arm that has two units or more among these.
-    fn estimates<'a>(
-        &self,
-        rows: impl Iterator<Item = &'a Row>,
-        cuped: Option<Cuped>,
-    ) -> Result<Vec<Option<ArmEstimate>>, AbTestError> {
-        let mut sums: Vec<JointSums<2>> = vec![JointSums::new(); self.arms.len()];
-        for row in rows {
-            sums[row.arm].push([row.outcome, row.covariate.unwrap_or(0.0)])?;
-        }
-        let estimate = |(arm, sums): (&str, &JointSums<2>)| {
-            if sums.n() < 2 {
-                return Ok(None);
-            }
-            let moments = sums.moments(arm)?;
-            match cuped {
-                Some(cuped) => cuped.adjust(&moments).map(Some),
-                None => {
-                    let variance = moments.covariances().map(|covariances| covariances[0][0]);
-                    ArmEstimate::from_variance(arm, sums.n(), Some(moments.mean(0)), variance).map(Some)
-                }
-            }
-        };
-        self.arms.iter().map(|arm| &**arm).zip(&sums).map(estimate).collect()
-    }
-
-    fn by_segment(&self, pair: Pair, options: &StudyOptions) -> Result<Option<Heterogeneity>, AbTestError> {
-        let mut order: Vec<usize> = (0..self.segments.len()).collect();
-        order.sort_by(|&a, &b| self.segments[a].cmp(&self.segments[b]));
-        let mut effects = Vec::new();
-        for segment in order {
-            let rows = self.rows.iter().filter(|row| row.segment == Some(segment));
-            if let Some(effect) = pair.effect(&self.estimates(rows, pair.cuped)?)?
-                && effect.standard_error > 0.0
-            {
-                effects.push((&*self.segments[segment], effect));
-            }
-        }
-        if effects.len() < 2 {
-            return Ok(None);
-        }
-        Heterogeneity::of(&effects, options.alpha, options.correction).map(Some)
-    }
-
-    /// The rows of each day, in order.
-    fn days(&self) -> BTreeMap<i64, Vec<&Row>> {
-        let mut days: BTreeMap<i64, Vec<&Row>> = BTreeMap::new();
-        for row in &self.rows {
-            if let Some(day) = row.day {
-                days.entry(day).or_default().push(row);
-            }
-        }
-        days
-    }
-
-    fn daily(&self, pair: Pair) -> Result<Vec<(i64, EffectEstimate)>, AbTestError> {
-        let mut effects = Vec::new();
-        for (day, rows) in self.days() {
-            if let Some(effect) = pair.effect(&self.estimates(rows.into_iter(), pair.cuped)?)? {
-                effects.push((day, effect));
-            }
-        }
-        Ok(effects)
-    }
-
-    fn cumulative(&self, pair: Pair, options: &StudyOptions) -> Result<Vec<DayFinding>, AbTestError> {
-        let mut found = Vec::new();
-        let mut rows = Vec::new();
-        for (day, more) in self.days() {
-            rows.extend(more);
-            if let Some(effect) = pair.effect(&self.estimates(rows.iter().copied(), pair.cuped)?)? {
-                let interval = match options.sequential {
-                    Some(sequential) => sequential.test(&effect).interval,
-                    None => effect.interval(options.alpha)?,
-                };
-                found.push(DayFinding { day, effect: effect.effect, interval });
-            }
-        }
-        Ok(found)
-    }
-
-    fn ratio_by_day(&self, options: &StudyOptions) -> Result<Option<Check>, AbTestError> {
-        let days: Vec<(String, Vec<u64>)> = self
-            .days()
-            .into_iter()
-            .map(|(day, rows)| {
-                let mut units = vec![0; self.arms.len()];
-                rows.iter().for_each(|row| units[row.arm] += 1);
-                (day.to_string(), units)
-            })
-            .collect();
-        if days.len() < 2 || self.arms.len() < 2 {
-            return Ok(None);
-        }
-        let days: Vec<(&str, &[u64])> =
-            days.iter().map(|(day, units)| (day.as_str(), units.as_slice())).collect();
-        // Against the shares of all days together: whether any day differs.
-        let mut all = vec![0.0; self.arms.len()];
-        self.rows.iter().for_each(|row| all[row.arm] += 1.0);
-        let groups = SampleRatio::by_group(&days, &all)?;
-        Ok(Some(Check::sample_ratio_by_group(&groups, options.check_alpha)))
-    }
-
-    fn outliers(&self, pair: Pair, options: &StudyOptions) -> Result<Option<Check>, AbTestError> {
-        let Some(share) = options.winsorise else { return Ok(None) };
-        let (control, treated) = (self.values(pair.base), self.values(pair.arm));
-        let effect = |control: &[f64], treated: &[f64]| {
-            let mut sums = [JointSums::<1>::new(), JointSums::new()];
-            for (sums, values) in sums.iter_mut().zip([control, treated]) {
-                values.iter().try_for_each(|&value| sums.push([value]))?;
-            }
-            let [a, b] =
-                [&sums[0], &sums[1]].map(|sums| ArmEstimate::of_moments(&sums.moments("arm")?.into()));
-            EffectEstimate::between(&a?, &b?, EffectScale::Absolute)
-        };
-        let cut = winsorised(&[&control, &treated], share)?;
-        let (raw, cut) = (effect(&control, &treated)?, effect(&cut[0], &cut[1])?);
-        Ok(Some(Check::outliers(&raw, &cut, options.alpha)))
     }
 }
 
-fn finding(effect: &EffectEstimate, alpha: f64) -> Result<Finding, AbTestError> {
-    Ok(Finding {
-        effect: effect.effect,
-        standard_error: effect.standard_error,
-        interval: effect.interval(alpha)?,
-        p_value: effect.p_value(),
-    })
-}
-
-/// The checks of effects by day, where there are enough days. 1970-01-01 was a Thursday.
-fn stability(days: &[(i64, EffectEstimate)], alpha: f64) -> impl Iterator<Item = Check> {
-    let trend = Trend::of(days).ok().map(|trend| Check::novelty(&trend, alpha));
-    let from_monday: Vec<_> = days.iter().map(|(day, effect)| (day + 3, *effect)).collect();
-    let pattern = weekday_pattern(&from_monday).ok().map(|pattern| Check::weekday_pattern(&pattern, alpha));
-    trend.into_iter().chain(pattern)
+impl Default for Study {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Analysis;
+    use crate::bootstrap::Bootstrap;
+    use crate::correction::Correction;
+    use crate::group_sequential::Spending;
     use crate::outcomes::Outcomes;
+    use crate::report::Verdict;
+    use crate::score::RateInterval;
+    use crate::sequential::Sequential;
+    use crate::study_options::{Beliefs, DecidingTest, PlannedLook};
     use crate::trust::{CheckKind, CheckStatus};
+    use proptest::prelude::*;
 
-    const OPTIONS: StudyOptions = StudyOptions {
-        alpha: 0.05,
-        check_alpha: 0.01,
-        correction: Correction::Holm,
-        sequential: None,
-        beliefs: Beliefs::Told,
-        non_inferiority: Some(0.05),
-        equivalence: None,
-        winsorise: Some(0.999),
-    };
+    fn options() -> StudyOptions {
+        StudyOptions {
+            correction: Correction::Holm,
+            beliefs: Beliefs::Told,
+            non_inferiority: Some(0.05),
+            winsorise: Some(0.999),
+            ..StudyOptions::default()
+        }
+    }
 
     /// Units that do `effect` more in arm b, with a covariate that foretells most of it.
-    fn study(effect: impl Fn(i64) -> f64) -> Study {
-        let mut study = Study::new();
-        for unit in 0..4_000_i64 {
+    fn units(effect: impl Fn(i64) -> f64) -> Vec<Unit<'static>> {
+        let unit = |unit: i64| {
             let noise = |factor: i64| ((unit * factor) % 1_009) as f64 / 1_009.0 - 0.5;
             let (before, day) = (10.0 * noise(7_919), unit % 14);
             let (arm, effect) = if unit / 14 % 2 == 0 { ("a", 0.0) } else { ("b", effect(day)) };
             let segment = Some(if unit % 3 == 0 { "app" } else { "web" });
             let outcome = before + noise(104_729) + effect;
-            study.push(Unit { arm, outcome, covariate: Some(before), segment, day: Some(day) }).unwrap();
-        }
+            Unit { arm, outcome, covariate: Some(before), segment, day: Some(day), ..Unit::default() }
+        };
+        (0..4_000).map(unit).collect()
+    }
+
+    fn study<'a>(units: impl IntoIterator<Item = Unit<'a>>) -> Study {
+        let mut study = Study::new();
+        units.into_iter().for_each(|unit| study.push(unit).unwrap());
         study
     }
 
     #[test]
     fn a_covariate_finds_what_would_be_lost_in_noise() {
-        let study = study(|_| 0.1);
-        let found = study.analyze("a", &OPTIONS).unwrap();
+        let units = units(|_| 0.1);
+        let whole = study(units.clone());
+        let found = whole.analyze("a", &options()).unwrap();
         let arm = &found.arms[0];
         assert!(found.variance_explained.unwrap() > 0.95 && arm.verdict == Verdict::Better, "{arm:?}");
         assert!((arm.absolute.effect - 0.1).abs() < 0.02, "{arm:?}");
         assert!(arm.segments.as_ref().unwrap().segments.len() == 2 && arm.days.len() == 14);
         assert_eq!(arm.days[13].effect, arm.absolute.effect);
-        assert!(
-            arm.belief.unwrap().chance_to_win > 0.99 && arm.ranks.is_some() && arm.fisher_p_value.is_none()
-        );
+        assert!(arm.belief.unwrap().chance_to_win > 0.99 && arm.ranks.is_some() && arm.rates.is_none());
         assert!(found.checks.iter().all(|check| check.status == CheckStatus::Passed), "{:?}", found.checks);
-        let mut plain = study.clone();
-        plain.rows.iter_mut().for_each(|row| row.covariate = None);
+        let plain = study(units.iter().map(|unit| Unit { covariate: None, ..*unit }));
         assert!(
-            plain.analyze("a", &OPTIONS).unwrap().arms[0].absolute.standard_error
+            plain.analyze("a", &options()).unwrap().arms[0].absolute.standard_error
                 > 4.0 * arm.absolute.standard_error
         );
-        let sequential = StudyOptions { sequential: Some(Sequential::new(0.05).unwrap()), ..OPTIONS };
-        let looked = &study.analyze("a", &sequential).unwrap().arms[0];
+        let sequential = StudyOptions { sequential: Some(Sequential::new(0.05).unwrap()), ..options() };
+        let looked = &whole.analyze("a", &sequential).unwrap().arms[0];
         assert_eq!(looked.adjusted_p_value, looked.sequential.unwrap().p_value);
         assert!(looked.sequential.unwrap().interval.low < arm.absolute.interval.low);
     }
 
     #[test]
     fn what_fades_is_told() {
-        let found = study(|day| 1.0 - day as f64 / 10.0).analyze("a", &OPTIONS).unwrap();
+        let found = study(units(|day| 1.0 - day as f64 / 10.0)).analyze("a", &options()).unwrap();
         let novelty = found.checks.iter().find(|check| check.kind == CheckKind::Novelty).unwrap();
         assert!(novelty.status == CheckStatus::Warned && novelty.found.contains("fades"), "{novelty:?}");
+    }
+
+    #[test]
+    fn a_segment_that_one_arm_loses_is_told() {
+        let units = units(|_| 0.1).into_iter();
+        let lost = units
+            .enumerate()
+            .filter(|(row, unit)| unit.segment != Some("app") || unit.arm == "a" || row % 4 > 0);
+        let found = study(lost.map(|(_, unit)| unit)).analyze("a", &options()).unwrap();
+        let failed: Vec<_> =
+            found.checks.iter().filter(|check| check.status == CheckStatus::Failed).collect();
+        assert!(
+            failed.len() == 1 && failed[0].found.contains("1 of 2 segments, the first `app`"),
+            "{failed:?}"
+        );
     }
 
     #[test]
@@ -558,36 +350,246 @@ mod tests {
         for unit in 0..2_000_u32 {
             let arm = if unit % 2 == 0 { "a" } else { "b" };
             let outcome = f64::from(u8::from(unit * 7_919 % 1_000 < if arm == "a" { 100 } else { 160 }));
-            study.push(Unit { arm, outcome, covariate: None, segment: None, day: None }).unwrap();
+            study.push(Unit { arm, outcome, ..Unit::default() }).unwrap();
             outcomes.push(arm, outcome, None).unwrap();
         }
-        let found = study.analyze("a", &OPTIONS).unwrap();
+        let found = study.analyze("a", &options()).unwrap();
         let arm = &found.arms[0];
+        let rates = arm.rates.unwrap();
         assert!(
-            arm.fisher_p_value.unwrap() < 0.01
+            rates.fisher_p_value < 0.01
                 && arm.ranks.is_none()
                 && arm.segments.is_none()
                 && arm.days.is_empty()
         );
         let report = outcomes.finish().unwrap().analyze(&Analysis::new("a")).unwrap();
+        assert_eq!(study.report(&Analysis::new("a"), None).unwrap(), report);
         assert!((report.comparisons[0].difference - arm.absolute.effect).abs() < 1e-12);
+        assert_eq!(
+            (arm.deciding_p_value, Some(rates.yates_p_value)),
+            (report.comparisons[0].p_value, report.p_value_yates)
+        );
         assert_eq!(found.judge(report.clone()).verdict, Verdict::Better);
         // At any time there would not be enough yet.
         let patient =
-            StudyOptions { sequential: Some(Sequential::new(1e-6).unwrap()), alpha: 1e-6, ..OPTIONS };
+            StudyOptions { sequential: Some(Sequential::new(1e-6).unwrap()), alpha: 1e-6, ..options() };
         assert_eq!(study.analyze("a", &patient).unwrap().judge(report).verdict, Verdict::NoDifference);
+        // Each test decides where it is chosen.
+        for (test, p_value) in [
+            (DecidingTest::Yates, rates.yates_p_value),
+            (DecidingTest::GTest, rates.g_p_value),
+            (DecidingTest::Fisher, rates.fisher_p_value),
+        ] {
+            let chosen = study.analyze("a", &StudyOptions { test, ..options() }).unwrap();
+            assert_eq!(chosen.arms[0].deciding_p_value, p_value);
+        }
+        for (rate_interval, interval) in
+            [(RateInterval::Score, rates.score_interval), (RateInterval::Newcombe, rates.newcombe_interval)]
+        {
+            let chosen = study.analyze("a", &StudyOptions { rate_interval, ..options() }).unwrap();
+            assert_eq!(chosen.arms[0].absolute.interval, interval);
+            let analysis = Analysis::new("a").with_rate_interval(rate_interval);
+            assert_eq!(study.report(&analysis, None).unwrap().ci_low, Some(interval.low));
+        }
     }
 
     #[test]
-    fn what_cannot_be_studied_is_refused() {
+    fn an_early_look_needs_more_than_a_late_one() {
+        let units = units(|_| 0.3).into_iter().map(|unit| Unit { covariate: None, ..unit });
+        let study = study(units);
+        let at = |look| {
+            let look = Some(PlannedLook::equally_spaced(5, look, Spending::ObrienFleming).unwrap());
+            study.analyze("a", &StudyOptions { look, ..StudyOptions::default() }).unwrap().arms[0].clone()
+        };
+        let (first, last) = (at(1), at(5));
+        assert_eq!(first.absolute, last.absolute);
+        assert!(last.absolute.p_value < 0.05, "{last:?}");
+        assert_eq!((first.verdict, last.verdict), (Verdict::NoDifference, Verdict::Better));
+        let (first, last) = (first.look.unwrap(), last.look.unwrap());
+        assert!(!first.crossed && last.crossed && first.boundary > 4.0 && (last.spent - 0.05).abs() < 1e-6);
+        assert!(first.interval.low < 0.0 && last.interval.low > 0.0);
+    }
+
+    #[test]
+    fn strata_take_out_what_chance_put_into_one_arm() {
+        // Arm b got more of those who do much; within a stratum nothing differs.
+        let unit = |unit: i64| {
+            let (arm, stratum) =
+                (if unit % 2 == 0 { "a" } else { "b" }, if unit % 10 < 5 { "much" } else { "little" });
+            let noise = (unit * 7_919 % 1_009) as f64 / 1_009.0;
+            let outcome = noise + if stratum == "much" { 10.0 } else { 0.0 };
+            Unit { arm, outcome, stratum: Some(stratum), ..Unit::default() }
+        };
+        let units: Vec<_> = (0..4_000)
+            .map(unit)
+            .filter(|unit| unit.arm == "a" || unit.stratum == Some("much") || unit.outcome > 0.1)
+            .collect();
+        let raw = study(units.iter().map(|unit| Unit { stratum: None, ..*unit }));
+        let [raw, post] = [raw, study(units)]
+            .map(|study| study.analyze("a", &StudyOptions::default()).unwrap().arms[0].absolute);
+        assert!(
+            raw.standard_error > 10.0 * post.standard_error && raw.effect.abs() > 4.0 * post.effect.abs(),
+            "{raw:?} {post:?}"
+        );
+        let thin =
+            study([("x", "a"), ("x", "a"), ("x", "b"), ("y", "b"), ("y", "b")].map(|(stratum, arm)| Unit {
+                arm,
+                stratum: Some(stratum),
+                ..Unit::default()
+            }));
+        let error = thin.analyze("a", &StudyOptions::default()).unwrap_err().to_string();
+        assert_eq!(error, "stratum `x` has 1 unit(s) of arm `b`, expected 2 or more: merge it with another");
+    }
+
+    #[test]
+    fn a_quantile_is_that_of_its_function_and_is_resampled() {
+        let units = units(|_| 1.0).into_iter().map(|unit| Unit {
+            arm: unit.arm,
+            outcome: unit.outcome,
+            ..Unit::default()
+        });
+        let units: Vec<_> = units.collect();
+        let values = |arm: &str| {
+            units.iter().filter(|unit| unit.arm == arm).map(|unit| unit.outcome).collect::<Vec<_>>()
+        };
+        let options = StudyOptions {
+            quantile: Some(0.9),
+            bootstrap: Some(Bootstrap::new(3).with_resamples(200).unwrap()),
+            ..StudyOptions::default()
+        };
+        let whole = study(units.clone());
+        let arm = whole.analyze("a", &options).unwrap().arms[0].clone();
+        let [a, b] =
+            ["a", "b"].map(|arm| crate::quantile::quantile_estimate(arm, &values(arm), 0.9).unwrap());
+        assert_eq!(arm.absolute.effect, b.value() - a.value());
+        let resampled = arm.bootstrap.unwrap();
+        assert!((resampled.difference - arm.absolute.effect).abs() < 1e-12);
+        assert!(resampled.low < resampled.difference && resampled.difference < resampled.high);
+        let report = whole.report(&Analysis::new("a"), Some(0.9)).unwrap();
+        assert_eq!((report.arms[0].mean, report.difference), (Some(a.value()), Some(arm.absolute.effect)));
+        // Of nearly equal numbers a quantile has no standard error, and no winner.
+        let tied = study((0..400).map(|unit| Unit {
+            arm: if unit % 2 == 0 { "a" } else { "b" },
+            outcome: f64::from(2 + unit % 2) + if unit > 396 { 0.5 } else { 0.0 },
+            ..Unit::default()
+        }));
+        let options = StudyOptions { quantile: Some(0.5), ..StudyOptions::default() };
+        assert!(matches!(tied.analyze("a", &options), Err(AbTestError::NoSpread { .. })));
+    }
+
+    #[test]
+    fn what_needs_each_outcome_says_so_where_there_are_too_many() {
+        let mut study = Study::new().with_most_kept(100);
+        units(|_| 0.1).into_iter().for_each(|unit| study.push(Unit { covariate: None, ..unit }).unwrap());
+        let found = study.analyze("a", &StudyOptions::default()).unwrap();
+        assert_eq!((found.arms[0].ranks, study.bytes()), (None, (2 + 2 * 2 + 2 * 14) * 2_048));
+        for options in [
+            StudyOptions { test: DecidingTest::MannWhitney, ..StudyOptions::default() },
+            StudyOptions { bootstrap: Some(Bootstrap::new(1)), ..StudyOptions::default() },
+            StudyOptions { winsorise: Some(0.99), ..StudyOptions::default() },
+        ] {
+            let found = study.analyze("a", &options);
+            assert!(
+                matches!(found, Err(AbTestError::NumbersNotKept { units: 4_000, most: 100, .. })),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let units = units(|_| 0.1);
+        let adjusted = study(units.clone());
+        let ratio = study(units.iter().map(|unit| Unit { denominator: Some(1.0), covariate: None, ..*unit }));
+        let strata =
+            study(units.iter().map(|unit| Unit { denominator: Some(1.0), stratum: unit.segment, ..*unit }));
+        let plain = StudyOptions::default;
+        let sequential = Some(Sequential::new(0.05).unwrap());
+        let look = Some(PlannedLook::equally_spaced(2, 1, Spending::Pocock).unwrap());
+        for (study, options, text) in [
+            (&ratio, StudyOptions { quantile: Some(0.5), ..plain() }, "a quantile is of a number a unit"),
+            (
+                &adjusted,
+                StudyOptions { quantile: Some(0.5), ..plain() },
+                "a segment, a covariate or a stratum is of means",
+            ),
+            (&strata, plain(), "a stratum is of means and rates"),
+            (
+                &adjusted,
+                StudyOptions { bootstrap: Some(Bootstrap::new(1)), ..plain() },
+                "the bootstrap is of means",
+            ),
+            (
+                &ratio,
+                StudyOptions { winsorise: Some(0.9), ..plain() },
+                "the check of outliers is of means and rates",
+            ),
+            (
+                &ratio,
+                StudyOptions { test: DecidingTest::Fisher, ..plain() },
+                "Fisher's exact test is of rates",
+            ),
+            (
+                &ratio,
+                StudyOptions { test: DecidingTest::MannWhitney, ..plain() },
+                "the Mann-Whitney test is of numbers",
+            ),
+            (
+                &ratio,
+                StudyOptions { look, sequential, ..plain() },
+                "a planned look is of planned looks alone",
+            ),
+        ] {
+            let error = study.analyze("a", &options).unwrap_err().to_string();
+            assert!(error.starts_with(text), "{error}");
+        }
         let mut study = Study::new();
-        let unit = Unit { arm: "a", outcome: 1.0, covariate: None, segment: None, day: None };
-        for broken in [Unit { outcome: f64::NAN, ..unit }, Unit { covariate: Some(f64::INFINITY), ..unit }] {
+        let unit = Unit { arm: "a", outcome: 1.0, ..Unit::default() };
+        for broken in [
+            Unit { outcome: f64::NAN, ..unit },
+            Unit { covariate: Some(f64::INFINITY), ..unit },
+            Unit { denominator: Some(f64::NEG_INFINITY), ..unit },
+        ] {
             assert!(matches!(study.push(broken), Err(AbTestError::Outcome { row: 0, .. })));
         }
-        assert!(matches!(study.analyze("a", &OPTIONS), Err(AbTestError::UnknownControl { .. })));
+        assert!(matches!(study.analyze("a", &options()), Err(AbTestError::UnknownControl { .. })));
         study.push(unit).unwrap();
-        assert!(study.analyze("a", &OPTIONS).unwrap().arms.is_empty());
-        assert!(study.analyze("a", &StudyOptions { alpha: f64::NAN, ..OPTIONS }).is_err());
+        let other = Unit { covariate: Some(1.0), ..unit };
+        assert!(matches!(study.push(other), Err(AbTestError::MixedUnits { row: 1 })));
+        assert!(study.analyze("a", &options()).unwrap().arms.is_empty());
+        assert!(study.analyze("a", &StudyOptions { alpha: f64::NAN, ..options() }).is_err());
+        let nothing = super::tests::study((0..9).map(|row| Unit {
+            arm: if row % 2 == 0 { "a" } else { "b" },
+            denominator: Some(0.0),
+            ..unit
+        }));
+        assert!(matches!(nothing.analyze("a", &plain()), Err(AbTestError::ZeroDenominator { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_and_order_finds_the_same_bits(
+            rows in proptest::collection::vec((0..3usize, -1e3f64..1e3, 0.5f64..5.0, 0..3usize, 0..5i64), 30..80),
+            at in any::<proptest::sample::Index>(), shape in 0..4u8,
+        ) {
+            let unit = |&(arm, outcome, more, segment, day): &(usize, f64, f64, usize, i64)| Unit {
+                arm: ["a", "b", "c"][arm],
+                outcome,
+                denominator: (shape & 1 == 1).then_some(more),
+                covariate: (shape & 2 == 2).then_some(more - outcome / 7.0),
+                segment: Some(["x", "y", "z"][segment]),
+                day: Some(day),
+                ..Unit::default()
+            };
+            let units: Vec<_> = rows.iter().map(unit).collect();
+            let whole = study(units.clone());
+            let (left, right) = units.split_at(at.index(units.len()));
+            let mut merged = study(right.iter().copied());
+            merged.merge(&study(left.iter().copied())).unwrap();
+            let backwards = study(units.into_iter().rev());
+            let analyze = |study: &Study| study.analyze("a", &StudyOptions::default()).map_err(|error| error.to_string());
+            prop_assert_eq!(&analyze(&merged), &analyze(&whole));
+            prop_assert_eq!(&analyze(&backwards), &analyze(&whole));
+        }
     }
 }

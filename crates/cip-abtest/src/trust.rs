@@ -79,20 +79,21 @@ impl Check {
         Self::new(CheckKind::SampleRatio, status, Some(p), found)
     }
 
-    /// Returns the check of the sample ratios of groups, such as days: it fails where an adjusted p-value is below `alpha`.
-    pub fn sample_ratio_by_group(groups: &[GroupRatio], alpha: f64) -> Self {
+    /// Returns the check of the sample ratios of groups, of which `what` says what they are, such as days: it fails where an
+    /// adjusted p-value is below `alpha`.
+    pub fn sample_ratio_by_group(what: &str, groups: &[GroupRatio], alpha: f64) -> Self {
         let flagged: Vec<&GroupRatio> =
             groups.iter().filter(|group| group.adjusted_p_value < alpha).collect();
         let least = groups.iter().map(|group| group.adjusted_p_value).reduce(f64::min);
         let (status, found) = match flagged.first() {
             None => (
                 CheckStatus::Passed,
-                format!("the arms have the expected shares in all of {} groups", groups.len()),
+                format!("the arms have the expected shares in all of {} {what}", groups.len()),
             ),
             Some(first) => (
                 CheckStatus::Failed,
                 format!(
-                    "the arms do not have the expected shares in {} of {} groups, the first `{}`",
+                    "the arms do not have the expected shares in {} of {} {what}, the first `{}`",
                     flagged.len(),
                     groups.len(),
                     first.group
@@ -226,9 +227,9 @@ mod tests {
         assert_eq!(Check::outside_experiment(0).status, CheckStatus::Passed);
         assert_eq!(Check::outside_experiment(3).status, CheckStatus::Failed);
         let groups = SampleRatio::by_group(&[("mon", &[50, 50]), ("tue", &[10, 90])], &[1.0, 1.0]).unwrap();
-        let check = Check::sample_ratio_by_group(&groups, 0.01);
+        let check = Check::sample_ratio_by_group("days", &groups, 0.01);
         assert_eq!(check.status, CheckStatus::Failed);
-        assert!(check.found.contains("in 1 of 2 groups, the first `tue`"), "{}", check.found);
+        assert!(check.found.contains("in 1 of 2 days, the first `tue`"), "{}", check.found);
         let trend = |first: f64, last: f64| {
             Trend::of(&[(0, effect(first, 0.1)), (1, effect(0.5, 0.1)), (2, effect(last, 0.1))]).unwrap()
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cip::abtest::AbTestError;
 use cip::basket::BasketError;
+use cip::core::MemoryBudget;
 use cip::ingest::{ContractError, IngestError, MappingError};
 use cip::line::LineError;
 use cip::propensity::PropensityError;
@@ -32,6 +33,12 @@ pub(crate) enum CliError {
     /// A value of a table that cannot be used; rows count from 1, the header left out.
     #[error("{} row {row}: `{column}`: {reason}", path.display())]
     Row { path: PathBuf, row: u64, column: String, reason: String },
+    /// Sums that take more than may be had.
+    #[error(
+        "{}: after {rows} rows the sums of segments, strata, days and clusters take {held}, which is more than half of \
+         {budget}: give more --memory, or take columns of fewer values", path.display()
+    )]
+    Groups { path: PathBuf, rows: u64, held: MemoryBudget, budget: MemoryBudget },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]

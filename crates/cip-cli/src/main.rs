@@ -14,6 +14,7 @@ mod progress;
 mod quality;
 mod stage;
 mod summary;
+mod units;
 
 use std::process::ExitCode;
 

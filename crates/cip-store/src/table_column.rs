@@ -1,12 +1,13 @@
 //! Columns of any table as what a reader wants of them: ids, labels, or numbers.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Float64Array, Int64Array};
 use arrow_cast::cast;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use cip_core::{IdColumn, IdType, MICROS_PER_DAY, Timestamp};
 
 use crate::error::StoreError;
@@ -73,6 +74,30 @@ impl<'a> TableColumn<'a> {
         Ok((0..ids.len()).map(|row| ids.get(row).map(|id| id.to_string())).collect())
     }
 
+    /// Returns the same labels as a dictionary, in which each text stands once a batch or a few times; nulls stay null.
+    ///
+    /// # Errors
+    /// As [`TableColumn::ids`].
+    pub fn categories(&self) -> Result<DictionaryArray<Int32Type>, StoreError> {
+        if self.array.as_boolean_opt().is_some() {
+            return Ok(self.labels()?.iter().map(Option::as_deref).collect());
+        }
+        let packed = match self.array.data_type() {
+            DataType::Dictionary(..) => Arc::clone(self.array),
+            _ => match self.ids()? {
+                IdColumn::Int64(ids) => Arc::new(ids) as ArrayRef,
+                IdColumn::Utf8(ids) => Arc::new(ids) as ArrayRef,
+            },
+        };
+        let values = match TableColumn::id_type(packed.data_type()) {
+            Some(id_type) => id_type.data_type(),
+            None => return Err(self.wrong_kind("integers or text: write ids as one of these")),
+        };
+        let packed = cast(&packed, &DataType::Dictionary(Box::new(DataType::Int32), Box::new(values)))?;
+        let packed = packed.as_dictionary::<Int32Type>();
+        Ok(packed.with_values(cast(packed.values(), &DataType::Utf8)?))
+    }
+
     /// Returns integers, floating-point numbers, decimals or booleans (false 0, true 1) as numbers; nulls stay null.
     ///
     /// # Errors
@@ -119,6 +144,27 @@ impl<'a> TableColumn<'a> {
         }
         let days = cast(self.array, &DataType::Date32)?;
         Ok(days.as_primitive::<Date32Type>().iter().map(|day| day.map(i64::from)).collect())
+    }
+
+    /// Returns dates (their midnight, UTC), timestamps, or text such as `2019-10-01` or `2019-10-01T12:00:00Z`, as microseconds since
+    /// 1970-01-01 (UTC); nulls stay null.
+    ///
+    /// # Errors
+    /// [`StoreError::ColumnKind`] for any other type, and for text that is neither.
+    pub fn instants(&self) -> Result<Int64Array, StoreError> {
+        const EXPECTED: &str = "dates, timestamps, or text such as 2019-10-01 or 2019-10-01T12:00:00Z";
+        match self.array.data_type() {
+            data_type if Self::id_type(data_type) == Some(IdType::Utf8) => {
+                let parse = |text: String| text.parse::<Timestamp>().map(Timestamp::micros);
+                let instants = self.labels()?.into_iter().map(|text| text.map(parse).transpose());
+                instants.collect::<Result<_, _>>().map_err(|_| self.wrong_kind(EXPECTED))
+            }
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Null => {
+                let micros = cast(self.array, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+                Ok(cast(&micros, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+            _ => Err(self.wrong_kind(EXPECTED)),
+        }
     }
 
     fn wrong_kind(&self, expected: &'static str) -> StoreError {
@@ -179,6 +225,49 @@ mod tests {
         let keys = arrow_array::Int8Array::from(vec![Some(1), None, Some(0)]);
         let dictionary = DictionaryArray::new(keys, Arc::new(Int64Array::from(vec![7, 8])));
         assert_eq!(texts(Arc::new(dictionary)), [Some("8".to_owned()), None, Some("7".to_owned())]);
+    }
+
+    #[test]
+    fn categories_are_the_labels() {
+        let texts = [Some("b"), None, Some("a"), Some("b")];
+        let dictionary: DictionaryArray<Int8Type> = texts.into_iter().collect();
+        let keys = arrow_array::Int8Array::from(vec![Some(1), None, Some(0)]);
+        let numbered = DictionaryArray::new(keys, Arc::new(Int64Array::from(vec![7, 8])));
+        for array in [
+            Arc::new(StringArray::from(texts.to_vec())) as ArrayRef,
+            Arc::new(LargeStringArray::from(texts.to_vec())),
+            Arc::new(StringViewArray::from(texts.to_vec())),
+            Arc::new(dictionary),
+            Arc::new(numbered),
+            Arc::new(Int64Array::from(vec![Some(-3), None, Some(40)])),
+            Arc::new(UInt64Array::from(vec![7, 7, 1])),
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+        ] {
+            for array in [Arc::clone(&array), array.slice(1, 2), array.slice(0, 0)] {
+                let found = column(&array).categories().unwrap();
+                let found = found.downcast_dict::<StringArray>().unwrap();
+                let found: Vec<_> = found.into_iter().map(|text| text.map(str::to_owned)).collect();
+                assert_eq!(found, column(&array).labels().unwrap(), "{:?}", array.data_type());
+            }
+        }
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+        assert!(column(&floats).categories().is_err());
+    }
+
+    #[test]
+    fn instants_are_those_of_utc() {
+        let instants =
+            |array: ArrayRef| column(&array).instants().map(|found| found.iter().collect::<Vec<_>>());
+        let texts = StringArray::from(vec![Some("1970-01-02"), None, Some("1970-01-01T00:00:01Z")]);
+        assert_eq!(instants(Arc::new(texts)).unwrap(), [Some(MICROS_PER_DAY), None, Some(1_000_000)]);
+        assert_eq!(instants(Arc::new(TimestampMicrosecondArray::from(vec![-1]))).unwrap(), [Some(-1)]);
+        assert_eq!(instants(Arc::new(Date32Array::from(vec![-1]))).unwrap(), [Some(-MICROS_PER_DAY)]);
+        for array in
+            [Arc::new(StringArray::from(vec!["soon"])) as ArrayRef, Arc::new(Int64Array::from(vec![1]))]
+        {
+            let error = instants(array).unwrap_err().to_string();
+            assert!(error.contains("expected dates, timestamps, or text such as"), "{error}");
+        }
     }
 
     #[test]

@@ -32,16 +32,23 @@ pub(crate) struct AbtestArgs {
     /// Of a table: column of 0 and 1 (or false and true), or of other numbers
     #[arg(long, value_name = "COL")]
     pub(crate) outcome: Option<String>,
+    /// Of a table: column to divide the outcome by: the metric is the ratio of their sums
+    #[arg(long, value_name = "COL", conflicts_with = "strata")]
+    pub(crate) denominator: Option<String>,
     /// Of a table: column of the unit, of which every row must have one of its own
-    #[arg(long, value_name = "COL")]
+    #[arg(long, value_name = "COL", conflicts_with = "cluster")]
     pub(crate) unit: Option<String>,
+    /// Of a table: column of what was assigned and has several rows, such as the user of a session
+    #[arg(long, value_name = "COL", conflicts_with = "strata")]
+    pub(crate) cluster: Option<String>,
     /// Of a table: the arm that the others are compared with [default: control, else the first of two]
     #[arg(long, value_name = "NAME")]
     pub(crate) control: Option<String>,
     /// Of a table: expected shares of the units, such as a=9,b=1 [default: equal]
     #[arg(long, value_name = "NAME=W,…", value_delimiter = ',', value_parser = parse_weight)]
     pub(crate) weights: Vec<(String, f64)>,
-    /// Of a store: the experiment that assigned its users (TOML) [default: that of the ingest]
+    /// The experiment (TOML): of a store it assigns the users [default: that of the ingest], of a table it has control, shares,
+    /// level and time
     #[arg(long, value_name = "FILE")]
     pub(crate) experiment: Option<PathBuf>,
     /// Of a store: the event type that is a success
@@ -56,12 +63,55 @@ pub(crate) struct AbtestArgs {
     /// Of a table: column of what a unit did before the experiment, which makes the effect more certain (CUPED)
     #[arg(long, value_name = "COL")]
     pub(crate) covariate: Option<String>,
+    /// Of a table: column to divide the covariate by, of a ratio [default: 1 each]
+    #[arg(long, value_name = "COL", requires = "covariate")]
+    pub(crate) covariate_denominator: Option<String>,
+    /// Of a table: column of strata that were known before: the effect is that of both arms' strata together
+    #[arg(long, value_name = "COL")]
+    pub(crate) strata: Option<String>,
+    /// Of a table: compare this quantile instead of means, such as 0.9
+    #[arg(
+        long,
+        value_name = "P",
+        conflicts_with_all = ["denominator", "cluster", "covariate", "strata", "segment", "winsorise"]
+    )]
+    pub(crate) quantile: Option<f64>,
+    /// Of a table: resample the difference so many times (BCa)
+    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with_all = ["denominator", "cluster", "covariate", "strata"])]
+    pub(crate) bootstrap: Option<u64>,
+    /// Decides which units are drawn
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Of a table: the test that decides
+    #[arg(long, value_enum, default_value_t = TestArg::Usual)]
+    pub(crate) test: TestArg,
+    /// The interval around differences of rates
+    #[arg(long, value_enum, default_value_t = IntervalArg::Wald)]
+    pub(crate) interval: IntervalArg,
     /// Of a table: column of segments, such as a country, whose effects are compared
     #[arg(long, value_name = "COL")]
     pub(crate) segment: Option<String>,
     /// Of a table: column of the date or instant of the exposure: the effect day by day, and checks of it
     #[arg(long, value_name = "COL")]
     pub(crate) day: Option<String>,
+    /// Of a table: column of the instant of the exposure, which must lie within the time of the experiment
+    #[arg(long, value_name = "COL")]
+    pub(crate) exposed_at: Option<String>,
+    /// Of a table: the day or instant from which units are exposed [default: that of the experiment]
+    #[arg(long, value_name = "DATE", requires = "exposed_at")]
+    pub(crate) start: Option<Timestamp>,
+    /// Of a table: the day or instant before which units are exposed [default: that of the experiment]
+    #[arg(long, value_name = "DATE", requires = "exposed_at")]
+    pub(crate) end: Option<Timestamp>,
+    /// Of a table: judge at one of so many planned looks at equal distances
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "sequential")]
+    pub(crate) looks: Option<u32>,
+    /// Which of the looks this is, from 1 [default: the last]
+    #[arg(long, value_name = "K", requires = "looks")]
+    pub(crate) look: Option<u32>,
+    /// How the looks spend the level
+    #[arg(long, value_enum, requires = "looks", default_value_t = SpendingArg::ObrienFleming)]
+    pub(crate) spending: SpendingArg,
     /// Of a table: judge as one who looks at any time (confidence sequence)
     #[arg(long)]
     pub(crate) sequential: bool,
@@ -97,11 +147,39 @@ pub(crate) struct AbtestArgs {
     pub(crate) srm_alpha: f64,
 }
 
-impl AbtestArgs {
-    /// The allowed probability of a false finding, where no experiment says another.
-    pub(crate) fn alpha(&self) -> f64 {
-        self.alpha.unwrap_or(0.05)
-    }
+/// The test whose p-value decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TestArg {
+    /// Chi-square of rates, Welch's t of numbers
+    Usual,
+    /// Of rates: chi-square with Yates' correction
+    Yates,
+    /// Of rates: the likelihood-ratio test
+    G,
+    /// Of rates: the exact test
+    Fisher,
+    /// Of numbers: the ranks
+    MannWhitney,
+}
+
+/// The interval around differences of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IntervalArg {
+    /// The rates and their standard errors
+    Wald,
+    /// From the intervals of both rates
+    Newcombe,
+    /// By the score test (Miettinen and Nurminen)
+    Score,
+}
+
+/// How planned looks spend the level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SpendingArg {
+    /// Hardly anything before the end
+    ObrienFleming,
+    /// Boundaries that are nearly alike
+    Pocock,
 }
 
 /// How p-values of several arms or segments are adjusted.

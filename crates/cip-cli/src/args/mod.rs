@@ -21,7 +21,9 @@ pub(crate) use basket::{
     BasketSourceArgs, FrequentArgs, ItemsetsArgs, LevelArgs, LongerArg, PairsArgs, RulesArgs, SequencesArgs,
 };
 pub(crate) use drift::DriftArgs;
-pub(crate) use experiment::{AbtestArgs, AssignArgs, CorrectionArg, DesignArg, PowerArgs, SrmArgs};
+pub(crate) use experiment::{
+    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, PowerArgs, SpendingArg, SrmArgs, TestArg,
+};
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
 pub(crate) use recommend::RecommendArgs;

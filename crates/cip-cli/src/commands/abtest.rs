@@ -2,26 +2,26 @@
 
 use cip::abtest::{
     AbTestError, Analysis, ArmCount, ArmEstimate, Check, CheckKind, CheckStatus, Conversions, EffectEstimate,
-    EffectScale, Experiment, Exposure, Guardrail, OutcomeTable, Outcomes, Report, Study, Unit, Verdict,
+    EffectScale, Experiment, Exposure, Guardrail, Report, StudyOptions, Verdict,
 };
-use cip::arrow_array::Array;
 use cip::core::TimeRange;
 use cip::line::Line;
-use cip::store::{EventStore, StoreError, TableColumn, TableSource};
+use cip::store::{EventStore, StoreError, TableSource};
 use serde_json::{Value, json};
 
-use crate::args::{AbtestArgs, Common};
+use crate::args::{AbtestArgs, Common, TestArg};
 use crate::commands::findings;
 use crate::error::CliError;
 use crate::experiment;
 use crate::number::{grouped, p_value, percent_of};
 use crate::output::{Answer, note, table};
+use crate::units;
 
 pub(crate) fn run(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
-    if args.input.is_dir() { of_store(args, common) } else { of_table(args) }
+    if args.input.is_dir() { of_store(args, common) } else { of_table(args, common) }
 }
 
-fn usage(error: impl std::fmt::Display) -> CliError {
+pub(crate) fn usage(error: impl std::fmt::Display) -> CliError {
     CliError::Usage(error.to_string())
 }
 
@@ -53,6 +53,14 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
             ("winsorise", args.winsorise.is_some()),
             ("out", args.out.is_some()),
             ("chart", args.chart.is_some()),
+            ("denominator", args.denominator.is_some()),
+            ("cluster", args.cluster.is_some()),
+            ("strata", args.strata.is_some()),
+            ("quantile", args.quantile.is_some()),
+            ("bootstrap", args.bootstrap.is_some()),
+            ("test", args.test != TestArg::Usual),
+            ("exposed-at", args.exposed_at.is_some()),
+            ("looks", args.looks.is_some()),
         ],
     )?;
     let store = EventStore::open(&args.input)?;
@@ -75,11 +83,11 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     .map_err(usage)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
     let conversions = line.conversions(&exposure, metric, range)?;
-    let analysis = Analysis::of(&experiment).with_srm_alpha(args.srm_alpha).map_err(usage)?;
-    let analysis = match args.alpha {
-        Some(alpha) => analysis.with_alpha(alpha).map_err(usage)?,
-        None => analysis,
-    };
+    let analysis = Analysis::of(&experiment).with_rate_interval(findings::rate_interval(args));
+    let analysis = analysis
+        .with_srm_alpha(args.srm_alpha)
+        .and_then(|analysis| analysis.with_alpha(alpha(args, Some(&experiment))))
+        .map_err(usage)?;
     let units = conversions.arms().iter().map(|arm| arm.n()).sum();
     let several = Check::several_arms(conversions.users_in_several_arms(), units);
     let report = analysis.proportions(conversions.arms())?.with_checks([several]);
@@ -185,16 +193,11 @@ fn left_out(conversions: &Conversions) -> String {
     text
 }
 
-/// A row a unit.
-fn of_table(args: &AbtestArgs) -> Result<Answer, CliError> {
+/// A row a unit, or several rows a cluster.
+fn of_table(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     only_for(
         "a store",
-        &[
-            ("experiment", args.experiment.is_some()),
-            ("metric", args.metric.is_some()),
-            ("from", args.from.is_some()),
-            ("until", args.until.is_some()),
-        ],
+        &[("metric", args.metric.is_some()), ("from", args.from.is_some()), ("until", args.until.is_some())],
     )?;
     let (Some(variant), Some(outcome)) = (&args.variant, &args.outcome) else {
         // What is not there at all should be said first.
@@ -204,53 +207,81 @@ fn of_table(args: &AbtestArgs) -> Result<Answer, CliError> {
         ));
     };
     let source = TableSource::open(&args.input)?;
-    let (outcomes, study) = outcomes(&source, variant, outcome, args)?;
-    let names: Vec<&str> = match &outcomes {
-        OutcomeTable::Proportions(arms) => arms.iter().map(|arm| arm.arm()).collect(),
-        OutcomeTable::Means(arms) => arms.iter().map(|arm| arm.arm()).collect(),
+    let experiment = args.experiment.as_deref().map(experiment::read).transpose()?;
+    let options = findings::options(args, alpha(args, experiment.as_ref()))?;
+    let range = exposures(args, experiment.as_ref())?;
+    let units = units::read(&source, args, range, common.memory)?;
+    let control = control(&units.study.arms(), variant, args, experiment.as_ref())?;
+    let analysis = match &experiment {
+        Some(experiment) => Analysis::of(experiment),
+        None => Analysis::new(&*control),
     };
-    let control = control(&names, variant, args)?;
-    let analysis = levels(Analysis::new(control), args)?;
+    let analysis = levels(analysis, &options).map_err(usage)?.with_rate_interval(options.rate_interval);
     let analysis = match &args.weights[..] {
         [] => analysis,
         weights => analysis.with_weights(weights.iter().cloned()).map_err(usage)?,
     };
-    let report = outcomes.analyze(&analysis)?;
-    let found = study.analyze(control, &findings::options(args)?).map_err(findings::refused)?;
+    let refused = |error| units::refused(error, args, common.memory);
+    let report = units.study.report(&analysis, options.quantile).map_err(refused)?;
+    let several = units.in_several_arms.map(|several| Check::several_arms(several, units.study.units()));
+    let outside = units.outside.map(Check::outside_experiment);
+    let report = report.with_checks([several, outside].into_iter().flatten());
+    let found = units.study.analyze(&control, &options).map_err(refused)?;
     let report = found.judge(report);
-    findings::write(&report, &found, control, outcome, args)?;
-    if args.control.is_none() && control != "control" {
+    findings::write(&report, &found, &control, outcome, &options, args)?;
+    if args.control.is_none() && experiment.is_none() && control != "control" {
         note(&format!("note: `{control}` is taken as the control: --control names another"));
     }
-    let mut json = to_json(&report, control);
-    json["findings"] = serde_json::to_value(&found.arms).unwrap_or_default();
-    json["theta"] = json!(found.theta);
-    json["variance_explained"] = json!(found.variance_explained);
-    let more = findings::text(&found, control, args);
+    let mut json = to_json(&report, &control);
+    findings::add_to(&mut json, &found);
+    let more = findings::text(&found, &control, &options, args);
     Ok(Answer {
-        text: format!("{outcome} by {variant}\n\n{}", text_with(&report, control, args.alpha(), &more)),
+        text: format!(
+            "{} by {variant}\n\n{}",
+            findings::metric_name(outcome, args),
+            text_with(&report, &control, options.alpha, findings::level_name(&found), &more)
+        ),
         json,
     })
 }
 
-fn levels(analysis: Analysis, args: &AbtestArgs) -> Result<Analysis, CliError> {
-    analysis
-        .with_alpha(args.alpha())
-        .and_then(|analysis| analysis.with_srm_alpha(args.srm_alpha))
-        .map_err(usage)
+/// The time in which units may be exposed.
+fn exposures(args: &AbtestArgs, experiment: Option<&Experiment>) -> Result<TimeRange, CliError> {
+    let planned = experiment.map_or(TimeRange::ALL, |experiment| experiment.protocol().range());
+    let range = TimeRange::new(args.start.unwrap_or(planned.start()), args.end.unwrap_or(planned.end()))
+        .map_err(usage)?;
+    if args.exposed_at.is_some() && range == TimeRange::ALL {
+        return Err(usage(
+            "--exposed-at needs the time of the experiment: give --start, --end, or an --experiment that has them",
+        ));
+    }
+    Ok(range)
 }
 
-/// The arm that the others are compared with: the one named, else `control`, else the first of two.
-fn control<'a>(arms: &[&'a str], variant: &str, args: &'a AbtestArgs) -> Result<&'a str, CliError> {
-    if let Some(control) = &args.control {
-        return Ok(control);
-    }
-    if arms.contains(&"control") {
-        return Ok("control");
+/// The allowed probability of a false finding.
+fn alpha(args: &AbtestArgs, experiment: Option<&Experiment>) -> f64 {
+    args.alpha.or(experiment.map(|experiment| experiment.protocol().alpha())).unwrap_or(0.05)
+}
+
+fn levels(analysis: Analysis, options: &StudyOptions) -> Result<Analysis, AbTestError> {
+    analysis.with_alpha(options.alpha)?.with_srm_alpha(options.check_alpha)
+}
+
+/// The arm that the others are compared with: the one named, else that of the experiment, else `control`, else the first of
+/// two.
+fn control(
+    arms: &[&str],
+    variant: &str,
+    args: &AbtestArgs,
+    experiment: Option<&Experiment>,
+) -> Result<String, CliError> {
+    let named = args.control.as_deref().or(experiment.map(Experiment::control));
+    if let Some(control) = named.or(arms.contains(&"control").then_some("control")) {
+        return Ok(control.to_owned());
     }
     match arms {
-        [first, _] => Ok(first),
-        [] | [_] => Ok(arms.first().copied().unwrap_or_default()),
+        [first, _] => Ok((*first).to_owned()),
+        [] | [_] => Ok(arms.first().copied().unwrap_or_default().to_owned()),
         _ => {
             const SHOWN: usize = 20;
             let named: Vec<_> = arms.iter().take(SHOWN).map(|arm| format!("`{arm}`")).collect();
@@ -264,99 +295,13 @@ fn control<'a>(arms: &[&'a str], variant: &str, args: &'a AbtestArgs) -> Result<
     }
 }
 
-fn outcomes(
-    source: &TableSource,
-    variant: &str,
-    outcome: &str,
-    args: &AbtestArgs,
-) -> Result<(OutcomeTable, Study), CliError> {
-    let unit = args.unit.as_deref();
-    let (covariate, segment, day) = (args.covariate.as_deref(), args.segment.as_deref(), args.day.as_deref());
-    // A column may be asked for twice: as the arm and as the segment, say.
-    let mut columns: Vec<&str> = Vec::new();
-    for column in [Some(variant), Some(outcome), unit, covariate, segment, day].into_iter().flatten() {
-        if !columns.contains(&column) {
-            columns.push(column);
-        }
-    }
-    let place = |name: &str| columns.iter().position(|column| *column == name).unwrap_or_default();
-    let (mut outcomes, mut study) = (Outcomes::new(), Study::new());
-    let mut rows_before = 0;
-    for batch in source.batches(&columns)? {
-        let batch = batch?;
-        let column = |name| TableColumn::new(source.path(), name, rows_before, batch.column(place(name)));
-        let refuse = |name: &str, row: usize, reason| CliError::Row {
-            path: source.path().to_owned(),
-            row: rows_before + row as u64 + 1,
-            column: name.to_owned(),
-            reason,
-        };
-        let absent = |name, row| {
-            refuse(
-                name,
-                row,
-                "there is no value: drop such rows, or fill them with what they mean".to_owned(),
-            )
-        };
-        let arms = column(variant).labels()?;
-        let values = column(outcome).numbers()?;
-        let units = unit.map(|unit| column(unit).ids().map(|ids| (unit, ids))).transpose()?;
-        let covariates = covariate.map(|name| column(name).numbers().map(|of| (name, of))).transpose()?;
-        let segments = segment.map(|name| column(name).labels().map(|of| (name, of))).transpose()?;
-        let days = day.map(|name| column(name).days().map(|of| (name, of))).transpose()?;
-        for (row, (arm, value)) in arms.iter().zip(&values).enumerate() {
-            let arm = arm.as_deref().ok_or_else(|| absent(variant, row))?;
-            let value = value.ok_or_else(|| absent(outcome, row))?;
-            let id = match &units {
-                Some((unit, ids)) => Some(ids.get(row).ok_or_else(|| absent(unit, row))?),
-                None => None,
-            };
-            // Rows are told as people count them.
-            outcomes.push(arm, value, id).map_err(|error| match error {
-                AbTestError::Outcome { value, .. } => {
-                    let reason = format!("{value} is not a finite number: drop such rows, or fill them");
-                    refuse(outcome, row, reason)
-                }
-                AbTestError::DuplicateUnit { unit: id, .. } => {
-                    let reason = format!(
-                        "{id} occurs before, expected one row a unit: aggregate the table by unit first"
-                    );
-                    refuse(unit.unwrap_or_default(), row, reason)
-                }
-                error => error.into(),
-            })?;
-            let covariate = match &covariates {
-                Some((name, of)) if of.is_valid(row) => Some((name, of.value(row))),
-                Some((name, _)) => return Err(absent(name, row)),
-                None => None,
-            };
-            let segment = match &segments {
-                Some((name, of)) => Some(of[row].as_deref().ok_or_else(|| absent(name, row))?),
-                None => None,
-            };
-            let day = match &days {
-                Some((name, of)) => Some(of[row].ok_or_else(|| absent(name, row))?),
-                None => None,
-            };
-            let whole =
-                Unit { arm, outcome: value, covariate: covariate.map(|(_, value)| value), segment, day };
-            study.push(whole).map_err(|_| {
-                let (name, value) = covariate.map_or((outcome, value), |(name, value)| (*name, value));
-                refuse(name, row, format!("{value} is not a finite number: drop such rows, or fill them"))
-            })?;
-        }
-        rows_before += batch.num_rows() as u64;
-    }
-    Ok((outcomes.finish()?, study))
-}
-
 /// The report for people: the arms, what lies between them, what to know, and the verdict in a sentence.
 pub(crate) fn text(report: &Report, control: &str, alpha: f64) -> String {
-    text_with(report, control, alpha, "")
+    text_with(report, control, alpha, "mean", "")
 }
 
-/// The same, with more that was found before the verdict.
-fn text_with(report: &Report, control: &str, alpha: f64, more: &str) -> String {
+/// The same, with the name of what the arms are compared by, and with more that was found before the verdict.
+fn text_with(report: &Report, control: &str, alpha: f64, level: &str, more: &str) -> String {
     let shares = report.arms.iter().any(|arm| arm.successes.is_some());
     let mean = |mean: Option<f64>| match mean {
         None => "-".to_owned(),
@@ -375,7 +320,7 @@ fn text_with(report: &Report, control: &str, alpha: f64, more: &str) -> String {
         })
         .collect();
     let header: &[&str] =
-        if shares { &["arm", "units", "successes", "rate"] } else { &["arm", "units", "mean"] };
+        if shares { &["arm", "units", "successes", "rate"] } else { &["arm", "units", level] };
     let mut text = table(header, &rows);
     // Of several comparisons each has its part of the level.
     let confidence = 100.0 * (1.0 - alpha / (report.arms.len().max(2) - 1) as f64);

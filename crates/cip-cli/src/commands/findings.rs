@@ -3,44 +3,65 @@
 use std::sync::Arc;
 
 use cip::abtest::{
-    AbTestError, Beliefs, Correction, Interval, Report, Sequential, StudyFindings, StudyOptions, Verdict,
+    ArmFinding, Beliefs, Bootstrap, Correction, DecidingTest, Interval, MetricKind, PlannedLook,
+    RateInterval, Report, Sequential, Spending, StudyFindings, StudyOptions, Verdict,
 };
 use cip::arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use cip::core::{CoreError, table};
 use cip::store::{StagedFile, TableWriter};
+use serde_json::{Value, json};
 
-use crate::args::{AbtestArgs, CorrectionArg};
+use crate::args::{AbtestArgs, CorrectionArg, IntervalArg, SpendingArg, TestArg};
 use crate::chart::{Bar, Range, bars, intervals, page};
+use crate::commands::abtest::usage;
 use crate::commands::srm::day_text;
 use crate::error::CliError;
 use crate::number::{grouped, p_value, percent, percent_of, significant};
 
-pub(crate) fn refused(error: AbTestError) -> CliError {
-    match error {
-        AbTestError::Level { .. } | AbTestError::Setting { .. } => CliError::Usage(error.to_string()),
-        error => error.into(),
-    }
-}
-
 /// How the table is to be looked at.
-pub(crate) fn options(args: &AbtestArgs) -> Result<StudyOptions, CliError> {
+pub(crate) fn options(args: &AbtestArgs, alpha: f64) -> Result<StudyOptions, CliError> {
     let sequential = match (args.sequential, args.tuning) {
         (false, _) => None,
-        (true, None) => Some(Sequential::new(args.alpha())),
-        (true, Some(units)) => {
-            Some(Sequential::new(args.alpha()).and_then(|look| look.with_tuning(units as f64)))
-        }
+        (true, None) => Some(Sequential::new(alpha)),
+        (true, Some(units)) => Some(Sequential::new(alpha).and_then(|look| look.with_tuning(units as f64))),
     };
+    let look = args.looks.map(|looks| {
+        let spending = match args.spending {
+            SpendingArg::ObrienFleming => Spending::ObrienFleming,
+            SpendingArg::Pocock => Spending::Pocock,
+        };
+        PlannedLook::equally_spaced(looks, args.look.unwrap_or(looks) as usize, spending)
+    });
+    let bootstrap = args.bootstrap.map(|resamples| {
+        Bootstrap::new(args.seed).with_resamples(usize::try_from(resamples).unwrap_or(usize::MAX))
+    });
+    let correction = match args.correction {
+        CorrectionArg::Bonferroni => Correction::Bonferroni,
+        CorrectionArg::Holm => Correction::Holm,
+        CorrectionArg::BenjaminiHochberg => Correction::BenjaminiHochberg,
+        CorrectionArg::None => Correction::None,
+    };
+    if look.is_some() && matches!(correction, Correction::Holm | Correction::BenjaminiHochberg) {
+        return Err(usage(
+            "--looks shares the level of several arms alike: leave --correction out, or give none",
+        ));
+    }
     Ok(StudyOptions {
-        alpha: args.alpha(),
+        alpha,
         check_alpha: args.srm_alpha,
-        correction: match args.correction {
-            CorrectionArg::Bonferroni => Correction::Bonferroni,
-            CorrectionArg::Holm => Correction::Holm,
-            CorrectionArg::BenjaminiHochberg => Correction::BenjaminiHochberg,
-            CorrectionArg::None => Correction::None,
+        correction,
+        test: match args.test {
+            TestArg::Usual => DecidingTest::Usual,
+            TestArg::Yates => DecidingTest::Yates,
+            TestArg::G => DecidingTest::GTest,
+            TestArg::Fisher => DecidingTest::Fisher,
+            TestArg::MannWhitney => DecidingTest::MannWhitney,
         },
-        sequential: sequential.transpose().map_err(refused)?,
+        rate_interval: rate_interval(args),
+        quantile: args.quantile,
+        sequential: sequential.transpose().map_err(usage)?,
+        look: look.transpose().map_err(usage)?,
+        bootstrap: bootstrap.transpose().map_err(usage)?,
         beliefs: if args.bayesian { Beliefs::Told } else { Beliefs::Silent },
         non_inferiority: args.non_inferiority,
         equivalence: args.equivalence,
@@ -48,8 +69,52 @@ pub(crate) fn options(args: &AbtestArgs) -> Result<StudyOptions, CliError> {
     })
 }
 
+/// The interval around differences of rates.
+pub(crate) fn rate_interval(args: &AbtestArgs) -> RateInterval {
+    match args.interval {
+        IntervalArg::Wald => RateInterval::Wald,
+        IntervalArg::Newcombe => RateInterval::Newcombe,
+        IntervalArg::Score => RateInterval::Score,
+    }
+}
+
+/// What the arms are compared by, in words.
+pub(crate) fn metric_name(outcome: &str, args: &AbtestArgs) -> String {
+    let ratio = args.denominator.as_ref().map(|denominator| format!("{outcome} / {denominator}"));
+    let metric = ratio.unwrap_or_else(|| outcome.to_owned());
+    let cluster = args
+        .cluster
+        .as_ref()
+        .map_or_else(String::new, |cluster| format!(", rows of one {cluster} together,"));
+    let quantile = args.quantile.map_or_else(String::new, |p| format!("{} quantile of ", significant(p)));
+    format!("{quantile}{metric}{cluster}")
+}
+
+/// What the number of an arm is.
+pub(crate) const fn level_name(found: &StudyFindings) -> &'static str {
+    match found.metric {
+        MetricKind::Rate => "rate",
+        MetricKind::Ratio => "ratio",
+        MetricKind::Quantile => "quantile",
+        MetricKind::Mean => "mean",
+    }
+}
+
+/// Adds what was found to the object that is printed.
+pub(crate) fn add_to(json: &mut Value, found: &StudyFindings) {
+    json["metric_kind"] = json!(found.metric);
+    json["findings"] = serde_json::to_value(&found.arms).unwrap_or_default();
+    json["theta"] = json!(found.theta);
+    json["variance_explained"] = json!(found.variance_explained);
+}
+
 /// What was asked for beyond the report, in words.
-pub(crate) fn text(found: &StudyFindings, control: &str, args: &AbtestArgs) -> String {
+pub(crate) fn text(
+    found: &StudyFindings,
+    control: &str,
+    options: &StudyOptions,
+    args: &AbtestArgs,
+) -> String {
     let mut text = String::new();
     if let (Some(theta), Some(explained)) = (found.theta, found.variance_explained) {
         let covariate = args.covariate.as_deref().unwrap_or_default();
@@ -59,62 +124,11 @@ pub(crate) fn text(found: &StudyFindings, control: &str, args: &AbtestArgs) -> S
             significant(theta)
         ));
     }
-    let range = |interval: &Interval| format!("[{}, {}]", signed(interval.low), signed(interval.high));
-    let confidence = percent_of(100.0 * (1.0 - args.alpha()));
-    let column = args.segment.as_deref().unwrap_or_default();
+    let confidence = percent_of(100.0 * (1.0 - options.alpha));
     for arm in &found.arms {
-        let mut lines: Vec<String> = Vec::new();
-        if let Some(relative) = &arm.relative {
-            let [low, high] =
-                [relative.interval.low, relative.interval.high].map(|end| format!("{:+.1}%", 100.0 * end));
-            lines.push(format!("relative {:+.1}% [{low}, {high}]", 100.0 * relative.effect));
-        }
-        if found.theta.is_some() {
-            let (effect, p) = (&arm.absolute, p_value(arm.absolute.p_value));
-            lines.push(format!("adjusted {} {}, {p}", signed(effect.effect), range(&effect.interval)));
-        }
-        lines.extend(arm.fisher_p_value.map(|p| format!("Fisher's exact test {}", p_value(p))));
-        lines.extend(arm.ranks.map(|ranks| {
-            format!(
-                "higher in {} of pairs (Mann-Whitney {})",
-                percent(ranks.superiority, 1.0),
-                p_value(ranks.p_value)
-            )
-        }));
-        lines.extend(
-            arm.sequential
-                .map(|look| format!("at any time {}, {}", range(&look.interval), p_value(look.p_value))),
-        );
-        lines.extend(arm.belief.map(|belief| {
-            format!(
-                "chance to win {}; choosing it loses {} on average, keeping {control} {}",
-                percent(belief.chance_to_win, 1.0),
-                significant(belief.risk_of_arm),
-                significant(belief.risk_of_control)
-            )
-        }));
-        for (test, what) in [(arm.non_inferiority, "not worse by"), (arm.equivalence, "the same within")] {
-            lines.extend(test.map(|test| {
-                let holds = if test.holds { "" } else { "not shown: " };
-                format!("{holds}{what} {} ({})", significant(test.margin), p_value(test.p_value))
-            }));
-        }
-        if let Some(segments) = &arm.segments {
-            for segment in &segments.segments {
-                lines.push(format!(
-                    "{column} {}: {} {}, adjusted {}",
-                    segment.segment,
-                    signed(segment.effect),
-                    range(&segment.interval),
-                    p_value(segment.adjusted_p_value)
-                ));
-            }
-            lines.push(format!(
-                "segments differ with {} (I squared {})",
-                p_value(segments.q.p_value),
-                percent(segments.i_squared, 1.0)
-            ));
-        }
+        let mut lines = of_effect(arm, found, args);
+        lines.extend(of_decision(arm, options, control));
+        lines.extend(of_segments(arm, args.segment.as_deref().unwrap_or_default()));
         if !lines.is_empty() {
             text.push_str(&format!("{} - {control}, {confidence} confidence each\n", arm.arm));
             lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
@@ -123,12 +137,117 @@ pub(crate) fn text(found: &StudyFindings, control: &str, args: &AbtestArgs) -> S
     text
 }
 
+fn range(interval: &Interval) -> String {
+    format!("[{}, {}]", signed(interval.low), signed(interval.high))
+}
+
+/// The effect told in other ways, and by other tests.
+fn of_effect(arm: &ArmFinding, found: &StudyFindings, args: &AbtestArgs) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(relative) = &arm.relative {
+        let [low, high] =
+            [relative.interval.low, relative.interval.high].map(|end| format!("{:+.1}%", 100.0 * end));
+        lines.push(format!("relative {:+.1}% [{low}, {high}]", 100.0 * relative.effect));
+    }
+    let how = match (found.theta.is_some(), args.strata.is_some()) {
+        (true, true) => Some("adjusted and post-stratified"),
+        (true, false) => Some("adjusted"),
+        (false, true) => Some("post-stratified"),
+        (false, false) => None,
+    };
+    lines.extend(how.map(|how| {
+        let (effect, p) = (&arm.absolute, p_value(arm.absolute.p_value));
+        format!("{how} {} {}, {p}", signed(effect.effect), range(&effect.interval))
+    }));
+    if let Some(rates) = &arm.rates {
+        lines.push(format!("Fisher's exact test {}", p_value(rates.fisher_p_value)));
+        if args.test == TestArg::G {
+            lines.push(format!("G test {}", p_value(rates.g_p_value)));
+        }
+    }
+    lines.extend(arm.ranks.map(|ranks| {
+        format!(
+            "higher in {} of pairs (Mann-Whitney {})",
+            percent(ranks.superiority, 1.0),
+            p_value(ranks.p_value)
+        )
+    }));
+    lines.extend(arm.bootstrap.map(|found| {
+        let interval = Interval { low: found.low, high: found.high };
+        format!("by resampling {} {} (BCa)", signed(found.difference), range(&interval))
+    }));
+    lines
+}
+
+/// What else decides, or is asked.
+fn of_decision(arm: &ArmFinding, options: &StudyOptions, control: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(
+        arm.sequential
+            .map(|look| format!("at any time {}, {}", range(&look.interval), p_value(look.p_value))),
+    );
+    lines.extend(arm.look.map(|look| {
+        format!(
+            "look {} of {}: {} {}, boundary {}",
+            look.look,
+            look.looks,
+            if look.crossed { "crossed," } else { "not crossed," },
+            range(&look.interval),
+            p_value(look.nominal_p)
+        )
+    }));
+    if options.test != DecidingTest::Usual {
+        let adjusted = p_value(arm.adjusted_p_value);
+        lines.push(format!("decided by {} (adjusted {adjusted})", p_value(arm.deciding_p_value)));
+    }
+    lines.extend(arm.belief.map(|belief| {
+        format!(
+            "chance to win {}; choosing it loses {} on average, keeping {control} {}",
+            percent(belief.chance_to_win, 1.0),
+            significant(belief.risk_of_arm),
+            significant(belief.risk_of_control)
+        )
+    }));
+    for (test, what) in [(arm.non_inferiority, "not worse by"), (arm.equivalence, "the same within")] {
+        lines.extend(test.map(|test| {
+            let holds = if test.holds { "" } else { "not shown: " };
+            format!("{holds}{what} {} ({})", significant(test.margin), p_value(test.p_value))
+        }));
+    }
+    lines
+}
+
+/// The effect in each segment of a column.
+fn of_segments(arm: &ArmFinding, column: &str) -> Vec<String> {
+    let Some(segments) = &arm.segments else { return Vec::new() };
+    let mut lines: Vec<String> = segments
+        .segments
+        .iter()
+        .map(|segment| {
+            format!(
+                "{column} {}: {} {}, adjusted {}",
+                segment.segment,
+                signed(segment.effect),
+                range(&segment.interval),
+                p_value(segment.adjusted_p_value)
+            )
+        })
+        .collect();
+    lines.push(format!(
+        "segments differ with {} (I squared {})",
+        p_value(segments.q.p_value),
+        percent(segments.i_squared, 1.0)
+    ));
+    lines
+}
+
 /// The table and the page that were asked for.
 pub(crate) fn write(
     report: &Report,
     found: &StudyFindings,
     control: &str,
     outcome: &str,
+    options: &StudyOptions,
     args: &AbtestArgs,
 ) -> Result<(), CliError> {
     if let Some(path) = &args.out {
@@ -139,7 +258,7 @@ pub(crate) fn write(
     }
     if let Some(path) = &args.chart {
         let staged = StagedFile::begin(path)?;
-        let page = charts(report, found, control, outcome, args.alpha());
+        let page = charts(report, found, control, &metric_name(outcome, args), options.alpha);
         std::fs::write(staged.path(), page).map_err(|source| CliError::Io {
             action: "write",
             path: path.clone(),
@@ -171,6 +290,13 @@ fn effects(found: &StudyFindings) -> Result<RecordBatch, cip::arrow_schema::Arro
         }
         if let Some(look) = &arm.sequential {
             push([&arm.arm, "sequential", ""], of.effect, &look.interval, [Some(look.p_value), None]);
+        }
+        if let Some(look) = &arm.look {
+            push([&arm.arm, "look", &look.look.to_string()], of.effect, &look.interval, [None, None]);
+        }
+        if let Some(found) = &arm.bootstrap {
+            let interval = Interval { low: found.low, high: found.high };
+            push([&arm.arm, "bootstrap", ""], found.difference, &interval, [None, None]);
         }
         for of in arm.segments.iter().flat_map(|segments| &segments.segments) {
             let p = [Some(of.p_value), Some(of.adjusted_p_value)];

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 mod abtest;
+mod abtest_options;
 mod baskets;
 mod clv;
 mod cohorts;
