@@ -43,17 +43,17 @@ pub enum SessionizeError {
         /// What was given.
         text: Box<str>,
     },
-    /// Sessions are to end where a column changes that there is not.
-    #[error("the events have no column `{column}` to end sessions at its changes: name one of {known}")]
+    /// Sessions are to end where a column changes, or to be told apart by a column, that there is not.
+    #[error("the events have no column `{column}` to tell sessions apart by: name one of {known}")]
     NoAttribute {
         /// What was given.
         column: Box<str>,
         /// The columns that would do.
         known: Box<str>,
     },
-    /// Sessions are to end where a column changes that has neither texts nor integers.
+    /// Sessions are to end where a column changes, or to be told apart by a column, that has neither texts nor integers.
     #[error(
-        "the column `{column}` is {found}, expected Dictionary(Int32, Utf8), Utf8 or Int64 to end sessions at its changes: \
+        "the column `{column}` is {found}, expected Dictionary(Int32, Utf8), Utf8 or Int64 to tell sessions apart by: \
          name one of {known}"
     )]
     AttributeType {
@@ -233,6 +233,14 @@ pub enum SessionizeError {
         limit: usize,
         /// The most steps of a path.
         steps: usize,
+    },
+    /// Abandoned carts are to be counted by a column with too many values.
+    #[error("`{column}` has more than {limit} values, too many to count carts by: name a column with fewer")]
+    TooManySegments {
+        /// The column.
+        column: Box<str>,
+        /// How many may be counted by.
+        limit: usize,
     },
     /// Counts of different paths that cannot be added.
     #[error("the counts are of two different definitions of paths: add up parts of one")]

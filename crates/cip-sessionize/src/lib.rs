@@ -59,6 +59,10 @@
 //! | products | Int64 | distinct product ids |
 //! | revenue | Decimal128(38, s) | sum of price x quantity over purchases; null where there is no price column |
 //!
+//! # Sessions of a stream
+//! [`session_batches`] is an iterator over an iterator of batches, which holds one open session; [`Sessionizer`] is the same by
+//! pushes.
+//!
 //! # Live sessions
 //! [`LiveSessions`] takes the events of a service one by one, of many users at a time, and gives sessions as they end.
 //!
@@ -129,6 +133,7 @@ mod paths;
 mod period;
 mod rule;
 mod session;
+mod session_batches;
 mod sessionizer;
 mod source_sessions;
 mod state;
@@ -152,5 +157,6 @@ pub use paths::{
     MAX_PATH_STEPS, PATH_COLUMNS, PathBuilder, PathCounts, PathScope, Paths, RepeatedTypes, TopPath,
 };
 pub use rule::{SessionBasis, SessionRule};
+pub use session_batches::{SessionBatches, session_batches};
 pub use sessionizer::{Sessionizer, sessionize};
 pub use zone::TIME_ZONES;

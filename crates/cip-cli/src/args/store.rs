@@ -74,6 +74,9 @@ pub(crate) struct FunnelArgs {
     /// Whether the steps may lie in different sessions of a user
     #[arg(long, value_enum, default_value = "user")]
     pub(crate) scope: ScopeArg,
+    /// Count abandoned carts by this column as well, at the first event of each session, such as `device_type`
+    #[arg(long, value_name = "COL")]
+    pub(crate) segment: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

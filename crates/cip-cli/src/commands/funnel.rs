@@ -1,5 +1,6 @@
 //! `cip funnel`: how far users come through steps, and where they leave.
 
+use cip::core::Timestamp;
 use cip::line::Line;
 use cip::sessionize::{
     Abandonment, AbandonmentCount, Funnel, FunnelScope, FunnelTotals, SessionizeError, StepOrder,
@@ -14,6 +15,9 @@ use crate::output::{Answer, table};
 
 /// Days of abandoned carts that people are shown.
 const DAYS_SHOWN: usize = 7;
+
+/// Segments of abandoned carts that people are shown.
+const SEGMENTS_SHOWN: usize = 12;
 
 /// Event types of a store that people are shown.
 const TYPES_SHOWN: usize = 12;
@@ -40,7 +44,12 @@ fn funnel(args: &FunnelArgs) -> Result<Funnel, SessionizeError> {
         ScopeArg::User => FunnelScope::User,
         ScopeArg::Session => FunnelScope::Session,
     };
-    Ok(Funnel::new(args.steps.iter().map(String::as_str), args.within)?.with_order(order)?.with_scope(scope))
+    let funnel = Funnel::new(args.steps.iter().map(String::as_str), args.within)?;
+    let funnel = funnel.with_order(order)?.with_scope(scope);
+    Ok(match &args.segment {
+        Some(column) => funnel.with_segments(column),
+        None => funnel,
+    })
 }
 
 /// The funnel as a table, then the carts that were left.
@@ -81,6 +90,9 @@ fn text(totals: &FunnelTotals) -> String {
     text.push_str(&table(&header, &rows));
     text.push_str(&notes(totals));
     text.push_str(&carts(totals.abandonment()));
+    if let Some(column) = funnel.segments() {
+        text.push_str(&carts_by(column, totals.abandonment()));
+    }
     text
 }
 
@@ -146,6 +158,32 @@ fn carts(carts: &Abandonment) -> String {
     text
 }
 
+/// Abandoned carts by segment: those with the most carts.
+fn carts_by(column: &str, carts: &Abandonment) -> String {
+    let mut segments: Vec<_> = carts.segments().collect();
+    if segments.is_empty() {
+        return String::new();
+    }
+    segments.sort_by_key(|&(_, count)| std::cmp::Reverse(count.cart_sessions));
+    let rows: Vec<_> = segments
+        .iter()
+        .take(SEGMENTS_SHOWN)
+        .map(|&(segment, count)| {
+            vec![
+                segment.map_or_else(|| "(none)".to_owned(), ToString::to_string),
+                grouped(count.cart_sessions),
+                grouped(count.abandoned),
+                percent(count.abandoned as f64, count.cart_sessions as f64),
+            ]
+        })
+        .collect();
+    let more = match segments.len() - rows.len() {
+        0 => String::new(),
+        more => format!("and {} more\n", grouped(more as u64)),
+    };
+    format!("\n{}{more}", table(&[column, "with a cart", "abandoned", "rate"], &rows))
+}
+
 fn to_json(totals: &FunnelTotals) -> Value {
     let funnel = totals.funnel();
     let order = match funnel.order() {
@@ -167,18 +205,27 @@ fn to_json(totals: &FunnelTotals) -> Value {
         })
         .collect();
     let counts = |count: AbandonmentCount| json!({ "cart_sessions": count.cart_sessions, "abandoned": count.abandoned, "rate": count.rate() });
-    let days: Vec<_> = totals
-        .abandonment()
-        .days()
-        .map(|(day, count)| {
-            json!({
-                "day": day.to_string(), "cart_sessions": count.cart_sessions, "abandoned": count.abandoned,
-                "rate": count.rate(),
-            })
-        })
-        .collect();
-    let mut abandonment = counts(totals.abandonment().total());
-    abandonment["days"] = days.into();
+    let carts = totals.abandonment();
+    let by_day = |days: &mut dyn Iterator<Item = (Timestamp, AbandonmentCount)>| -> Value {
+        let day = |(day, count): (Timestamp, AbandonmentCount)| {
+            let mut of_day = counts(count);
+            of_day["day"] = day.to_string().into();
+            of_day
+        };
+        days.map(day).collect()
+    };
+    let mut abandonment = counts(carts.total());
+    abandonment["days"] = by_day(&mut carts.days());
+    if let Some(column) = funnel.segments() {
+        let segments = carts.segments().map(|(segment, count)| {
+            let mut of_segment = counts(count);
+            of_segment["segment"] = json!(segment);
+            of_segment["days"] = by_day(&mut carts.days_of(segment));
+            of_segment
+        });
+        abandonment["segments"] = segments.collect();
+        abandonment["segment_column"] = column.into();
+    }
     json!({
         "types": funnel.steps().collect::<Vec<_>>(), "within_seconds": funnel.within().as_secs(), "order": order,
         "scope": scope, "users": totals.users(), "skipped_events": totals.skipped_events(), "steps": steps,

@@ -105,6 +105,34 @@ fn people_read_a_table_of_steps_and_of_carts() {
 }
 
 #[test]
+fn carts_are_counted_by_segment_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, out) = (store_of(folder.path(), &FEW), folder.path().join("f.parquet"));
+    let more = ["--segment", "event_type"];
+    let text = funnel(&store, &out, &[&SHOP[..], &more].concat()).ok().stdout;
+    let expected = "\x20 2019-10-01            3          2  66.7%\n\
+        \n\
+        \x20 event_type  with a cart  abandoned    rate\n\
+        \x20 view                  2          2  100.0%\n\
+        \x20 cart                  1          0    0.0%\n\
+        \n\
+        written to ";
+    assert!(text.contains(expected), "{text}");
+    let said = funnel(&store, &out, &[&SHOP[..], &more, &["--json"]].concat()).ok().json();
+    let day = |carts: u32, left: u32, rate: f64| json!({ "day": "2019-10-01", "cart_sessions": carts, "abandoned": left, "rate": rate });
+    assert_eq!(
+        said["abandonment"]["segments"],
+        json!([
+            { "segment": "cart", "cart_sessions": 1, "abandoned": 0, "rate": 0.0, "days": [day(1, 0, 0.0)] },
+            { "segment": "view", "cart_sessions": 2, "abandoned": 2, "rate": 1.0, "days": [day(2, 2, 1.0)] },
+        ])
+    );
+    let unknown = ["--segment", "device_type"];
+    funnel(&store, &out, &[&SHOP[..], &unknown].concat())
+        .fails(1, "the events have no column `device_type` to tell sessions apart by: name one of");
+}
+
+#[test]
 fn steps_that_never_occur_have_no_users_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let (store, out) = (store_of(folder.path(), &FEW), folder.path().join("f.parquet"));

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cip::arrow_array::RecordBatch;
 use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
-use cip::arrow_array::RecordBatch;
 use cip::store::read_table;
 
 use crate::{HEADER, Outcome, args, cip, command};

@@ -1,10 +1,12 @@
 //! The streaming kernel: sorted batches in, what finished users reached out, one open user in between.
 
+use std::mem;
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use cip_core::{CoreError, EventBatch, EventSchema, Id, IdRef, column};
 
+use crate::attribute::{AttributeColumn, check_attribute};
 use crate::error::SessionizeError;
 use crate::funnel::abandonment::OpenSession;
 use crate::funnel::attempt::Follower;
@@ -14,7 +16,7 @@ use crate::funnel::table::FunnelTable;
 use crate::funnel::totals::FunnelTotals;
 use crate::period::Period;
 
-/// The event columns that a funnel is made from, in the store's order: what a reader should project.
+/// The event columns that every funnel is made from, in the store's order; [`Funnel::columns`] has those of one.
 pub const FUNNEL_COLUMNS: &[&str] = &[column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE];
 
 /// Follows a stream of batches sorted by user_id (nulls last), event_time through a funnel; made by [`Funnel::builder`].
@@ -60,9 +62,12 @@ impl FunnelBuilder {
                 return Err(CoreError::MissingColumn { column }.into());
             }
         }
+        if let Some(column) = funnel.segments() {
+            check_attribute(schema, column)?;
+        }
         Ok(Self {
             funnel: funnel.clone(),
-            schema: schema.project(FUNNEL_COLUMNS),
+            schema: schema.project(&funnel.columns()),
             open: None,
             follower: Follower::new(funnel),
             done: FunnelTable::new(users, funnel.steps().len()),
@@ -81,7 +86,8 @@ impl FunnelBuilder {
     /// # Errors
     /// [`CoreError::NotSorted`] where a row comes before the one above it, also where that is the last of the batch
     /// before; [`CoreError::MissingColumn`] and [`CoreError::ColumnType`] where a column is missing or has another type;
-    /// [`SessionizeError::TooMuchText`]. After an error the open user is not whole: start again.
+    /// [`SessionizeError::TooMuchText`], [`SessionizeError::TooManySegments`]. After an error the open user is not whole: start
+    /// again.
     pub fn push(&mut self, events: &EventBatch) -> Result<RecordBatch, SessionizeError> {
         self.absorb(events)?;
         self.take()
@@ -90,9 +96,10 @@ impl FunnelBuilder {
     /// Returns the row of the user that is still open, if there is one who reached the first step, and the totals of all.
     ///
     /// # Errors
-    /// [`SessionizeError::TooMuchText`], as [`FunnelBuilder::push`].
+    /// [`SessionizeError::TooMuchText`] and [`SessionizeError::TooManySegments`], as [`FunnelBuilder::push`].
     pub fn finish(mut self) -> Result<(RecordBatch, FunnelTotals), SessionizeError> {
         self.close()?;
+        self.totals.check_segments()?;
         let rows = self.take()?;
         Ok((rows, self.totals))
     }
@@ -103,12 +110,15 @@ impl FunnelBuilder {
         let (users, times, types) = (events.users()?, events.times()?.values(), events.event_types()?);
         types_of(&self.funnel, types, &mut self.types);
         note_types(types, self.totals.event_types_mut());
+        let column = self.funnel.segments();
+        let column = column.and_then(|column| AttributeColumn::of(events.record_batch(), column));
+        let segment = |row: usize| column.and_then(|column| column.get(row)).map(IdRef::to_owned);
         let codes = types.keys().values();
         for (user, rows) in users.runs() {
             match user {
                 Some(user) => {
-                    self.switch_to(user, times[rows.start], rows.start)?;
-                    self.add(&times[rows.clone()], &codes[rows.clone()], rows)?;
+                    self.switch_to(user, times[rows.start], rows.start, segment)?;
+                    self.add(&times[rows.clone()], &codes[rows.clone()], rows, segment)?;
                 }
                 None => {
                     self.unknown = true;
@@ -117,11 +127,17 @@ impl FunnelBuilder {
             }
         }
         self.rows += events.len() as u64;
-        Ok(())
+        self.totals.check_segments()
     }
 
     /// Opens `user` at the first event of a run, unless it is open.
-    fn switch_to(&mut self, user: IdRef<'_>, time: i64, row: usize) -> Result<(), SessionizeError> {
+    fn switch_to(
+        &mut self,
+        user: IdRef<'_>,
+        time: i64,
+        row: usize,
+        segment: impl Fn(usize) -> Option<Id>,
+    ) -> Result<(), SessionizeError> {
         let before = self.open.as_ref().map(|open| (open.user.as_ref(), open.time));
         let goes_on = before.is_some_and(|(open, _)| open == user);
         if self.unknown || before.is_some_and(|(open, last)| if goes_on { time < last } else { user < open })
@@ -130,13 +146,20 @@ impl FunnelBuilder {
         }
         if !goes_on {
             self.close()?;
-            self.open = Some(OpenUser { user: user.to_owned(), time, session: OpenSession::starting(time) });
+            let session = OpenSession::starting(time, segment(row));
+            self.open = Some(OpenUser { user: user.to_owned(), time, session });
         }
         Ok(())
     }
 
     /// Adds events of the open user.
-    fn add(&mut self, times: &[i64], codes: &[i32], rows: Range<usize>) -> Result<(), SessionizeError> {
+    fn add(
+        &mut self,
+        times: &[i64],
+        codes: &[i32],
+        rows: Range<usize>,
+        segment: impl Fn(usize) -> Option<Id>,
+    ) -> Result<(), SessionizeError> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let rule = self.funnel.session_rule().clock();
         let mut back = None;
@@ -146,8 +169,8 @@ impl FunnelBuilder {
                 break;
             }
             if rule.splits(open.session.start(), open.time, time, &mut self.near) {
-                self.totals.abandonment_mut().add(open.session);
-                open.session = OpenSession::starting(time);
+                let next = OpenSession::starting(time, segment(row));
+                self.totals.abandonment_mut().add(mem::replace(&mut open.session, next));
                 if self.funnel.scope() == FunnelScope::Session {
                     self.follower.end_stretch();
                 }

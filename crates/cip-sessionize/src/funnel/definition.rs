@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use cip_core::{EventBatch, EventSchema};
 
 use crate::error::SessionizeError;
-use crate::funnel::builder::FunnelBuilder;
+use crate::funnel::builder::{FUNNEL_COLUMNS, FunnelBuilder};
 use crate::funnel::totals::FunnelTotals;
 use crate::rule::SessionRule;
 
@@ -57,6 +57,7 @@ pub struct Funnel {
     order: StepOrder,
     scope: FunnelScope,
     sessions: SessionRule,
+    segments: Option<Box<str>>,
 }
 
 /// In which order the steps must come.
@@ -102,7 +103,7 @@ impl Funnel {
             _ => return Err(SessionizeError::Window { within, max: Duration::from_micros(MAX_MICROS) }),
         };
         let (order, scope) = (StepOrder::default(), FunnelScope::default());
-        Ok(Self { steps, within, order, scope, sessions: SessionRule::default() })
+        Ok(Self { steps, within, order, scope, sessions: SessionRule::default(), segments: None })
     }
 
     /// Sets the order of the steps; without it, strict.
@@ -144,6 +145,25 @@ impl Funnel {
         Ok(self)
     }
 
+    /// Counts abandoned carts by a column as well, of texts or integers: a session's segment is its value at the first event,
+    /// such as the device, the country or the campaign.
+    #[must_use]
+    pub fn with_segments(mut self, column: &str) -> Self {
+        self.segments = Some(column.into());
+        self
+    }
+
+    /// The column by which abandoned carts are counted as well.
+    pub fn segments(&self) -> Option<&str> {
+        self.segments.as_deref()
+    }
+
+    /// The event columns that the funnel is made from: what a reader should project.
+    pub fn columns(&self) -> Vec<&str> {
+        let segments = self.segments().filter(|column| !FUNNEL_COLUMNS.contains(column));
+        FUNNEL_COLUMNS.iter().copied().chain(segments).collect()
+    }
+
     /// The event types of the steps.
     pub fn steps(&self) -> impl ExactSizeIterator<Item = &str> {
         self.steps.iter().map(AsRef::as_ref)
@@ -173,7 +193,8 @@ impl Funnel {
     ///
     /// # Errors
     /// [`CoreError::MissingColumn`](cip_core::CoreError::MissingColumn) without one of
-    /// [`FUNNEL_COLUMNS`](crate::FUNNEL_COLUMNS).
+    /// [`FUNNEL_COLUMNS`](crate::FUNNEL_COLUMNS); [`SessionizeError::NoAttribute`] and [`SessionizeError::AttributeType`] where
+    /// the column of the segments is missing or has another type.
     pub fn builder(&self, schema: &EventSchema) -> Result<FunnelBuilder, SessionizeError> {
         FunnelBuilder::new(self, schema)
     }

@@ -7,6 +7,9 @@ use crate::funnel::abandonment::Abandonment;
 use crate::funnel::definition::{Funnel, StepOrder};
 use crate::funnel::durations::DurationCounts;
 
+/// The most segments: carts by product are no segments.
+const MAX_SEGMENTS: usize = 1_000;
+
 /// Totals of a funnel. Those of parts with different users add up to those of the whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunnelTotals {
@@ -127,7 +130,7 @@ impl FunnelTotals {
     /// Adds the totals of other users.
     ///
     /// # Errors
-    /// [`SessionizeError::OtherFunnel`] where `part` is of another funnel.
+    /// [`SessionizeError::OtherFunnel`] where `part` is of another funnel, [`SessionizeError::TooManySegments`].
     pub fn merge(&mut self, part: &Self) -> Result<(), SessionizeError> {
         if self.funnel != part.funnel {
             return Err(SessionizeError::OtherFunnel);
@@ -144,7 +147,17 @@ impl FunnelTotals {
             self.event_types.insert(name);
         }
         self.abandonment.merge(&part.abandonment);
-        Ok(())
+        self.check_segments()
+    }
+
+    /// Checks that the carts are counted by no more values than a person would want.
+    pub(crate) fn check_segments(&self) -> Result<(), SessionizeError> {
+        match self.funnel.segments() {
+            Some(column) if self.abandonment.segments().len() > MAX_SEGMENTS => {
+                Err(SessionizeError::TooManySegments { column: column.into(), limit: MAX_SEGMENTS })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds a user with an event.

@@ -1,6 +1,7 @@
 //! The kernel against a plain oracle, and what it refuses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod abandonment;
 mod change;
 mod comparison;
 mod edges;

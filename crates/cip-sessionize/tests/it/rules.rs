@@ -328,13 +328,13 @@ fn columns_that_a_rule_cannot_use_are_named() {
     };
     assert_eq!(
         refuse(SessionRule::default().with_attribute_cut("referrer"), &batch),
-        "the events have no column `referrer` to end sessions at its changes: name one of `event_type`, `product_id`, \
+        "the events have no column `referrer` to tell sessions apart by: name one of `event_type`, `product_id`, \
          `quantity`, `campaign`"
     );
     assert_eq!(
         refuse(SessionRule::default().with_attribute_cut("price"), &batch),
-        "the column `price` is Decimal128(18, 2), expected Dictionary(Int32, Utf8), Utf8 or Int64 to end sessions at its \
-         changes: name one of `event_type`, `product_id`, `quantity`, `campaign`"
+        "the column `price` is Decimal128(18, 2), expected Dictionary(Int32, Utf8), Utf8 or Int64 to tell sessions apart \
+         by: name one of `event_type`, `product_id`, `quantity`, `campaign`"
     );
     let bare = Shape::FULL.batch(&[]);
     assert!(refuse(SessionRule::source(), &bare).starts_with("column `source_session` is missing"));

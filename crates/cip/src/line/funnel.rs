@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use cip_core::table;
-use cip_sessionize::{FUNNEL_COLUMNS, Funnel, FunnelTotals};
+use cip_sessionize::{Funnel, FunnelTotals};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::{Line, LineError};
@@ -44,7 +44,7 @@ impl Line<'_> {
             batches.push(last);
             Ok::<_, LineError>((batches, totals))
         };
-        self.each_partition(self.scan(FUNNEL_COLUMNS)?, follow, |(batches, part)| {
+        self.each_partition(self.scan(&funnel.columns())?, follow, |(batches, part)| {
             totals.merge(&part)?;
             for batch in batches {
                 writer.write(batch)?;
