@@ -211,31 +211,37 @@ impl Study {
     }
 
     /// Returns the report of the arms as they are, without covariate and strata: of rates that of [`Analysis::proportions`], of numbers
-    /// that of [`Analysis::means`], of ratios and of a quantile that of [`Analysis::estimates`].
+    /// that of [`Analysis::means`], of ratios and of a quantile that of [`Analysis::estimates`]. Arms stand in the order of their
+    /// weights, else by name.
     ///
     /// # Errors
     /// Those of these, and of [`Study::analyze`].
     pub fn report(&self, analysis: &Analysis, quantile: Option<f64>) -> Result<Report, AbTestError> {
         if quantile.is_none() && matches!(self.numbers, None | Some(Numbers::Mean | Numbers::AdjustedMean)) {
-            return self.table()?.analyze(analysis);
+            return self.table(analysis)?.analyze(analysis);
         }
-        let mut estimates = Vec::new();
-        for name in self.arms() {
-            let arm = self.position(name);
-            estimates.extend(arm.map(|arm| self.raw_estimate(arm, quantile)).transpose()?);
-        }
-        analysis.estimates(&estimates)
+        let arms = self.ordered(analysis).into_iter().map(|arm| self.raw_estimate(arm, quantile));
+        analysis.estimates(&arms.collect::<Result<Vec<_>, _>>()?)
     }
 
     /// The arms of units that have an outcome and no denominator.
-    fn table(&self) -> Result<OutcomeTable, AbTestError> {
-        let mut arms: Vec<&ArmUnits> = self.arms.iter().collect();
-        arms.sort_by(|a, b| a.name().cmp(b.name()));
+    fn table(&self, analysis: &Analysis) -> Result<OutcomeTable, AbTestError> {
+        let arms: Vec<&ArmUnits> = self.ordered(analysis).into_iter().map(|arm| &self.arms[arm]).collect();
         if self.zero_or_one {
             return Ok(OutcomeTable::Proportions(arms.iter().map(|arm| arm.count.clone()).collect()));
         }
         let moments = arms.iter().map(|arm| Ok(arm.sums.moments(arm.name())?.metric().into()));
         moments.collect::<Result<_, AbTestError>>().map(OutcomeTable::Means)
+    }
+
+    /// The places of the arms in the order of their weights, else by name.
+    fn ordered(&self, analysis: &Analysis) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.arms.len()).collect();
+        places.sort_by_key(|&arm| {
+            let name = self.arms[arm].name();
+            (analysis.place(name), name)
+        });
+        places
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {

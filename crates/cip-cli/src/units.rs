@@ -242,10 +242,7 @@ impl Reading {
             position.and_then(|position| TableColumn::id_type(source.schema().field(position).data_type()))
         };
         let units = id_type(&args.unit).map(|id_type| IdDictionary::new("unit", id_type));
-        // What is remembered of ids and what is kept of outcomes share what there is.
-        let fits = (memory.bytes() - RESERVED) / shares(args) / Study::BYTES_KEPT;
-        let asked = needs_outcomes(args);
-        let study = Study::new().with_most_kept(if asked { fits } else { fits.min(RANKED) });
+        let study = Study::new().with_most_kept(most_kept(args, memory));
         Ok(Self {
             study,
             clusters: args.cluster.is_some().then(Clusters::new),
@@ -355,6 +352,12 @@ impl Reading {
             self.clusters.take().map(|clusters| clusters.finish(&mut self.study)).transpose()?;
         Ok(Units { study: self.study, in_several_arms, outside: self.outside })
     }
+}
+
+/// For how many units the outcomes may be kept: what is remembered of ids and what is kept of outcomes share what there is.
+pub(crate) fn most_kept(args: &AbtestArgs, memory: MemoryBudget) -> u64 {
+    let fits = memory.bytes().saturating_sub(RESERVED) / shares(args) / Study::BYTES_KEPT;
+    if needs_outcomes(args) { fits } else { fits.min(RANKED) }
 }
 
 /// How many parts share what memory there is: outcomes that are kept, and ids where there are any.

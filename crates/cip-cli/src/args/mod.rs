@@ -18,7 +18,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use basket::{BasketSourceArgs, FrequentArgs, ItemsetsArgs, LongerArg, RulesArgs, SequencesArgs};
 pub(crate) use experiment::{
-    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, PowerArgs, SpendingArg, SrmArgs, TestArg,
+    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, MeasureArg, PowerArgs, SpendingArg,
+    SrmArgs, TestArg,
 };
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};
