@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use cip_core::IdRef;
 
-use crate::decimal::Digits;
+use crate::id_hash::decimal::Digits;
 
 /// How many buckets [`bucket_v2`] has.
 pub const BUCKETS: u16 = 10_000;

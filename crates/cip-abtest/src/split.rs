@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use cip_core::IdRef;
 
-use crate::hash_column::{BATCH, IntegerBuckets};
+use crate::id_hash::column::{BATCH, IntegerBuckets};
 use crate::id_hash::{IdHash, md5_of};
 
 /// Returns whether the last hexadecimal digit of the MD5 of an id is odd; an integer id is hashed as its decimal

@@ -12,7 +12,7 @@ use cip::store::{StagedFile, TableWriter};
 use serde_json::{Value, json};
 
 use crate::args::{AbtestArgs, CorrectionArg, IntervalArg, MeasureArg, SpendingArg, TestArg};
-use crate::chart::{Bar, Range, bars, intervals, page};
+use crate::chart::{Bar, Range, bars, intervals, page, sequence};
 use crate::commands::abtest::usage;
 use crate::commands::srm::day_text;
 use crate::error::CliError;
@@ -338,7 +338,7 @@ fn charts(report: &Report, found: &StudyFindings, control: &str, outcome: &str, 
                 name: format!("{}: successes", arm.arm),
                 from: 0.0,
                 to: successes as f64,
-                note: grouped(successes),
+                note: format!("{} ({})", grouped(successes), percent(successes as f64, arm.n as f64)),
             });
             [Some(n), successes].into_iter().flatten()
         })
@@ -367,7 +367,7 @@ fn charts(report: &Report, found: &StudyFindings, control: &str, outcome: &str, 
         if !arm.days.is_empty() {
             let rows: Vec<_> =
                 arm.days.iter().map(|day| range(day_text(day.day), day.effect, &day.interval)).collect();
-            pictures.push(intervals(&format!("{} - {control}, all units up to the day", arm.arm), &rows));
+            pictures.push(sequence(&format!("{} - {control}, all units up to the day", arm.arm), &rows));
         }
     }
     let verdict = match report.verdict {

@@ -442,7 +442,7 @@ mod tests {
     use super::*;
     use crate::conversions::ConversionCounter;
     use crate::experiment::{Assignment, Experiment};
-    use crate::study_options::StudyOptions;
+    use crate::study::options::StudyOptions;
     use arrow_array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -538,8 +538,8 @@ mod tests {
     fn days_and_segments_are_those_of_the_exposure() {
         let metric = EventMetric::new(parity(), "purchase", Measure::Converted).unwrap().with_range(range());
         let units = read(&metric.clone().with_segment("device_type"), &[&EVENTS]).unwrap();
-        let groups = |sums: &[Option<crate::unit_sums::UnitSums>]| {
-            sums.iter().flatten().map(crate::unit_sums::UnitSums::n).sum::<u64>()
+        let groups = |sums: &[Option<crate::study::unit_sums::UnitSums>]| {
+            sums.iter().flatten().map(crate::study::unit_sums::UnitSums::n).sum::<u64>()
         };
         let segments: Vec<_> =
             units.study.segments.sorted().into_iter().map(|(name, sums)| (&**name, groups(sums))).collect();

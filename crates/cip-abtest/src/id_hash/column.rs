@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bucket::{BUCKETS, Fnv1a32};
-use crate::decimal::Digits;
+use crate::id_hash::decimal::Digits;
 use crate::id_hash::{IdHash, murmur3_32, murmur3_end, murmur3_mix, murmur3_step};
 use cip_core::IdRef;
 

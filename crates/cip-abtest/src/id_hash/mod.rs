@@ -1,12 +1,15 @@
 //! From an id to a bucket: the hashes that services use.
 
+pub(crate) mod column;
+pub(crate) mod decimal;
+
 use cip_core::IdRef;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bucket::{BUCKETS, bucket_v1, bucket_v1_utf16, bucket_v2, bucket_v2_utf16};
-use crate::decimal::Digits;
+use crate::id_hash::decimal::Digits;
 
 /// The hash that takes seed and id to a bucket; an integer id is hashed as its decimal digits.
 ///
