@@ -67,6 +67,11 @@ impl Analysis {
         self.alpha
     }
 
+    /// The place of an arm among the weights; beyond all where it has none.
+    pub(crate) fn place(&self, arm: &str) -> usize {
+        self.weights.iter().position(|(known, _)| **known == *arm).unwrap_or(self.weights.len())
+    }
+
     /// Sets the probability of a false finding that is allowed; without it .05.
     ///
     /// # Errors

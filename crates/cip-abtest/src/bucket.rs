@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use cip_core::IdRef;
 
+use crate::id_hash::decimal::Digits;
+
 /// How many buckets [`bucket_v2`] has.
 pub const BUCKETS: u16 = 10_000;
 
@@ -28,9 +30,9 @@ pub const BUCKETS: u16 = 10_000;
 pub fn bucket_v2(seed: &str, id: IdRef<'_>) -> u16 {
     let mut inner = Fnv1a32::default();
     inner.update(seed.as_bytes());
-    inner.update_text(id);
+    inner.update_id(id);
     let mut outer = Fnv1a32::default();
-    outer.update_text(inner.hash);
+    outer.update_number(inner.hash.into());
     (outer.hash % u32::from(BUCKETS)) as u16
 }
 
@@ -41,7 +43,7 @@ pub fn bucket_v2(seed: &str, id: IdRef<'_>) -> u16 {
 /// `fnv1a32(id + seed) % 1000`, over UTF-8 bytes. The published hash is this number divided by 1,000.
 pub fn bucket_v1(seed: &str, id: IdRef<'_>) -> u16 {
     let mut hash = Fnv1a32::default();
-    hash.update_text(id);
+    hash.update_id(id);
     hash.update(seed.as_bytes());
     (hash.hash % 1_000) as u16
 }
@@ -52,7 +54,7 @@ pub(crate) fn bucket_v2_utf16(seed: &str, id: IdRef<'_>) -> u16 {
     // This writer never fails.
     let _ = write!(inner, "{seed}{id}");
     let mut outer = Fnv1a32::default();
-    outer.update_text(inner.0.hash);
+    outer.update_number(inner.0.hash.into());
     (outer.hash % u32::from(BUCKETS)) as u16
 }
 
@@ -75,9 +77,10 @@ impl Write for Utf16 {
     }
 }
 
-#[derive(Debug)]
-struct Fnv1a32 {
-    hash: u32,
+/// The state of a hash of 32 bits by FNV-1a.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fnv1a32 {
+    pub(crate) hash: u32,
 }
 
 impl Default for Fnv1a32 {
@@ -87,9 +90,25 @@ impl Default for Fnv1a32 {
 }
 
 impl Fnv1a32 {
-    fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.hash = (self.hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+
+    /// Hashes the text of an id.
+    fn update_id(&mut self, id: IdRef<'_>) {
+        match id {
+            IdRef::Utf8(text) => self.update(text.as_bytes()),
+            IdRef::Int64(number) => self.update_number(number),
+        }
+    }
+
+    /// Hashes the decimal digits of a number.
+    fn update_number(&mut self, number: i64) {
+        match Digits::of(number) {
+            Some(digits) => self.update(&digits.bytes()[16 - digits.len..]),
+            None => self.update_text(number),
         }
     }
 

@@ -294,7 +294,7 @@ impl Conversions {
     }
 }
 
-fn texts<'a>(
+pub(crate) fn texts<'a>(
     events: &'a EventBatch,
     column: &'static str,
 ) -> Result<&'a DictionaryArray<Int32Type>, CoreError> {

@@ -372,6 +372,12 @@ pub enum AbTestError {
     /// Parts that were counted in different ways.
     #[error("conversions counted with another exposure, event type or time range cannot be combined")]
     PartsDiffer,
+    /// A column that has no segments.
+    #[error("the events have no column `{column}` of text or integers: name another for the segments")]
+    SegmentColumn {
+        /// The column.
+        column: Box<str>,
+    },
     /// The event type of a metric is empty.
     #[error("the metric's event type is empty: name one, such as purchase")]
     BlankMetric,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{DictionaryArray, Int32Array, StringArray};
+use arrow_array::{Array, DictionaryArray, Int32Array, StringArray};
+use arrow_buffer::NullBuffer;
 use cip_core::{IdColumn, IdRef};
 use serde::{Deserialize, Serialize};
 
@@ -308,7 +309,8 @@ impl Experiment {
     /// Returns the arm of every id of a column; null where the id is, or takes no part.
     ///
     /// # Complexity
-    /// One assignment for each run of equal ids.
+    /// One hash for each integer, of many at once where the hash is XXH3, Murmur or version 2 of GrowthBook's; else one
+    /// assignment for each run of equal ids.
     ///
     /// # Examples
     /// ```
@@ -326,14 +328,31 @@ impl Experiment {
     /// # Ok::<(), cip_abtest::AbTestError>(())
     /// ```
     pub fn assign_column(&self, ids: &IdColumn) -> DictionaryArray<Int32Type> {
-        let mut arms: Vec<Option<i32>> = Vec::with_capacity(ids.len());
-        for (id, rows) in ids.runs() {
-            let arm = id.and_then(|id| self.assign_index(id)).map(|arm| arm as i32);
-            arms.resize(rows.end, arm);
-        }
+        let arms = self.assign_integers(ids).unwrap_or_else(|| {
+            let mut arms: Vec<Option<i32>> = Vec::with_capacity(ids.len());
+            for (id, rows) in ids.runs() {
+                let arm = id.and_then(|id| self.assign_index(id)).map(|arm| arm as i32);
+                arms.resize(rows.end, arm);
+            }
+            Int32Array::from(arms)
+        });
         let names = StringArray::from_iter_values(self.arms.iter().map(Arm::name));
         // Every key is the place of an arm.
-        DictionaryArray::new(Int32Array::from(arms), Arc::new(names))
+        DictionaryArray::new(arms, Arc::new(names))
+    }
+
+    /// The places of the arms of integer ids, where nothing but the hash decides and it takes many at once.
+    fn assign_integers(&self, ids: &IdColumn) -> Option<Int32Array> {
+        let (IdColumn::Int64(ids), Assignment::WeightedHash { seed }) = (ids, &self.assignment) else {
+            return None;
+        };
+        if self.namespace.is_some() || !self.overrides.is_empty() {
+            return None;
+        }
+        let arms = self.ranges.arms(seed, ids.values())?;
+        let left_out = arms.contains(&-1).then(|| arms.iter().map(|&arm| arm >= 0).collect::<NullBuffer>());
+        let known = NullBuffer::union(ids.nulls(), left_out.as_ref());
+        Some(Int32Array::new(arms.into(), known))
     }
 }
 
@@ -408,11 +427,40 @@ pub(crate) fn check_weights<'a>(weights: impl Iterator<Item = (&'a str, f64)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_array::{ArrayRef, Int64Array};
+    use proptest::prelude::*;
 
     const PARITY: &str = "name = \"checkout\"\nassignment = \"md5_parity\"\n\
                           [effect]\nfrom = \"cart\"\nto = \"purchase\"\nshare = 0.05\n";
     const HASH: &str = "name = \"price\"\nassignment = \"weighted_hash\"\nseed = \"s\"\n\
                         [[arms]]\nname = \"a\"\nweight = 1\n[[arms]]\nname = \"b\"\nweight = 3.0\n";
+
+    proptest! {
+        #[test]
+        fn a_column_has_the_arms_of_its_ids(
+            ids in proptest::collection::vec(proptest::option::of(prop_oneof![0..999i64, any::<i64>()]), 0..150),
+            seed in "[a-z-]{1,40}", coverage in prop_oneof![Just(1.0), 0.1..1.0f64], from in 0..9usize, text in any::<bool>(),
+        ) {
+            let array: ArrayRef = if text {
+                Arc::new(StringArray::from_iter(ids.iter().map(|id| id.map(|id| id.to_string()))))
+            } else {
+                Arc::new(Int64Array::from(ids))
+            };
+            let array = array.slice(from.min(array.len()), array.len().saturating_sub(from));
+            let ids = IdColumn::try_new("user_id", &array).unwrap();
+            for hash in [IdHash::Xxh3, IdHash::Murmur3, IdHash::GrowthbookV2, IdHash::GrowthbookV2Utf16, IdHash::GrowthbookV1, IdHash::Md5] {
+                let arms = [Arm::new("a", 5.0), Arm::new("b", 1.0), Arm::new("c", 4.0)];
+                let experiment = Experiment::new("x", Assignment::WeightedHash { seed: seed.as_str().into() })
+                    .and_then(|experiment| experiment.with_arms(arms)?.with_hash(hash)?.with_coverage(coverage))
+                    .unwrap();
+                let column = experiment.assign_column(&ids);
+                for row in 0..ids.len() {
+                    let arm = ids.get(row).and_then(|id| experiment.assign_index(id));
+                    prop_assert_eq!(column.key(row), arm, "{:?} {}", hash, row);
+                }
+            }
+        }
+    }
 
     fn refuse(text: impl AsRef<str>) -> String {
         Experiment::from_toml(text.as_ref()).unwrap_err().to_string()

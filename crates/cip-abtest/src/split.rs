@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use cip_core::IdRef;
 
+use crate::id_hash::column::{BATCH, IntegerBuckets};
 use crate::id_hash::{IdHash, md5_of};
 
 /// Returns whether the last hexadecimal digit of the MD5 of an id is odd; an integer id is hashed as its decimal
 /// digits, text as UTF-8.
 pub(crate) fn md5_is_odd(id: IdRef<'_>) -> bool {
     // The last hexadecimal digit is odd where the last byte is.
-    md5_of(format_args!("{id}")).last().is_some_and(|byte| byte % 2 == 1)
+    md5_of([], id).last().is_some_and(|byte| byte % 2 == 1)
 }
 
 /// The half-open ranges of buckets that weights make, one an arm. With a coverage below 1 each takes that share of its range,
@@ -46,7 +47,37 @@ impl Ranges {
 
     /// The arm of an id, none where it is not covered.
     pub(crate) fn arm(&self, seed: &str, id: IdRef<'_>) -> Option<usize> {
-        let bucket = self.hash.bucket(seed, id);
+        self.arm_of(self.hash.bucket(seed, id))
+    }
+
+    /// The arms of many integer ids, -1 where one is not covered; none where the hash has no way for many at once.
+    pub(crate) fn arms(&self, seed: &str, ids: &[i64]) -> Option<Vec<i32>> {
+        let mut integers = IntegerBuckets::new(self.hash, seed)?;
+        let mut arms = vec![-1i32; ids.len()];
+        let mut buckets = [0; BATCH];
+        for (ids, arms) in ids.chunks(BATCH).zip(arms.chunks_mut(BATCH)) {
+            integers.find(ids, &mut buckets);
+            if self.are_all() {
+                // The first begins at 0; each that begins no later moves the id on.
+                for range in &self.ranges {
+                    let begun = arms.iter_mut().zip(&buckets);
+                    begun.for_each(|(arm, bucket)| *arm += i32::from(range.start <= *bucket));
+                }
+            } else {
+                for (arm, &bucket) in arms.iter_mut().zip(&buckets) {
+                    *arm = self.arm_of(bucket).map_or(-1, |arm| arm as i32);
+                }
+            }
+        }
+        Some(arms)
+    }
+
+    /// Whether every bucket is in some range.
+    fn are_all(&self) -> bool {
+        self.sizes().sum::<u64>() == self.hash.buckets()
+    }
+
+    fn arm_of(&self, bucket: u64) -> Option<usize> {
         let arm = self.ranges.partition_point(|range| range.start <= bucket).checked_sub(1)?;
         self.ranges[arm].contains(&bucket).then_some(arm)
     }

@@ -1,9 +1,10 @@
 //! The rows of a table as the units of an experiment, within the memory that there is.
 
+use std::path::Path;
+
 use cip::abtest::{AbTestError, Clusters, Study, Unit};
 use cip::arrow_array::cast::AsArray;
-use cip::arrow_array::types::Int32Type;
-use cip::arrow_array::{Array, DictionaryArray, Float64Array, Int64Array, RecordBatch};
+use cip::arrow_array::{Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use cip::core::{CoreError, IdColumn, IdDictionary, IdRef, MemoryBudget, TimeRange};
 use cip::store::{TableColumn, TableSource};
 
@@ -78,21 +79,34 @@ fn columns(args: &AbtestArgs) -> Vec<(Role, &str)> {
     all.into_iter().filter_map(|(role, name)| Some((role, name.as_deref()?))).collect()
 }
 
-/// A column as its values.
-enum Values {
-    Labels(DictionaryArray<Int32Type>),
-    Numbers(Float64Array),
-    Ids(IdColumn),
-    Days(Vec<Option<i64>>),
-    Instants(Int64Array),
+/// A column of a batch, with its name for errors.
+struct Column<'a, T> {
+    name: &'a str,
+    values: T,
+}
+
+/// Labels by their codes.
+struct Labels {
+    codes: Int32Array,
+    texts: StringArray,
 }
 
 /// The columns of a batch by what they are read for.
 struct Batch<'a> {
-    source: &'a TableSource,
+    path: &'a Path,
     rows_before: u64,
     rows: usize,
-    columns: Vec<(Role, &'a str, Values)>,
+    variant: Option<Column<'a, Labels>>,
+    segment: Option<Column<'a, Labels>>,
+    stratum: Option<Column<'a, Labels>>,
+    outcome: Option<Column<'a, Float64Array>>,
+    denominator: Option<Column<'a, Float64Array>>,
+    covariate: Option<Column<'a, Float64Array>>,
+    covariate_denominator: Option<Column<'a, Float64Array>>,
+    unit: Option<Column<'a, IdColumn>>,
+    cluster: Option<Column<'a, IdColumn>>,
+    day: Option<Column<'a, Vec<Option<i64>>>>,
+    exposed: Option<Column<'a, Int64Array>>,
 }
 
 impl<'a> Batch<'a> {
@@ -102,32 +116,56 @@ impl<'a> Batch<'a> {
         names: &[(Role, &'a str)],
         batch: &RecordBatch,
     ) -> Result<Self, CliError> {
-        let mut columns = Vec::with_capacity(names.len());
+        let mut read = Self::empty(source.path(), rows_before, batch.num_rows());
         for ((role, name), array) in names.iter().zip(batch.columns()) {
-            let column = TableColumn::new(source.path(), name, rows_before, array);
-            let values = match role {
-                Role::Variant | Role::Segment | Role::Stratum => Values::Labels(column.categories()?),
-                Role::Unit | Role::Cluster => Values::Ids(column.ids()?),
-                Role::Day => Values::Days(column.days()?),
-                Role::Exposed => Values::Instants(column.instants()?),
-                Role::Outcome | Role::Denominator | Role::Covariate | Role::CovariateDenominator => {
-                    Values::Numbers(column.numbers()?)
-                }
+            let (column, name) = (TableColumn::new(source.path(), name, rows_before, array), *name);
+            let labels = || {
+                let labels = column.categories()?;
+                let (codes, texts) = (labels.keys().clone(), labels.values().as_string::<i32>().clone());
+                Ok::<_, CliError>(Some(Column { name, values: Labels { codes, texts } }))
             };
-            columns.push((*role, *name, values));
+            let numbers = || Ok::<_, CliError>(Some(Column { name, values: column.numbers()? }));
+            let ids = || Ok::<_, CliError>(Some(Column { name, values: column.ids()? }));
+            match role {
+                Role::Variant => read.variant = labels()?,
+                Role::Segment => read.segment = labels()?,
+                Role::Stratum => read.stratum = labels()?,
+                Role::Outcome => read.outcome = numbers()?,
+                Role::Denominator => read.denominator = numbers()?,
+                Role::Covariate => read.covariate = numbers()?,
+                Role::CovariateDenominator => read.covariate_denominator = numbers()?,
+                Role::Unit => read.unit = ids()?,
+                Role::Cluster => read.cluster = ids()?,
+                Role::Day => read.day = Some(Column { name, values: column.days()? }),
+                Role::Exposed => read.exposed = Some(Column { name, values: column.instants()? }),
+            }
         }
-        Ok(Self { source, rows_before, rows: batch.num_rows(), columns })
+        Ok(read)
     }
 
-    fn column(&self, role: Role) -> Option<(&'a str, &Values)> {
-        let (_, name, values) = self.columns.iter().find(|(of, ..)| *of == role)?;
-        Some((name, values))
+    const fn empty(path: &'a Path, rows_before: u64, rows: usize) -> Self {
+        Self {
+            path,
+            rows_before,
+            rows,
+            variant: None,
+            segment: None,
+            stratum: None,
+            outcome: None,
+            denominator: None,
+            covariate: None,
+            covariate_denominator: None,
+            unit: None,
+            cluster: None,
+            day: None,
+            exposed: None,
+        }
     }
 
     /// An error about a row, which is told as people count.
     fn refuse(&self, name: &str, row: usize, reason: impl Into<String>) -> CliError {
         CliError::Row {
-            path: self.source.path().to_owned(),
+            path: self.path.to_owned(),
             row: self.rows_before + row as u64 + 1,
             column: name.to_owned(),
             reason: reason.into(),
@@ -135,42 +173,39 @@ impl<'a> Batch<'a> {
     }
 
     /// What `read` finds in a column that is asked for, which must be there in every row.
-    fn value<'b, T>(
-        &'b self,
-        role: Role,
+    fn value<'b, C, T>(
+        &self,
+        column: &'b Option<Column<'a, C>>,
         row: usize,
-        read: impl FnOnce(&'b Values) -> Option<T>,
+        read: impl FnOnce(&'b C) -> Option<T>,
     ) -> Result<Option<T>, CliError> {
-        let Some((name, values)) = self.column(role) else { return Ok(None) };
-        match read(values) {
+        let Some(column) = column else { return Ok(None) };
+        match read(&column.values) {
             Some(value) => Ok(Some(value)),
             None => Err(self.refuse(
-                name,
+                column.name,
                 row,
                 "there is no value: drop such rows, or fill them with what they mean",
             )),
         }
     }
 
-    fn label(&self, role: Role, row: usize) -> Result<Option<&str>, CliError> {
-        self.value(role, row, |values| match values {
-            Values::Labels(labels) => {
-                let texts = labels.values().as_string::<i32>();
-                let code = labels.is_valid(row).then(|| labels.keys().value(row) as usize)?;
-                texts.is_valid(code).then(|| texts.value(code))
-            }
-            _ => None,
+    fn label<'b>(
+        &self,
+        column: &'b Option<Column<'a, Labels>>,
+        row: usize,
+    ) -> Result<Option<&'b str>, CliError> {
+        self.value(column, row, |labels| {
+            let code = labels.codes.is_valid(row).then(|| labels.codes.value(row) as usize)?;
+            labels.texts.is_valid(code).then(|| labels.texts.value(code))
         })
     }
 
-    fn number(&self, role: Role, row: usize) -> Result<Option<f64>, CliError> {
-        let number = self.value(role, row, |values| match values {
-            Values::Numbers(numbers) => numbers.is_valid(row).then(|| numbers.value(row)),
-            _ => None,
-        })?;
-        match (number, self.column(role)) {
-            (Some(value), Some((name, _))) if !value.is_finite() => Err(self.refuse(
-                name,
+    fn number(&self, column: &Option<Column<'a, Float64Array>>, row: usize) -> Result<Option<f64>, CliError> {
+        let number = self.value(column, row, |numbers| numbers.is_valid(row).then(|| numbers.value(row)))?;
+        match (number, column) {
+            (Some(value), Some(column)) if !value.is_finite() => Err(self.refuse(
+                column.name,
                 row,
                 format!("{value} is not a finite number: drop such rows, or fill them"),
             )),
@@ -178,37 +213,20 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn id(&self, role: Role, row: usize) -> Result<Option<IdRef<'_>>, CliError> {
-        self.value(role, row, |values| match values {
-            Values::Ids(ids) => ids.get(row),
-            _ => None,
-        })
-    }
-
-    fn day(&self, row: usize) -> Result<Option<i64>, CliError> {
-        self.value(Role::Day, row, |values| match values {
-            Values::Days(days) => days[row],
-            _ => None,
-        })
-    }
-
     fn exposed(&self, row: usize) -> Result<Option<i64>, CliError> {
-        self.value(Role::Exposed, row, |values| match values {
-            Values::Instants(instants) => instants.is_valid(row).then(|| instants.value(row)),
-            _ => None,
-        })
+        self.value(&self.exposed, row, |instants| instants.is_valid(row).then(|| instants.value(row)))
     }
 
-    fn unit(&self, row: usize) -> Result<Unit<'_>, CliError> {
+    fn row(&self, row: usize) -> Result<Unit<'_>, CliError> {
         Ok(Unit {
-            arm: self.label(Role::Variant, row)?.unwrap_or_default(),
-            outcome: self.number(Role::Outcome, row)?.unwrap_or_default(),
-            denominator: self.number(Role::Denominator, row)?,
-            covariate: self.number(Role::Covariate, row)?,
-            covariate_denominator: self.number(Role::CovariateDenominator, row)?,
-            segment: self.label(Role::Segment, row)?,
-            stratum: self.label(Role::Stratum, row)?,
-            day: self.day(row)?,
+            arm: self.label(&self.variant, row)?.unwrap_or_default(),
+            outcome: self.number(&self.outcome, row)?.unwrap_or_default(),
+            denominator: self.number(&self.denominator, row)?,
+            covariate: self.number(&self.covariate, row)?,
+            covariate_denominator: self.number(&self.covariate_denominator, row)?,
+            segment: self.label(&self.segment, row)?,
+            stratum: self.label(&self.stratum, row)?,
+            day: self.value(&self.day, row, |days| days[row])?,
         })
     }
 }
@@ -242,10 +260,7 @@ impl Reading {
             position.and_then(|position| TableColumn::id_type(source.schema().field(position).data_type()))
         };
         let units = id_type(&args.unit).map(|id_type| IdDictionary::new("unit", id_type));
-        // What is remembered of ids and what is kept of outcomes share what there is.
-        let fits = (memory.bytes() - RESERVED) / shares(args) / Study::BYTES_KEPT;
-        let asked = needs_outcomes(args);
-        let study = Study::new().with_most_kept(if asked { fits } else { fits.min(RANKED) });
+        let study = Study::new().with_most_kept(most_kept(args, memory));
         Ok(Self {
             study,
             clusters: args.cluster.is_some().then(Clusters::new),
@@ -261,35 +276,35 @@ impl Reading {
 
     fn add(&mut self, batch: &Batch<'_>) -> Result<(), CliError> {
         for row in 0..batch.rows {
-            let unit = batch.unit(row)?;
+            let unit = batch.row(row)?;
             if let Some(instant) = batch.exposed(row)?
                 && let Some(outside) = &mut self.outside
             {
                 *outside += u64::from(!self.range.contains(instant));
             }
-            if let Some(id) = batch.id(Role::Unit, row)? {
+            if let Some(id) = batch.value(&batch.unit, row, |ids| ids.get(row))? {
                 self.only_once(batch, row, id)?;
             }
-            let added = match (&mut self.clusters, batch.id(Role::Cluster, row)?) {
-                (Some(clusters), Some(id)) => {
-                    let before = clusters.len();
-                    let added = clusters.push(id, unit);
-                    if clusters.len() > before {
-                        self.text_bytes += text_bytes(id);
-                    }
-                    added
-                }
-                _ => self.study.push(unit),
+            let Some(clusters) = &mut self.clusters else {
+                self.study.push(unit)?;
+                continue;
             };
-            // Rows are told as people count them.
-            added.map_err(|error| match error {
-                AbTestError::SplitCluster { cluster, first, second, .. } => batch.refuse(
-                    batch.column(Role::Cluster).map_or("", |(name, _)| name),
-                    row,
-                    format!("{cluster} is in `{first}` and in `{second}`: take what was known before the experiment"),
-                ),
-                error => error.into(),
-            })?;
+            if let Some(id) = batch.value(&batch.cluster, row, |ids| ids.get(row))? {
+                let before = clusters.len();
+                clusters.push(id, unit).map_err(|error| match error {
+                    AbTestError::SplitCluster { cluster, first, second, .. } => {
+                        let name = batch.cluster.as_ref().map_or("", |column| column.name);
+                        let reason = format!(
+                            "{cluster} is in `{first}` and in `{second}`: take what was known before the experiment"
+                        );
+                        batch.refuse(name, row, reason)
+                    }
+                    error => error.into(),
+                })?;
+                if clusters.len() > before {
+                    self.text_bytes += text_bytes(id);
+                }
+            }
         }
         self.check_memory(batch)
     }
@@ -302,7 +317,7 @@ impl Reading {
         if units.code(id)? as usize == before {
             return Ok(());
         }
-        let name = batch.column(Role::Unit).map_or("", |(name, _)| name);
+        let name = batch.unit.as_ref().map_or("", |column| column.name);
         Err(batch.refuse(
             name,
             row,
@@ -317,7 +332,7 @@ impl Reading {
         let (groups, rest) = (self.study.bytes(), self.memory.bytes() - RESERVED);
         if groups > rest / 2 {
             return Err(CliError::Groups {
-                path: batch.source.path().to_owned(),
+                path: batch.path.to_owned(),
                 rows,
                 held: MemoryBudget::from_bytes(groups),
                 budget: self.memory,
@@ -331,7 +346,7 @@ impl Reading {
             let held = clusters.len() as u64 * Clusters::BYTES + self.text_bytes;
             if held > rest / 2 {
                 return Err(CliError::Groups {
-                    path: batch.source.path().to_owned(),
+                    path: batch.path.to_owned(),
                     rows,
                     held: MemoryBudget::from_bytes(held),
                     budget: self.memory,
@@ -355,6 +370,12 @@ impl Reading {
             self.clusters.take().map(|clusters| clusters.finish(&mut self.study)).transpose()?;
         Ok(Units { study: self.study, in_several_arms, outside: self.outside })
     }
+}
+
+/// For how many units the outcomes may be kept: what is remembered of ids and what is kept of outcomes share what there is.
+pub(crate) fn most_kept(args: &AbtestArgs, memory: MemoryBudget) -> u64 {
+    let fits = memory.bytes().saturating_sub(RESERVED) / shares(args) / Study::BYTES_KEPT;
+    if needs_outcomes(args) { fits } else { fits.min(RANKED) }
 }
 
 /// How many parts share what memory there is: outcomes that are kept, and ids where there are any.

@@ -1,8 +1,9 @@
 //! Arguments of the commands of experiments.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use cip::core::Timestamp;
+use cip::core::{Timestamp, parse_duration};
 
 use crate::number::parse_count;
 
@@ -54,6 +55,15 @@ pub(crate) struct AbtestArgs {
     /// Of a store: the event type that is a success
     #[arg(long, value_name = "TYPE")]
     pub(crate) metric: Option<String>,
+    /// Of a store: what is measured of the events of that type
+    #[arg(long, value_enum, default_value_t = MeasureArg::Converted)]
+    pub(crate) measure: MeasureArg,
+    /// Of a store: adjust by the same measure of so long before the start (CUPED), such as 14d
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) before: Option<Duration>,
+    /// Of a store: the event type that exposes a user [default: any event]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) exposed_by: Option<String>,
     /// Of a store: count what happened from this day or instant on
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<Timestamp>,
@@ -69,29 +79,29 @@ pub(crate) struct AbtestArgs {
     /// Of a table: column of strata that were known before: the effect is that of both arms' strata together
     #[arg(long, value_name = "COL")]
     pub(crate) strata: Option<String>,
-    /// Of a table: compare this quantile instead of means, such as 0.9
+    /// Compare this quantile instead of means, such as 0.9
     #[arg(
         long,
         value_name = "P",
         conflicts_with_all = ["denominator", "cluster", "covariate", "strata", "segment", "winsorise"]
     )]
     pub(crate) quantile: Option<f64>,
-    /// Of a table: resample the difference so many times (BCa)
+    /// Resample the difference so many times (BCa)
     #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with_all = ["denominator", "cluster", "covariate", "strata"])]
     pub(crate) bootstrap: Option<u64>,
     /// Decides which units are drawn
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,
-    /// Of a table: the test that decides
+    /// The test that decides
     #[arg(long, value_enum, default_value_t = TestArg::Usual)]
     pub(crate) test: TestArg,
     /// The interval around differences of rates
     #[arg(long, value_enum, default_value_t = IntervalArg::Wald)]
     pub(crate) interval: IntervalArg,
-    /// Of a table: column of segments, such as a country, whose effects are compared
+    /// Column of segments, such as a country, whose effects are compared; of a store that of the exposing event
     #[arg(long, value_name = "COL")]
     pub(crate) segment: Option<String>,
-    /// Of a table: column of the date or instant of the exposure: the effect day by day, and checks of it
+    /// Of a table: column of the date or instant of the exposure: the effect day by day, and checks of it (a store has days)
     #[arg(long, value_name = "COL")]
     pub(crate) day: Option<String>,
     /// Of a table: column of the instant of the exposure, which must lie within the time of the experiment
@@ -103,7 +113,7 @@ pub(crate) struct AbtestArgs {
     /// Of a table: the day or instant before which units are exposed [default: that of the experiment]
     #[arg(long, value_name = "DATE", requires = "exposed_at")]
     pub(crate) end: Option<Timestamp>,
-    /// Of a table: judge at one of so many planned looks at equal distances
+    /// Judge at one of so many planned looks at equal distances
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "sequential")]
     pub(crate) looks: Option<u32>,
     /// Which of the looks this is, from 1 [default: the last]
@@ -112,31 +122,31 @@ pub(crate) struct AbtestArgs {
     /// How the looks spend the level
     #[arg(long, value_enum, requires = "looks", default_value_t = SpendingArg::ObrienFleming)]
     pub(crate) spending: SpendingArg,
-    /// Of a table: judge as one who looks at any time (confidence sequence)
+    /// Judge as one who looks at any time (confidence sequence)
     #[arg(long)]
     pub(crate) sequential: bool,
-    /// Of a table: units at which the confidence sequence is tightest [default: 5000]
+    /// Units at which the confidence sequence is tightest [default: 5000]
     #[arg(long, value_name = "N", requires = "sequential", value_parser = parse_count)]
     pub(crate) tuning: Option<u64>,
-    /// Of a table: tell the chance to win and what a wrong choice loses
+    /// Tell the chance to win and what a wrong choice loses
     #[arg(long)]
     pub(crate) bayesian: bool,
-    /// Of a table: how p-values of several arms or segments are adjusted
+    /// How p-values of several arms or segments are adjusted
     #[arg(long, value_enum, default_value_t = CorrectionArg::Bonferroni)]
     pub(crate) correction: CorrectionArg,
-    /// Of a table: test that the arm is not worse by this much
+    /// Test that the arm is not worse by this much
     #[arg(long, value_name = "D")]
     pub(crate) non_inferiority: Option<f64>,
-    /// Of a table: test that the arms differ by less than this
+    /// Test that the arms differ by less than this
     #[arg(long, value_name = "D")]
     pub(crate) equivalence: Option<f64>,
-    /// Of a table: share of outcomes that are no outliers, such as 0.999, to see whether the rest decide
+    /// Share of outcomes that are no outliers, such as 0.999, to see whether the rest decide
     #[arg(long, value_name = "SHARE")]
     pub(crate) winsorise: Option<f64>,
-    /// Of a table: Parquet file of all effects to write
+    /// Parquet file of all effects to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Of a table: HTML page with charts to write
+    /// HTML page with charts to write
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
     /// Allowed probability of a false finding [default: that of the experiment, else 0.05]
@@ -145,6 +155,19 @@ pub(crate) struct AbtestArgs {
     /// p-value of the sample ratio below which nothing is to be trusted
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     pub(crate) srm_alpha: f64,
+}
+
+/// What is measured of a user's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MeasureArg {
+    /// Whether there is any
+    Converted,
+    /// How many there are
+    Events,
+    /// What they are worth: price times quantity
+    Amount,
+    /// The same over their number, as a ratio of sums
+    AmountPerEvent,
 }
 
 /// The test whose p-value decides.

@@ -22,7 +22,8 @@ pub(crate) use basket::{
 };
 pub(crate) use drift::DriftArgs;
 pub(crate) use experiment::{
-    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, PowerArgs, SpendingArg, SrmArgs, TestArg,
+    AbtestArgs, AssignArgs, CorrectionArg, DesignArg, IntervalArg, MeasureArg, PowerArgs, SpendingArg,
+    SrmArgs, TestArg,
 };
 pub(crate) use forget::ForgetArgs;
 pub(crate) use lifetime::{ClvArgs, FirstPurchaseArg, ModelArg, SingleBuyersArg, UnitArg};

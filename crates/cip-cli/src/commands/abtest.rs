@@ -1,15 +1,15 @@
 //! `cip abtest`: whether the arms of an experiment differ.
 
 use cip::abtest::{
-    AbTestError, Analysis, ArmCount, ArmEstimate, Check, CheckKind, CheckStatus, Conversions, EffectEstimate,
-    EffectScale, Experiment, Exposure, Guardrail, Report, StudyOptions, Verdict,
+    AbTestError, Analysis, ArmCount, ArmEstimate, Check, CheckKind, CheckStatus, EffectEstimate, EffectScale,
+    EventMetric, Experiment, Exposure, Guardrail, Measure, MetricUnits, Report, StudyOptions, Verdict,
 };
 use cip::core::TimeRange;
 use cip::line::Line;
 use cip::store::{EventStore, StoreError, TableSource};
 use serde_json::{Value, json};
 
-use crate::args::{AbtestArgs, Common, TestArg};
+use crate::args::{AbtestArgs, Common, MeasureArg};
 use crate::commands::findings;
 use crate::error::CliError;
 use crate::experiment;
@@ -44,23 +44,11 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
             ("control", args.control.is_some()),
             ("weights", !args.weights.is_empty()),
             ("covariate", args.covariate.is_some()),
-            ("segment", args.segment.is_some()),
             ("day", args.day.is_some()),
-            ("sequential", args.sequential),
-            ("bayesian", args.bayesian),
-            ("non-inferiority", args.non_inferiority.is_some()),
-            ("equivalence", args.equivalence.is_some()),
-            ("winsorise", args.winsorise.is_some()),
-            ("out", args.out.is_some()),
-            ("chart", args.chart.is_some()),
             ("denominator", args.denominator.is_some()),
             ("cluster", args.cluster.is_some()),
             ("strata", args.strata.is_some()),
-            ("quantile", args.quantile.is_some()),
-            ("bootstrap", args.bootstrap.is_some()),
-            ("test", args.test != TestArg::Usual),
             ("exposed-at", args.exposed_at.is_some()),
-            ("looks", args.looks.is_some()),
         ],
     )?;
     let store = EventStore::open(&args.input)?;
@@ -72,7 +60,7 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
         None => recorded(&store)?,
     };
     let protocol = experiment.protocol();
-    let metric =
+    let event_type =
         args.metric.as_deref().or(protocol.metrics().first().map(|metric| &**metric)).ok_or_else(|| {
             usage("a store needs --metric: the event type that is a success, such as purchase")
         })?;
@@ -82,36 +70,89 @@ fn of_store(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     )
     .map_err(usage)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let conversions = line.conversions(&exposure, metric, range)?;
-    let analysis = Analysis::of(&experiment).with_rate_interval(findings::rate_interval(args));
-    let analysis = analysis
-        .with_srm_alpha(args.srm_alpha)
-        .and_then(|analysis| analysis.with_alpha(alpha(args, Some(&experiment))))
-        .map_err(usage)?;
-    let units = conversions.arms().iter().map(|arm| arm.n()).sum();
-    let several = Check::several_arms(conversions.users_in_several_arms(), units);
-    let report = analysis.proportions(conversions.arms())?.with_checks([several]);
+    let options = findings::options(args, alpha(args, Some(&experiment)))?;
+    let metric = event_metric(&exposure, event_type, range, args)?;
+    let metric = metric.with_most_kept(units::most_kept(args, common.memory));
+    let units = line.metric_units(&metric)?;
+    let control = experiment.control();
+    let analysis = levels(Analysis::of(&experiment), &options).map_err(usage)?;
+    let refused = |error| units::refused(error, args, common.memory);
+    let report = units
+        .study
+        .report(&analysis.with_rate_interval(options.rate_interval), options.quantile)
+        .map_err(refused)?;
+    let several = Check::several_arms(units.users_in_several_arms, units.study.units());
+    let early = args.exposed_by.as_ref().map(|_| Check::outside_experiment(units.exposed_before));
+    let report = report.with_checks([Some(several), early].into_iter().flatten());
+    // Where the control has no users the report says so, and there is nothing to find.
+    let found = match units.study.analyze(control, &options) {
+        Err(AbTestError::UnknownControl { .. }) => None,
+        found => Some(found.map_err(refused)?),
+    };
+    let report = match &found {
+        Some(found) => found.judge(report),
+        None => report,
+    };
     let mut guarded = Vec::new();
     for guardrail in protocol.guardrails() {
         let conversions = line.conversions(&exposure, guardrail.metric(), range)?;
-        guarded.extend(guard(guardrail, conversions.arms(), experiment.control(), analysis.alpha())?);
+        guarded.extend(guard(guardrail, conversions.arms(), control, options.alpha)?);
     }
-    let said = text(&report, experiment.control(), analysis.alpha());
-    let mut json = to_json(&report, experiment.control());
+    let measured = findings::measure_name(event_type, args.measure);
+    let mut json = to_json(&report, control);
+    let said = match &found {
+        None => text(&report, control, options.alpha),
+        Some(found) => {
+            findings::write(&report, found, control, &measured, &options, args)?;
+            findings::add_to(&mut json, found);
+            let more = findings::text(found, control, &options, args);
+            text_with(&report, control, options.alpha, findings::level_name(found), &more)
+        }
+    };
     json["guardrails"] = json!(guarded);
     json["experiment"] = json!(experiment.name());
-    json["metric"] = json!(metric);
-    json["skipped_events"] = json!(conversions.skipped_events());
-    json["users_in_several_arms"] = json!(conversions.users_in_several_arms());
+    json["metric"] = json!(event_type);
+    json["skipped_events"] = json!(units.skipped_events);
+    json["users_in_several_arms"] = json!(units.users_in_several_arms);
     Ok(Answer {
         text: format!(
-            "experiment {}, users with {metric}\n\n{said}{}{}",
+            "experiment {}, {}\n\n{said}{}{}",
             experiment.name(),
+            findings::metric_name(&measured, args),
             guarded.iter().map(Guarded::text).collect::<String>(),
-            left_out(&conversions)
+            left_out(&units)
         ),
         json,
     })
+}
+
+/// What is measured of the users of a store.
+fn event_metric(
+    exposure: &Exposure,
+    event_type: &str,
+    range: TimeRange,
+    args: &AbtestArgs,
+) -> Result<EventMetric, CliError> {
+    let measure = match args.measure {
+        MeasureArg::Converted => Measure::Converted,
+        MeasureArg::Events => Measure::Events,
+        MeasureArg::Amount => Measure::Amount,
+        MeasureArg::AmountPerEvent => Measure::AmountPerEvent,
+    };
+    let mut metric = EventMetric::new(exposure.clone(), event_type, measure)?.with_range(range);
+    if let Some(before) = args.before {
+        if range.start() == TimeRange::ALL.start() {
+            return Err(usage("--before needs a start: give --from, or an experiment that has one"));
+        }
+        metric = metric.with_before(i64::try_from(before.as_micros()).unwrap_or(i64::MAX)).map_err(usage)?;
+    }
+    if let Some(column) = &args.segment {
+        metric = metric.with_segment(column.as_str());
+    }
+    if let Some(exposing) = &args.exposed_by {
+        metric = metric.with_exposing(exposing.as_str());
+    }
+    Ok(metric)
 }
 
 /// What became of a guardrail in an arm.
@@ -181,13 +222,13 @@ pub(crate) fn recorded(store: &EventStore) -> Result<(Experiment, Exposure), Cli
 }
 
 /// What of the events did not count.
-fn left_out(conversions: &Conversions) -> String {
+fn left_out(units: &MetricUnits) -> String {
     let mut text = String::new();
-    if conversions.skipped_events() > 0 {
-        text.push_str(&format!("{} events are nobody's\n", grouped(conversions.skipped_events())));
+    if units.skipped_events > 0 {
+        text.push_str(&format!("{} events are nobody's\n", grouped(units.skipped_events)));
     }
-    if conversions.users_in_several_arms() > 0 {
-        let users = grouped(conversions.users_in_several_arms());
+    if units.users_in_several_arms > 0 {
+        let users = grouped(units.users_in_several_arms);
         text.push_str(&format!("{users} users were in several arms, and count in none\n"));
     }
     text
@@ -197,7 +238,14 @@ fn left_out(conversions: &Conversions) -> String {
 fn of_table(args: &AbtestArgs, common: &Common) -> Result<Answer, CliError> {
     only_for(
         "a store",
-        &[("metric", args.metric.is_some()), ("from", args.from.is_some()), ("until", args.until.is_some())],
+        &[
+            ("metric", args.metric.is_some()),
+            ("measure", args.measure != MeasureArg::Converted),
+            ("before", args.before.is_some()),
+            ("exposed-by", args.exposed_by.is_some()),
+            ("from", args.from.is_some()),
+            ("until", args.until.is_some()),
+        ],
     )?;
     let (Some(variant), Some(outcome)) = (&args.variant, &args.outcome) else {
         // What is not there at all should be said first.

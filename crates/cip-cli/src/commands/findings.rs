@@ -11,8 +11,8 @@ use cip::core::{CoreError, table};
 use cip::store::{StagedFile, TableWriter};
 use serde_json::{Value, json};
 
-use crate::args::{AbtestArgs, CorrectionArg, IntervalArg, SpendingArg, TestArg};
-use crate::chart::{Bar, Range, bars, intervals, page};
+use crate::args::{AbtestArgs, CorrectionArg, IntervalArg, MeasureArg, SpendingArg, TestArg};
+use crate::chart::{Bar, Range, bars, intervals, page, sequence};
 use crate::commands::abtest::usage;
 use crate::commands::srm::day_text;
 use crate::error::CliError;
@@ -90,6 +90,16 @@ pub(crate) fn metric_name(outcome: &str, args: &AbtestArgs) -> String {
     format!("{quantile}{metric}{cluster}")
 }
 
+/// What is measured of the users of a store, in words.
+pub(crate) fn measure_name(event_type: &str, measure: MeasureArg) -> String {
+    match measure {
+        MeasureArg::Converted => format!("users with {event_type}"),
+        MeasureArg::Events => format!("{event_type} events a user"),
+        MeasureArg::Amount => format!("amount of {event_type} a user"),
+        MeasureArg::AmountPerEvent => format!("amount a {event_type}"),
+    }
+}
+
 /// What the number of an arm is.
 pub(crate) const fn level_name(found: &StudyFindings) -> &'static str {
     match found.metric {
@@ -117,7 +127,7 @@ pub(crate) fn text(
 ) -> String {
     let mut text = String::new();
     if let (Some(theta), Some(explained)) = (found.theta, found.variance_explained) {
-        let covariate = args.covariate.as_deref().unwrap_or_default();
+        let covariate = args.covariate.as_deref().unwrap_or("of the time before");
         let share = percent(explained, 1.0);
         text.push_str(&format!(
             "covariate {covariate}: slope {}, explains {share} of the variance\n",
@@ -328,7 +338,7 @@ fn charts(report: &Report, found: &StudyFindings, control: &str, outcome: &str, 
                 name: format!("{}: successes", arm.arm),
                 from: 0.0,
                 to: successes as f64,
-                note: grouped(successes),
+                note: format!("{} ({})", grouped(successes), percent(successes as f64, arm.n as f64)),
             });
             [Some(n), successes].into_iter().flatten()
         })
@@ -357,7 +367,7 @@ fn charts(report: &Report, found: &StudyFindings, control: &str, outcome: &str, 
         if !arm.days.is_empty() {
             let rows: Vec<_> =
                 arm.days.iter().map(|day| range(day_text(day.day), day.effect, &day.interval)).collect();
-            pictures.push(intervals(&format!("{} - {control}, all units up to the day", arm.arm), &rows));
+            pictures.push(sequence(&format!("{} - {control}, all units up to the day", arm.arm), &rows));
         }
     }
     let verdict = match report.verdict {

@@ -482,7 +482,7 @@ fn an_experiment_brings_its_metric_its_time_and_its_guardrails() {
     assert_eq!(told[0], ("view", true));
     assert_eq!((told.len(), told[1].0), (2, "cart"));
     let kinds: Vec<_> = found["checks"].as_array().unwrap().iter().map(|check| &check["kind"]).collect();
-    assert_eq!(kinds, ["sample_ratio", "several_arms"]);
+    assert_eq!(kinds, ["sample_ratio", "several_arms", "sample_ratio_by_group"]);
     let said = cip(args!["abtest", store, "--experiment", path, "--metric", "cart"]).ok().stdout;
     assert!(said.contains("80% confidence") && said.contains("guardrail view, treatment: "), "{said}");
     // Nothing happened before the experiment began.

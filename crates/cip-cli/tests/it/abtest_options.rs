@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::{Outcome, cip};
+use crate::{Outcome, cip, folder_of_store};
+
+/// The middle of the two weeks that the store has.
+const FROM: &str = "2019-10-08";
 
 /// 4,000 users with one to three sessions each: arm b clicks more often.
 fn sessions() -> (tempfile::TempDir, PathBuf) {
@@ -203,4 +206,58 @@ fn what_would_not_fit_is_refused_with_the_memory_that_would_do() {
     assert!(with("50.8MiB", &["--quantile", "0.5"]).ok().json()["difference"].is_number());
     let once = with("130.9MiB", &["--unit", "id"]).ok().json();
     assert_eq!(once["difference"], plain["difference"]);
+}
+
+#[test]
+fn a_store_gives_what_users_did_before_by_day_and_by_segment() {
+    let (folder, store) = folder_of_store(6_000);
+    let experiment = folder.path().join("e.toml");
+    let document = "name = \"x\"\nhash = \"xxh3\"\nseed = \"s\"\nmetrics = [\"purchase\"]\n";
+    fs::write(&experiment, document).unwrap();
+    let with = |more: &[&str]| {
+        let fixed = ["abtest", store.to_str().unwrap(), "--experiment", experiment.to_str().unwrap()];
+        cip([&fixed[..], more].concat())
+    };
+    let json = |more: &[&str]| with(&[more, &["--json"]].concat()).ok().json();
+    let plain = json(&["--from", FROM]);
+    let kinds = |found: &Value| -> Vec<String> {
+        let checks = found["checks"].as_array().unwrap().iter();
+        checks.map(|check| check["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(plain["metric_kind"], "rate");
+    assert!(plain["findings"][0]["days"].as_array().unwrap().len() > 1, "{plain}");
+    let out = folder.path().join("effects.parquet");
+    let more = ["--from", FROM, "--before", "30d", "--segment", "brand", "--sequential", "--bayesian"];
+    for measure in ["converted", "events", "amount", "amount-per-event"] {
+        let all = [&more[..], &["--measure", measure, "--out", out.to_str().unwrap()]].concat();
+        let found = json(&all);
+        assert!(found["theta"].is_number() && found["variance_explained"].is_number(), "{found}");
+        let arm = &found["findings"][0];
+        assert!(arm["sequential"]["p_value"].is_number() && arm["belief"]["chance_to_win"].is_number());
+        assert!(arm["segments"]["segments"].as_array().unwrap().len() > 1, "{found}");
+        assert_eq!(
+            found["metric_kind"],
+            if measure == "amount-per-event" {
+                "ratio"
+            } else if measure == "converted" {
+                "rate"
+            } else {
+                "mean"
+            }
+        );
+        assert_eq!(found, json(&[&all[..], &["--threads", "3"]].concat()));
+        assert_eq!(found["arms"][0]["n"], plain["arms"][0]["n"]);
+        assert!(crate::rows(&out) > 4);
+    }
+    // Who saw something before the start was exposed too early.
+    let exposed = json(&["--from", FROM, "--exposed-by", "view"]);
+    assert!(
+        kinds(&exposed).contains(&"outside_experiment".to_owned()) && exposed["verdict"] == "untrustworthy"
+    );
+    with(&["--before", "30d"]).fails(2, "--before needs a start");
+    with(&["--segment", "colour"]).fails(1, "no column `colour` of text or integers");
+    with(&["--cluster", "x"]).fails(2, "--cluster goes with a table");
+    let table = folder.path().join("t.csv");
+    fs::write(&table, "arm,x\na,1\nb,2\n").unwrap();
+    abtest(&table, "x", &["--measure", "amount"]).fails(2, "--measure goes with a store");
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::error::AbTestError;
-use crate::unit_sums::{Numbers, UnitSums};
+use crate::study::unit_sums::{Numbers, UnitSums};
 
 /// The sums of each group, by the place of the arm.
 #[derive(Debug, Clone)]

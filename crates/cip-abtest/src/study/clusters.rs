@@ -193,7 +193,7 @@ fn exactly(a: f64, b: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study_options::StudyOptions;
+    use crate::study::options::StudyOptions;
     use proptest::prelude::*;
 
     fn row(arm: &str, outcome: f64) -> Unit<'_> {

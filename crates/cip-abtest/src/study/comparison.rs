@@ -10,7 +10,6 @@ use crate::correction::Correction;
 use crate::cuped::{Cuped, stratified};
 use crate::error::AbTestError;
 use crate::estimate::{ArmEstimate, EffectEstimate, EffectScale, Interval};
-use crate::findings::{ArmFinding, DayFinding, Finding, LookFinding, MetricKind, RateFinding, StudyFindings};
 use crate::heterogeneity::Heterogeneity;
 use crate::quantile::quantile_estimate;
 use crate::rank::{RankTest, mann_whitney};
@@ -18,10 +17,13 @@ use crate::report::Verdict;
 use crate::sample_ratio::SampleRatio;
 use crate::score::{miettinen_nurminen, newcombe};
 use crate::stability::{Trend, weekday_pattern};
+use crate::study::findings::{
+    ArmFinding, DayFinding, Finding, LookFinding, MetricKind, RateFinding, StudyFindings,
+};
+use crate::study::options::{Beliefs, DecidingTest, StudyOptions};
+use crate::study::unit_sums::{Numbers, UnitSums};
 use crate::study::{ArmUnits, Study};
-use crate::study_options::{Beliefs, DecidingTest, StudyOptions};
 use crate::trust::{Check, winsorised};
-use crate::unit_sums::{Numbers, UnitSums};
 
 /// A study that is being looked at.
 pub(crate) struct Comparing<'a> {

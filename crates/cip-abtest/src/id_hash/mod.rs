@@ -1,7 +1,7 @@
 //! From an id to a bucket: the hashes that services use.
 
-use std::fmt::{self, Write};
-use std::io::Write as _;
+pub(crate) mod column;
+pub(crate) mod decimal;
 
 use cip_core::IdRef;
 use md5::{Digest, Md5};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bucket::{BUCKETS, bucket_v1, bucket_v1_utf16, bucket_v2, bucket_v2_utf16};
+use crate::id_hash::decimal::Digits;
 
 /// The hash that takes seed and id to a bucket; an integer id is hashed as its decimal digits.
 ///
@@ -60,62 +61,78 @@ impl IdHash {
             Self::GrowthbookV2 => bucket_v2(seed, id).into(),
             Self::GrowthbookV2Utf16 => bucket_v2_utf16(seed, id).into(),
             Self::Murmur3 => {
-                let hash = with_bytes(format_args!("{id}{seed}"), |bytes| murmur3_32(bytes, 1));
+                let hash = with_text(id, |id| joined([id, seed.as_bytes()], |bytes| murmur3_32(bytes, 1)));
                 (u64::from(hash) * u64::from(BUCKETS)) >> 32
             }
-            Self::Xxh3 => with_bytes(format_args!("{seed}{id}"), xxh3_64) >> 32,
+            Self::Xxh3 => with_text(id, |id| joined([seed.as_bytes(), id], xxh3_64)) >> 32,
             Self::Md5 => {
-                let digest = md5_of(format_args!("{seed}{id}"));
+                let digest = md5_of([seed.as_bytes()], id);
                 digest.iter().take(4).fold(0, |bits, &byte| bits << 8 | u64::from(byte))
             }
         }
     }
 }
 
-/// Calls a function with the bytes of a text, which is written on the stack where it is short.
-fn with_bytes<T>(text: fmt::Arguments<'_>, function: impl FnOnce(&[u8]) -> T) -> T {
+/// Calls a function with the text of an id: an integer's decimal digits.
+fn with_text<T>(id: IdRef<'_>, function: impl FnOnce(&[u8]) -> T) -> T {
+    match id {
+        IdRef::Utf8(text) => function(text.as_bytes()),
+        IdRef::Int64(number) => match Digits::of(number) {
+            Some(digits) => function(&digits.bytes()[16 - digits.len..]),
+            None => function(number.to_string().as_bytes()),
+        },
+    }
+}
+
+/// Calls a function with two texts as one, which stands on the stack where it is short.
+fn joined<T>(texts: [&[u8]; 2], function: impl FnOnce(&[u8]) -> T) -> T {
+    let [first, second] = texts;
     let mut short = [0u8; 128];
-    let mut rest = &mut short[..];
-    match rest.write_fmt(text) {
-        Ok(()) => {
-            let left = rest.len();
-            function(&short[..short.len() - left])
+    match short.get_mut(..first.len() + second.len()) {
+        Some(place) => {
+            place[..first.len()].copy_from_slice(first);
+            place[first.len()..].copy_from_slice(second);
+            function(place)
         }
-        Err(_) => function(text.to_string().as_bytes()),
+        None => function(&texts.concat()),
     }
 }
 
 /// MurmurHash3_x86_32 of Appleby.
-fn murmur3_32(bytes: &[u8], seed: u32) -> u32 {
-    let mix = |word: u32| word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+pub(crate) fn murmur3_32(bytes: &[u8], seed: u32) -> u32 {
     let (words, tail) = bytes.as_chunks::<4>();
-    let mut hash = seed;
-    for &word in words {
-        hash =
-            (hash ^ mix(u32::from_le_bytes(word))).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
-    }
-    if !tail.is_empty() {
-        hash ^= mix(tail.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)));
-    }
-    hash ^= bytes.len() as u32;
+    let hash = words.iter().fold(seed, |hash, &word| murmur3_step(hash, u32::from_le_bytes(word)));
+    let tail = tail.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+    murmur3_end(hash ^ murmur3_mix(tail), bytes.len())
+}
+
+/// A word as it goes into the hash; nothing where it is 0.
+#[inline]
+pub(crate) fn murmur3_mix(word: u32) -> u32 {
+    word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593)
+}
+
+/// The hash with another word.
+#[inline]
+pub(crate) fn murmur3_step(hash: u32, word: u32) -> u32 {
+    (hash ^ murmur3_mix(word)).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64)
+}
+
+/// The hash of a text that is over.
+#[inline]
+pub(crate) fn murmur3_end(hash: u32, length: usize) -> u32 {
+    let mut hash = hash ^ length as u32;
     hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
     hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
     hash ^ hash >> 16
 }
 
-/// The MD5 of a text, which is hashed as it is written.
-pub(crate) fn md5_of(text: fmt::Arguments<'_>) -> [u8; 16] {
-    struct Sink(Md5);
-    impl Write for Sink {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.update(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut sink = Sink(Md5::new());
-    // This writer never fails.
-    let _ = sink.write_fmt(text);
-    sink.0.finalize().into()
+/// The MD5 of some text and the text of an id behind it.
+pub(crate) fn md5_of<const N: usize>(before: [&[u8]; N], id: IdRef<'_>) -> [u8; 16] {
+    let mut md5 = Md5::new();
+    before.into_iter().for_each(|text| md5.update(text));
+    with_text(id, |text| md5.update(text));
+    md5.finalize().into()
 }
 
 #[cfg(test)]
