@@ -115,7 +115,6 @@ impl BasketBuilder {
             let entry = u64::from(key) << 32 | u64::from(product);
             match &mut self.open {
                 OpenUser::Entries(entries) => {
-                    // A view and what comes of it are often neighbours.
                     if last == Some(entry) {
                         continue;
                     }

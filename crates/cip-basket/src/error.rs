@@ -148,6 +148,19 @@ pub enum BasketError {
         /// About how many there are, and what makes them so many.
         estimate: Box<Estimate>,
     },
+    /// A basket among whose items no closed itemsets are looked for.
+    #[error(
+        "basket {number} has {items} frequent items, and closed or maximal itemsets are looked for among {most} of one basket: raise the \
+         smallest support, or cap or split long baskets"
+    )]
+    BasketTooLong {
+        /// Which one, from 1, in the order in which the baskets came.
+        number: u64,
+        /// Its frequent items.
+        items: usize,
+        /// As many as there may be.
+        most: usize,
+    },
     /// Closed itemsets inside each other, more than can be followed.
     #[error(
         "closed itemsets lie inside each other so deeply that following them needs {needed} bytes, which the budget of \

@@ -59,8 +59,8 @@ impl ItemSource {
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Items<'a>, CoreError> {
         let missing = CoreError::MissingColumn { column: self.column };
         let labels = match self.column {
-            column::PRODUCT_ID => return Ok(Items::Ids(events.products()?)),
-            column::CATEGORY_ID => return Ok(Items::Ids(events.categories().ok_or(missing)?)),
+            column::PRODUCT_ID => return Ok(Items::ids(events.products()?)),
+            column::CATEGORY_ID => return Ok(Items::ids(events.categories().ok_or(missing)?)),
             column::BRAND => events.brands(),
             _ => events.category_codes(),
         };
@@ -72,7 +72,11 @@ impl ItemSource {
 /// The items of one batch.
 #[derive(Debug)]
 pub(crate) enum Items<'a> {
-    Ids(&'a IdColumn),
+    Ids {
+        ids: &'a IdColumn,
+        /// The row that was asked for last, and its code: a view and what comes of it are often neighbours.
+        last: Option<(usize, u32)>,
+    },
     Labels {
         labels: &'a DictionaryArray<Int32Type>,
         parts: usize,
@@ -81,7 +85,11 @@ pub(crate) enum Items<'a> {
     },
 }
 
-impl Items<'_> {
+impl<'a> Items<'a> {
+    fn ids(ids: &'a IdColumn) -> Self {
+        Self::Ids { ids, last: None }
+    }
+
     /// Returns the code of a row's item, by `code` where it is asked for the first time.
     #[inline]
     pub(crate) fn code<E>(
@@ -90,7 +98,13 @@ impl Items<'_> {
         mut code: impl FnMut(IdRef<'_>) -> Result<u32, E>,
     ) -> Result<Option<u32>, E> {
         match self {
-            Items::Ids(ids) => ids.get(row).map(code).transpose(),
+            Items::Ids { ids, last } => {
+                let Some(id) = ids.get(row) else { return Ok(None) };
+                let known = last.filter(|&(before, _)| ids.get(before) == Some(id));
+                let known = known.map_or_else(|| code(id), |(_, known)| Ok(known))?;
+                *last = Some((row, known));
+                Ok(Some(known))
+            }
             Items::Labels { labels, parts, codes } => {
                 let Some(key) = labels.key(row) else { return Ok(None) };
                 if let Some(known) = codes[key] {

@@ -1,9 +1,9 @@
 //! Which products are looked at or bought together, and how much more often than by chance?
 //!
-//! Events become baskets: the distinct products of one session, of one order, or of one user. Every two products that share
-//! enough baskets become a row of `product_pairs`, with the confidence that one comes with the other.
+//! Events become baskets: the distinct products (or categories, or brands: [`ItemLevel`]) of one session, of one order, or of one user. Every two
+//! products that share enough baskets become a row of `product_pairs`, with the confidence that one comes with the other.
 //!
-//! - [`Baskets`], [`Pairs`]: pairs of products of any number of baskets, as here.
+//! - [`Baskets`], [`Pairs`]: pairs of products of any number of baskets, as here. [`PairCounts`]: counts that more baskets can be added to.
 //! - [`Transactions`], [`FrequentItemsets`]: any number of items that come together, of events or of baskets from elsewhere.
 //! - [`AssociationRules`]: who has these has those, with eighteen measures, q-values and redundancy.
 //! - [`Visits`], [`RecommenderParams`], [`Recommender`]: what to recommend behind a product or a session, from an index file.
@@ -34,20 +34,23 @@
 //!
 //! [`Baskets::collect`] takes all events at once. To stream them, or to use several threads, fill one
 //! [`BasketBuilder`] for each ascending range of users and [`append`](BasketTable::append) their tables in order;
-//! [`Pairs::count`] then returns batches one by one and uses Rayon's threads.
+//! [`Pairs::count`] then returns batches one by one. Where the baskets do not fit the memory, [`BasketTable::write_run`] makes room, and
+//! [`Pairs::merge`] puts the runs together. What is counted and mined in parallel runs on Rayon's threads: install a pool to bound them.
 //!
 //! # Columns in
-//! [`BasketKey::columns`] are read and no others. Rows are sorted by user_id, nulls last; a user's events may come in
+//! [`Baskets::columns`] are read and no others. Rows are sorted by user_id, nulls last; a user's events may come in
 //! any order, and are of any type.
 //!
 //! | column | type | |
 //! |---|---|---|
 //! | user_id | Int64 or Utf8 | may be absent; null: unknown, which is one user with baskets of its own |
 //! | product_id | Int64 or Utf8 | required; null: the event adds nothing to its basket, and is counted |
+//! | category_code, brand | Dictionary(Utf8) | in the place of product_id, by [`ItemLevel`]; category_id (Int64 or Utf8) where there are no codes |
 //! | source_session | UInt32 | one of these two is required, but for baskets by user; the session where there are both and |
 //! | order_id | Int64 or Utf8 | nothing else is asked for; null: the event is in no basket, and is counted |
-//! | event_time | Timestamp(us, UTC) | of [`Visits`] and [`Histories`] alone, whose rows are sorted by user_id, then event_time |
-//! | event_type | Dictionary(Utf8) | of [`Histories`] alone |
+//! | event_time | Timestamp(us, UTC) | of [`Visits`] and [`Histories`], whose rows are sorted by user_id, then event_time, and of pairs inside a time |
+//! | event_type | Dictionary(Utf8) | of [`Histories`], of baskets of some event types, and of pairs with their revenue |
+//! | price, quantity | money, Int64 | of pairs with their revenue; quantity may be absent |
 //!
 //! # Columns out
 //! [`cip_core::table::product_pairs`], sorted by product_a, product_b. The baskets that count are those of 2 to
@@ -62,6 +65,7 @@
 //! | support | Float64 | together / baskets that count |
 //! | confidence_ab, confidence_ba | Float64 | together / count_a, together / count_b |
 //! | lift | Float64 | together x baskets that count / (count_a x count_b); 1: independent |
+//! | revenue | Decimal128(38, s) | by [`Baskets::with_revenue`] alone: what the purchases of the two in these baskets come to |
 //!
 //! [`Itemsets::batches`] gives [`cip_core::table::itemsets`], [`Rules::batches`] gives [`cip_core::table::rules`],
 //! [`Sequences::batches`] gives [`cip_core::table::sequences`].

@@ -210,7 +210,7 @@ fn probe(plan: &Plan<'_>, first: u32) -> (f64, Vec<(u32, f64)>) {
     (itemsets, held)
 }
 
-fn longest(plan: &Plan<'_>) -> Vec<LongBasket> {
+pub(crate) fn longest(plan: &Plan<'_>) -> Vec<LongBasket> {
     let mut longest: Vec<LongBasket> = Vec::new();
     for basket in 0..plan.database.baskets() as u32 {
         let frequent_items = plan.database.basket(basket).len();

@@ -141,7 +141,8 @@ impl FrequentItemsets {
     /// Returns the itemsets, sorted by size, then by items.
     ///
     /// # Errors
-    /// [`BasketError::MinSupport`], [`BasketError::TooManyItemsets`], [`BasketError::SearchTooDeep`];
+    /// [`BasketError::MinSupport`], [`BasketError::TooManyItemsets`], [`BasketError::SearchTooDeep`]; of closed and maximal ones
+    /// [`BasketError::BasketTooLong`] where a basket has more than 10,000 frequent items;
     /// [`CoreError::Memory`](cip_core::CoreError::Memory) where the baskets do not fit twice.
     ///
     /// # Complexity
@@ -181,6 +182,13 @@ impl FrequentItemsets {
                 return Err(plan.too_many(certain));
             }
         }
+        if self.kind != ItemsetKind::All
+            && let Some(longest) =
+                guard::longest(&plan).first().filter(|basket| basket.frequent_items > MOST_TOGETHER)
+        {
+            let (number, items) = (longest.number, longest.frequent_items);
+            return Err(BasketError::BasketTooLong { number, items, most: MOST_TOGETHER });
+        }
         plan.degrees = plan.database.degrees(self.kind.beside());
         let first_step = guard::largest_first_step(&plan.database, &plan.degrees);
         let threads = rayon::current_num_threads().max(1) as u64;
@@ -195,6 +203,8 @@ impl FrequentItemsets {
     }
 }
 
+/// Frequent items of a basket among which closed and maximal itemsets are looked for: every item is held against every other.
+const MOST_TOGETHER: usize = 10_000;
 /// How far an estimate may be beyond the limit: it is one.
 const BEYOND: f64 = 10.0;
 

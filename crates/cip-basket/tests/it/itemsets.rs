@@ -346,3 +346,62 @@ fn a_sample_is_drawn_by_its_seed_and_near_the_whole() {
     assert_eq!(whole.sample(0, 1).len(), 0);
     assert_eq!(count(&whole.sample(usize::MAX, 1)), 0.2);
 }
+
+/// The rarest item is in some baskets of which each holds one item more than the one before; what comes later is more frequent elsewhere. So the
+/// closed itemsets that begin with it lie inside each other.
+fn nested(baskets: usize, budget: MemoryBudget) -> Result<Transactions, BasketError> {
+    let names: Vec<String> = (0..baskets).map(|item| format!("{item:04}")).collect();
+    let mut builder = Transactions::builder(budget);
+    for (item, name) in names.iter().enumerate() {
+        builder.push(names[..=item].iter().map(String::as_str).chain(["rarest"]))?;
+        for _ in 0..baskets + 2 * item {
+            builder.push([name.as_str()])?;
+        }
+    }
+    builder.finish()
+}
+
+#[test]
+fn what_is_refused_does_not_depend_on_the_number_of_threads() {
+    let search = FrequentItemsets::new(MinSupport::Count(1)).with_kind(ItemsetKind::Closed);
+    let search = search.with_most_itemsets(10_000);
+    let needed = nested(40, MemoryBudget::from_mib(64)).unwrap().bytes();
+    let (mut deep, mut mined) = (0, 0);
+    for more in (0..200_000).step_by(8_000) {
+        let baskets = nested(40, MemoryBudget::from_bytes(needed + more)).unwrap();
+        let found = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                search.mine(&baskets).map(|itemsets| itemsets.len()).map_err(|error| error.to_string())
+            })
+        };
+        let alone = found(1);
+        for threads in [2, 3] {
+            assert_eq!(found(threads), alone, "{threads} threads, {more} bytes more");
+        }
+        match alone {
+            Ok(_) => mined += 1,
+            Err(error) => deep += usize::from(error.starts_with("closed itemsets lie inside each other")),
+        }
+    }
+    assert!(deep > 0 && mined > 0, "{deep} are too deep, {mined} are mined");
+}
+
+#[test]
+fn closed_itemsets_of_very_long_baskets_are_refused() {
+    let names: Vec<String> = (0..10_001).map(|item| item.to_string()).collect();
+    let mut builder = Transactions::builder(BUDGET);
+    builder.push(["0", "1"]).unwrap();
+    builder.push(names.iter().map(String::as_str)).unwrap();
+    let baskets = builder.finish().unwrap();
+    let mine = |least, kind| FrequentItemsets::new(MinSupport::Count(least)).with_kind(kind).mine(&baskets);
+    for kind in [ItemsetKind::Closed, ItemsetKind::Maximal] {
+        let refused = mine(1, kind).unwrap_err();
+        assert!(
+            matches!(refused, BasketError::BasketTooLong { number: 2, items: 10_001, most: 10_000 }),
+            "{refused}"
+        );
+        // Where its items are not frequent, it is not long.
+        assert_eq!(mine(2, kind).unwrap().len(), 1);
+    }
+}

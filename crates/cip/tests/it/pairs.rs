@@ -34,7 +34,7 @@ fn pairs_of_any_budget_have_the_same_bytes_and_leave_nothing_behind() {
         totals.map(|totals| (totals, fs::read(at("pairs.parquet")).unwrap()))
     };
     let whole = write(MemoryBudget::from_mib(64), 2).unwrap();
-    assert!(whole.0.pairs > 10_000, "{:?}", whole.0);
+    assert!(whole.0.pairs > 2_000, "{:?}", whole.0);
     // The baskets of a part of the users alone exceed a third of this; those of all exceed it by far.
     for threads in [1, 3] {
         assert!(write(MemoryBudget::from_mib(4), threads).unwrap() == whole);
