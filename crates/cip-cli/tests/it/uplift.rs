@@ -87,6 +87,7 @@ fn two_arms_of_three_are_compared_by_both_methods() {
         }
         assert_eq!((rows, highest.0), (found["rows"].as_u64().unwrap(), 1));
     }
+    // Without ids rows are known by their number.
     let outcome = cip(args![
         "uplift",
         at("t.csv"),
@@ -95,9 +96,12 @@ fn two_arms_of_three_are_compared_by_both_methods() {
         "--outcome",
         "visit",
         "--columns",
-        "recency"
+        "recency",
+        "--out",
+        at("plain.parquet")
     ])
     .ok();
+    assert_eq!(crate::rows(&at("plain.parquet")), 6_000);
     assert!(
         outcome.stdout.contains("6,000 rows") && outcome.stdout.contains("top 30%"),
         "{}",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch, UInt64Array};
+use arrow_select::take::take;
 use cip_core::{CoreError, IdRef, MemoryBudget, table};
 use cip_propensity::{
     BoostedTreesValidParams, FeatureMatrix, FeatureMatrixBuilder, IdFolds, LabelBuilder, UpliftEvaluation,
@@ -158,8 +159,8 @@ impl UpliftSet {
             let chosen = at..at + count;
             let places: UInt64Array =
                 self.rows[chosen.clone()].iter().map(|row| Some(row - before)).collect();
-            let kept = arrow_select::take::take_record_batch(&batch, &places).map_err(CoreError::from)?;
-            let mut columns = kept.columns().to_vec();
+            let kept = batch.columns().iter().map(|column| take(column, &places, None));
+            let mut columns = kept.collect::<Result<Vec<_>, _>>().map_err(CoreError::from)?;
             columns.push(Arc::new(
                 self.rows[chosen.clone()].iter().map(|row| Some(row.cast_signed())).collect::<Int64Array>(),
             ));
