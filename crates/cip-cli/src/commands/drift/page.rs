@@ -71,8 +71,7 @@ fn range_name(range: &BinRange) -> String {
         }
         BinRange::Numbers { above: Some(above), to: None } => format!("above {}", significant(*above)),
         BinRange::Category(name) => name.to_string(),
-        BinRange::Rare => "(rare ones)".to_owned(),
-        BinRange::New => "(new ones)".to_owned(),
+        BinRange::Others => "(others)".to_owned(),
         BinRange::Numbers { above: None, to: None } => "all".to_owned(),
     }
 }
