@@ -134,3 +134,34 @@ fn what_cannot_be_compared_is_refused_and_nothing_is_written() {
         .json();
     assert_eq!(found["columns"]["gone"], serde_json::json!(["plan"]));
 }
+
+#[test]
+fn a_sketch_stands_for_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let drift = |reference: &str, more: &[&str]| {
+        let list = args!["drift", at(reference), at("july.csv"), "--json"];
+        let mut found = cip(list.into_iter().chain(more.iter().map(std::ffi::OsString::from))).ok().json();
+        found["reference"] = Value::Null;
+        found
+    };
+    let sketch = at("may.json");
+    let whole = drift("may.csv", &["--score", "score", "--reference-sketch", sketch.to_str().unwrap()]);
+    assert_eq!(drift("may.json", &["--score", "score"]), whole);
+    // What is left out of the table is left out of the sketch.
+    assert_eq!(
+        verdicts(&drift("may.json", &["--exclude", "plan,score"])),
+        [("spend", "large"), ("member", "stable")]
+    );
+    assert_eq!(verdicts(&drift("may.json", &["--columns", "member"])), [("member", "stable")]);
+    let bytes = fs::read(&sketch).unwrap();
+    drift("may.csv", &["--score", "score", "--reference-sketch", sketch.to_str().unwrap(), "--threads", "1"]);
+    assert!(bytes == fs::read(&sketch).unwrap(), "the sketch depends on the threads");
+    fs::write(at("old.json"), String::from_utf8(bytes).unwrap().replacen("sketch-1", "sketch-0", 1)).unwrap();
+    cip(args!["drift", at("old.json"), at("july.csv")])
+        .fails(1, "the sketch has the format `cip-drift-sketch-0`");
+    cip(args!["drift", at("may.csv"), at("july.csv"), "--reference-sketch", at("june.csv")])
+        .fails(1, "june.csv");
+    cip(args!["drift", sketch, at("july.csv"), "--exclude", "level"]).fails(1, "level");
+}
