@@ -46,6 +46,8 @@ pub(crate) enum CliError {
     #[error("{}: {source}", path.display())]
     Model { path: PathBuf, source: PropensityError },
     #[error("{}: {source}", path.display())]
+    Sketch { path: PathBuf, source: cip::drift::DriftError },
+    #[error("{}: {source}", path.display())]
     Index { path: PathBuf, source: BasketError },
     #[error(transparent)]
     Line(#[from] LineError),

@@ -417,6 +417,16 @@ pub fn scores(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
     Arc::new(Schema::new(ids.into_iter().chain(own).collect::<Vec<_>>()))
 }
 
+/// `uplift`: what a treatment adds to the probability of an outcome, one row for each row of the two arms. In their order.
+pub fn uplift(ids: impl IntoIterator<Item = Field>) -> SchemaRef {
+    let own = [
+        Field::new("row", DataType::Int64, false),
+        Field::new("uplift", DataType::Float64, false),
+        Field::new("rank", DataType::Int64, false),
+    ];
+    Arc::new(Schema::new(ids.into_iter().chain(own).collect::<Vec<_>>()))
+}
+
 /// `scores` with explanations: behind the columns of [`scores`] the margin of a row of which nothing is known, `base`, and what
 /// each of `features` adds to it, `contribution_` and its name.
 pub fn explained_scores<'a>(

@@ -23,6 +23,20 @@ impl Cells {
         Self { counts: HashMap::default(), dropped: 0, most: most.max(2) }
     }
 
+    /// Returns cells that [`Cells::sorted`] gave, with the bits that were not looked at; none where such cells cannot be.
+    pub(crate) fn from_sorted(cells: &[(u64, u64)], dropped: u32, most: usize) -> Option<Self> {
+        let ascending = cells.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let fits = dropped < u64::BITS && cells.last().is_none_or(|(cell, _)| *cell <= u64::MAX >> dropped);
+        let counted = cells.iter().all(|(_, count)| *count > 0);
+        let possible = ascending && fits && counted && (2..=1 << 16).contains(&most) && cells.len() <= most;
+        possible.then(|| Self { counts: cells.iter().copied().collect(), dropped, most })
+    }
+
+    /// The most counts that there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Adds `count` times `key`.
     pub(crate) fn add(&mut self, key: u64, count: u64) {
         *self.counts.entry(key >> self.dropped).or_default() += count;

@@ -1,6 +1,7 @@
 //! What is kept of a column: how often each value came.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -9,14 +10,14 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use cip_core::CoreError;
 use foldhash::fast::RandomState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cells::Cells;
 use crate::number_key::key_of;
 
 /// What the values of a column are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
     /// Integers, floating-point numbers or decimals.
@@ -48,6 +49,17 @@ impl ColumnKind {
             (Self::Number, Self::Boolean) | (Self::Boolean, Self::Number) => Some(Self::Number),
             (one, other) => (one == other).then_some(one),
         }
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "numbers",
+            Self::Boolean => "booleans",
+            Self::Category => "texts",
+            Self::Unknown => "nulls alone",
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 use arrow_schema::DataType;
 use cip_core::CoreError;
 
+use crate::column::ColumnKind;
+
 /// Why a table cannot be profiled, or two cannot be compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,15 +35,25 @@ pub enum DriftError {
         /// The columns that there are.
         columns: Vec<Box<str>>,
     },
-    /// A batch whose column has another type than the profile's.
+    /// A batch whose column has values of another kind than the profile's.
     #[error("column `{column}` is {found}, expected {expected}: give batches of one schema")]
     ColumnType {
         /// The column.
         column: Box<str>,
         /// Its type in the batch.
         found: DataType,
-        /// Its type in the profile.
-        expected: DataType,
+        /// What the profile has.
+        expected: ColumnKind,
+    },
+    /// A profile whose column has values of another kind than that of the profile to which it is added.
+    #[error("column `{column}` has {found}, expected {expected}: merge profiles of one schema")]
+    ColumnKind {
+        /// The column.
+        column: Box<str>,
+        /// What the profile has that is added.
+        found: ColumnKind,
+        /// What the other has.
+        expected: ColumnKind,
     },
     /// Scores that are not numbers.
     #[error(
@@ -61,6 +73,25 @@ pub enum DriftError {
         /// What was given.
         value: f64,
     },
+    /// A sketch of another version.
+    #[error("the sketch has the format `{found}`, expected `{expected}`: make it again with this version")]
+    SketchFormat {
+        /// What it says.
+        found: Box<str>,
+        /// What this version reads.
+        expected: &'static str,
+    },
+    /// A sketch that contradicts itself.
+    #[error("the sketch is damaged: column `{column}`: {reason}")]
+    SketchColumn {
+        /// The column.
+        column: Box<str>,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A sketch that is no JSON of the documented form, or that cannot be read or written.
+    #[error("the sketch: {0}")]
+    Sketch(#[from] serde_json::Error),
     /// Too little memory, or values that cannot be read.
     #[error(transparent)]
     Core(#[from] CoreError),

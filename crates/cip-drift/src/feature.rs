@@ -86,6 +86,8 @@ pub struct CategoryChange {
     pub new: usize,
     /// Rows with them, of the current rows with a value.
     pub new_rate: f64,
+    /// The share that chance alone makes: that of the reference's rows whose category came once (Good 1953).
+    pub expected_rate: f64,
     /// The most frequent of them, with their rows.
     pub examples: Vec<(Box<str>, u64)>,
     /// Categories of the reference that the current table has not.
@@ -272,9 +274,11 @@ fn categories(kind: ColumnKind, pair: &Paired, current: &ColumnProfile) -> Categ
     let mut found = new_categories(kind, pair, current);
     let (new, rows) = (found.len(), found.iter().map(|(_, rows)| rows).sum::<u64>());
     found.truncate(SHOWN);
+    let once = pair.cells.iter().filter(|cell| cell.reference == 1).count();
     CategoryChange {
         new,
         new_rate: rows as f64 / current.values() as f64,
+        expected_rate: once as f64 / pair.totals().0 as f64,
         examples: found,
         gone: pair.cells.iter().filter(|cell| cell.current == 0).count(),
     }

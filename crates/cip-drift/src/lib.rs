@@ -24,7 +24,7 @@
 //! ```
 //!
 //! # Tour
-//! - [`TableProfile`]: what is kept of a table, batch by batch, and merged. [`ColumnKind`]: what is compared with what.
+//! - [`TableProfile`]: what is kept of a table, batch by batch, merged, and kept in a file. [`ColumnKind`]: what is compared with what.
 //! - [`DriftReport`], [`DriftOptions`], [`Preset`]: the comparison, and by whose conventions. [`Verdict`]: the answer.
 //! - [`FeatureDrift`], [`Distances`], [`DriftTest`], [`Bin`]: what has changed in a column, and what decides.
 //! - [`EstimatedPerformance`]: what a model achieves where nobody knows the truth yet.
@@ -42,6 +42,7 @@ mod decision;
 mod distance;
 mod error;
 mod feature;
+mod file;
 mod kolmogorov;
 mod number_key;
 mod options;

@@ -1,9 +1,9 @@
 //! What is kept of a table: a profile of every column, in bounded memory, that can be merged.
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema};
+use arrow_schema::Schema;
 use cip_core::MemoryBudget;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::column::{ColumnKind, ColumnProfile};
 use crate::error::DriftError;
@@ -37,20 +37,19 @@ use crate::error::DriftError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct TableProfile {
-    rows: u64,
-    columns: Vec<Profiled>,
-    skipped: Vec<SkippedColumn>,
+    pub(crate) rows: u64,
+    pub(crate) columns: Vec<Profiled>,
+    pub(crate) skipped: Vec<SkippedColumn>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Profiled {
     pub(crate) name: Box<str>,
-    data_type: DataType,
     pub(crate) profile: ColumnProfile,
 }
 
 /// A column that is not compared: its values have no distribution that says something, such as dates and lists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SkippedColumn {
     /// Its name.
@@ -67,11 +66,11 @@ impl TableProfile {
     pub fn new(schema: &Schema) -> Self {
         let mut table = Self { rows: 0, columns: Vec::new(), skipped: Vec::new() };
         for field in schema.fields() {
-            let (name, data_type) = (field.name().as_str().into(), field.data_type().clone());
-            match ColumnKind::of(&data_type) {
+            let (name, data_type) = (field.name().as_str().into(), field.data_type());
+            match ColumnKind::of(data_type) {
                 Some(kind) => {
                     let profile = ColumnProfile::new(kind, Self::MOST_CELLS);
-                    table.columns.push(Profiled { name, data_type, profile });
+                    table.columns.push(Profiled { name, profile });
                 }
                 None => table.skipped.push(SkippedColumn { column: name, data_type: data_type.to_string() }),
             }
@@ -123,11 +122,11 @@ impl TableProfile {
                     columns,
                 });
             };
-            if *array.data_type() != column.data_type {
+            if ColumnKind::of(array.data_type()) != Some(column.profile.kind) {
                 return Err(DriftError::ColumnType {
                     column: column.name.clone(),
                     found: array.data_type().clone(),
-                    expected: column.data_type.clone(),
+                    expected: column.profile.kind,
                 });
             }
             column.profile.push(array)?;
@@ -139,7 +138,7 @@ impl TableProfile {
     /// Adds the rows of another profile of the same columns.
     ///
     /// # Errors
-    /// [`DriftError::MissingColumn`], [`DriftError::ColumnType`]; this profile is then as it was.
+    /// [`DriftError::MissingColumn`], [`DriftError::ColumnKind`]; this profile is then as it was.
     pub fn merge(&mut self, other: &Self) -> Result<(), DriftError> {
         for column in &self.columns {
             let Some(more) = other.find(&column.name) else {
@@ -149,11 +148,11 @@ impl TableProfile {
                     columns: other.names(),
                 });
             };
-            if more.data_type != column.data_type {
-                return Err(DriftError::ColumnType {
+            if more.profile.kind != column.profile.kind {
+                return Err(DriftError::ColumnKind {
                     column: column.name.clone(),
-                    found: more.data_type.clone(),
-                    expected: column.data_type.clone(),
+                    found: more.profile.kind,
+                    expected: column.profile.kind,
                 });
             }
         }
@@ -164,6 +163,14 @@ impl TableProfile {
         }
         self.rows += other.rows;
         Ok(())
+    }
+
+    /// Returns the profile of those columns for whose names `keep` holds.
+    #[must_use]
+    pub fn retain(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.columns.retain(|column| keep(&column.name));
+        self.skipped.retain(|column| keep(&column.column));
+        self
     }
 
     /// Rows.
@@ -214,7 +221,7 @@ mod tests {
         assert_eq!(profile.skipped()[0].data_type, "Date32");
         let texts = batch(vec![("n", Arc::new(StringArray::from(vec!["1"])))]);
         let error = profile.push(&texts).unwrap_err().to_string();
-        assert_eq!(error, "column `n` is Utf8, expected Int64: give batches of one schema");
+        assert_eq!(error, "column `n` is Utf8, expected numbers: give batches of one schema");
         let error =
             profile.push(&batch(vec![("m", Arc::new(Int64Array::from(vec![1])))])).unwrap_err().to_string();
         assert!(error.contains("no column `n`: name one of [\"m\"]"), "{error}");

@@ -150,6 +150,20 @@ pub enum PropensityError {
         /// The version that is read.
         supported: u64,
     },
+    /// Text that is no method of uplift.
+    #[error("`{found}` is no method of uplift: write two-model or transformed-outcome")]
+    UnknownUplift {
+        /// The text.
+        found: Box<str>,
+    },
+    /// Rows that were all treated, or all not.
+    #[error("all {rows} rows are of one arm, and none is {missing}: give rows of both, treated and control")]
+    OneArm {
+        /// Rows.
+        rows: u64,
+        /// `treated` or `control`.
+        missing: &'static str,
+    },
     /// A model file that contradicts itself.
     #[error("the model file is damaged: tree {tree}, node {node}: {reason}")]
     ModelTree {

@@ -35,6 +35,7 @@
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`TreeBaseline`]: what it must beat.
 //! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
 //! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows.
+//! - [`UpliftModel`], [`UpliftEvaluation`]: whom a treatment moves, where it was given at random.
 //! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
@@ -74,6 +75,7 @@ mod scores;
 mod shap;
 mod split;
 mod tree;
+mod uplift;
 
 pub use baseline::TreeBaseline;
 pub use boosted::{BoostedTrees, Importance, probability};
@@ -90,3 +92,4 @@ pub use scores::{explained_batch, ranks, score_batch, score_schema};
 pub use shap::{EffectBuilder, Explainer, FeatureEffect, Reason, effects_batch, reasons};
 pub use split::{IdSplit, Side};
 pub use tree::{Leaf, Node, Split, Tree};
+pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};

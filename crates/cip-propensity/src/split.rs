@@ -95,14 +95,7 @@ impl IdSplit {
 
     /// Returns the side of an id.
     pub fn side(self, id: IdRef<'_>) -> Side {
-        /// 2^64.
-        const RANGE: f64 = 18_446_744_073_709_551_616.0;
-        let mut hash = Xxh3::with_seed(self.seed);
-        match id {
-            IdRef::Int64(id) => hash.update(&id.to_le_bytes()),
-            IdRef::Utf8(id) => hash.update(id.as_bytes()),
-        }
-        let place = hash.digest() as f64 / RANGE;
+        let place = place_of(self.seed, id);
         // A hash that rounds up to 2^64 belongs to a sample of all.
         if place >= self.sample && self.sample < 1.0 {
             Side::LeftOut
@@ -117,6 +110,18 @@ impl IdSplit {
             }
         }
     }
+}
+
+/// Returns the hash of an id as a number of 0 to 1, to which it may round up.
+pub(crate) fn place_of(seed: u64, id: IdRef<'_>) -> f64 {
+    /// 2^64.
+    const RANGE: f64 = 18_446_744_073_709_551_616.0;
+    let mut hash = Xxh3::with_seed(seed);
+    match id {
+        IdRef::Int64(id) => hash.update(&id.to_le_bytes()),
+        IdRef::Utf8(id) => hash.update(id.as_bytes()),
+    }
+    hash.digest() as f64 / RANGE
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use cip::drift::Preset;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
-    /// What a model learned from, or an earlier time: Parquet or Arrow file, or CSV with a header
+    /// What a model learned from, or an earlier time: Parquet or Arrow file, CSV with a header, or a sketch of such a table
     pub(crate) reference: PathBuf,
     /// What is now
     pub(crate) current: PathBuf,
@@ -34,6 +34,9 @@ pub(crate) struct DriftArgs {
     /// The level of significance
     #[arg(long, default_value_t = 0.05, value_name = "LEVEL")]
     pub(crate) alpha: f64,
+    /// Sketch of the reference to write, to compare later tables with it where the reference is no longer there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference_sketch: Option<PathBuf>,
     /// Page to write (HTML)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -34,7 +34,7 @@ pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
     ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg, WindowArgs,
 };
-pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
+pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs, UpliftArgs};
 
 use crate::number::parse_count;
 
@@ -141,6 +141,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Say what has changed between two tables, whether it is more than chance, and what a model still achieves
     Drift(DriftArgs),
+    /// Say whom a treatment moves, where it was given at random, and how sure that is
+    Uplift(UpliftArgs),
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store

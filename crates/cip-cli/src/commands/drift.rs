@@ -1,19 +1,20 @@
 //! `cip drift`: what has changed between two tables, and what a model still achieves.
 
 mod page;
+mod source;
 
 use std::path::Path;
 
 use cip::drift::{
     ColumnChanges, DriftError, DriftOptions, DriftReport, EstimatedPerformance, FeatureDrift,
-    PerformanceChange, TableProfile, Verdict,
+    PerformanceChange, Verdict,
 };
-use cip::propensity::PropensityModel;
-use cip::scoring::{MODEL_SCORE, ScoringError, ScoringTable};
+use cip::scoring::{MODEL_SCORE, ScoringError};
 use cip::store::StagedFile;
 use serde_json::{Value, json};
 
 use crate::args::{Common, DriftArgs};
+use crate::commands::drift::source::{Sources, write_sketch};
 use crate::commands::train::read_model;
 use crate::error::CliError;
 use crate::number::{grouped, percent, significant};
@@ -22,18 +23,7 @@ use crate::output::{Answer, table};
 pub(crate) fn run(args: &DriftArgs, common: &Common) -> Result<Answer, CliError> {
     let options = options(args)?;
     let model = args.model.as_deref().map(read_model).transpose()?;
-    let tables = [ScoringTable::open(&args.reference)?, ScoringTable::open(&args.current)?];
-    let columns = [columns(&tables[0], args, model.as_ref())?, columns(&tables[1], args, model.as_ref())?];
-    // What is in one table alone is told by the comparison; what is in neither is a mistake.
-    for name in args.id.iter().chain(&args.columns).chain(&args.exclude).chain(&args.score) {
-        if !tables.iter().any(|table| table.has(name)) {
-            tables[0].require(&[name])?;
-        }
-    }
-    let most = columns[0].len().max(columns[1].len()) + 1;
-    let cells = TableProfile::cells_within(common.memory, most).map_err(ScoringError::from)?;
-    let profile = |at: usize| tables[at].profile(&columns[at], model.as_ref(), cells, common.threads());
-    let (reference, current) = (profile(0)?, profile(1)?);
+    let [reference, current] = Sources::open(args)?.profiles(args, model.as_ref(), common)?;
     let options = match &model {
         Some(model) => {
             let importance = model.trees().importance();
@@ -44,6 +34,9 @@ pub(crate) fn run(args: &DriftArgs, common: &Common) -> Result<Answer, CliError>
         None => options,
     };
     let report = DriftReport::compare(&reference, &current, &options).map_err(ScoringError::from)?;
+    if let Some(path) = &args.reference_sketch {
+        write_sketch(path, &reference)?;
+    }
     if let Some(path) = &args.out {
         write_page(path, &page::page(&report, args))?;
     }
@@ -58,39 +51,6 @@ fn options(args: &DriftArgs) -> Result<DriftOptions, CliError> {
         Some(score) => options.with_score(score),
         None => options,
     })
-}
-
-/// The columns of one table to compare, of those that it has.
-fn columns(
-    table: &ScoringTable,
-    args: &DriftArgs,
-    model: Option<&PropensityModel>,
-) -> Result<Vec<String>, CliError> {
-    let mut ids: Vec<&str> = args.id.iter().map(String::as_str).filter(|id| table.has(id)).collect();
-    if args.id.is_empty() {
-        ids = table.ids().iter().map(String::as_str).collect();
-    }
-    let mut columns = match model {
-        Some(model) if args.columns.is_empty() => {
-            let features = model.trees().features().iter().map(|feature| feature.to_string());
-            features.filter(|name| !args.exclude.contains(name)).collect()
-        }
-        _ if !args.columns.is_empty() => {
-            args.columns.iter().filter(|name| table.has(name)).cloned().collect()
-        }
-        _ => {
-            let others: Vec<&str> =
-                args.exclude.iter().map(String::as_str).chain(ids.iter().copied()).collect();
-            table.clone().with_ids(&ids)?.columns_without(&others)
-        }
-    };
-    let score = args.score.iter().filter(|score| table.has(score));
-    for score in score {
-        if !columns.contains(score) {
-            columns.push(score.clone());
-        }
-    }
-    Ok(columns)
 }
 
 fn write_page(path: &Path, page: &str) -> Result<(), CliError> {
@@ -130,8 +90,11 @@ fn text(report: &DriftReport, args: &DriftArgs) -> String {
     for line in column_lines(&report.columns) {
         text.push_str(&format!("\n{line}"));
     }
-    if let Some(out) = &args.out {
-        text.push_str(&format!("\nthe page is {}", out.display()));
+    let written = [("the page is", &args.out), ("the sketch of the reference is", &args.reference_sketch)];
+    for (what, path) in written {
+        if let Some(path) = path {
+            text.push_str(&format!("\n{what} {}", path.display()));
+        }
     }
     text
 }

@@ -33,6 +33,7 @@ mod sequences;
 mod sessions;
 mod srm;
 mod train;
+mod uplift;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Score(args) => score::run(&args, common)?,
         Command::Explain(args) => explain::run(&args, common)?,
         Command::Drift(args) => drift::run(&args, common)?,
+        Command::Uplift(args) => uplift::run(&args, common)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::real::data;
 use crate::{Noise, args, cip};
 
 /// A table of shoppers, of whom some have no spend; with `shift` they spend more and have another plan.
@@ -133,4 +134,67 @@ fn what_cannot_be_compared_is_refused_and_nothing_is_written() {
         .ok()
         .json();
     assert_eq!(found["columns"]["gone"], serde_json::json!(["plan"]));
+}
+
+#[test]
+fn a_sketch_stands_for_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let drift = |reference: &str, more: &[&str]| {
+        let list = args!["drift", at(reference), at("july.csv"), "--json"];
+        let mut found = cip(list.into_iter().chain(more.iter().map(std::ffi::OsString::from))).ok().json();
+        found["reference"] = Value::Null;
+        found
+    };
+    let sketch = at("may.json");
+    let whole = drift("may.csv", &["--score", "score", "--reference-sketch", sketch.to_str().unwrap()]);
+    assert_eq!(drift("may.json", &["--score", "score"]), whole);
+    // What is left out of the table is left out of the sketch.
+    assert_eq!(
+        verdicts(&drift("may.json", &["--exclude", "plan,score"])),
+        [("spend", "large"), ("member", "stable")]
+    );
+    assert_eq!(verdicts(&drift("may.json", &["--columns", "member"])), [("member", "stable")]);
+    let bytes = fs::read(&sketch).unwrap();
+    drift("may.csv", &["--score", "score", "--reference-sketch", sketch.to_str().unwrap(), "--threads", "1"]);
+    assert!(bytes == fs::read(&sketch).unwrap(), "the sketch depends on the threads");
+    fs::write(at("old.json"), String::from_utf8(bytes).unwrap().replacen("sketch-1", "sketch-0", 1)).unwrap();
+    cip(args!["drift", at("old.json"), at("july.csv")])
+        .fails(1, "the sketch has the format `cip-drift-sketch-0`");
+    cip(args!["drift", at("may.csv"), at("july.csv"), "--reference-sketch", at("june.csv")])
+        .fails(1, "june.csv");
+    cip(args!["drift", sketch, at("july.csv"), "--exclude", "level"]).fails(1, "level");
+}
+
+/// Visits of two months, with the statistics of SciPy 1.17.1 (`ks_2samp`, `wasserstein_distance`).
+#[test]
+fn two_months_of_shoppers_are_as_far_apart_as_scipy_says() {
+    let Some(file) = data("online_shoppers_intention.csv") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(file).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let month = |name: &str| {
+        let rows: Vec<&str> = rows.lines().filter(|row| row.split(';').nth(10) == Some(name)).collect();
+        let path = folder.path().join(format!("{name}.csv"));
+        fs::write(&path, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+        path
+    };
+    let found =
+        cip(args!["drift", month("May"), month("Nov"), "--exclude", "Month,Revenue", "--json"]).ok().json();
+    assert_eq!((&found["reference_rows"], &found["current_rows"]), (&3_364.into(), &2_998.into()));
+    for (name, ks, p_value, wasserstein) in [
+        ("ProductRelated_Duration", 0.172_760_238_890_929_26, 8.656_090_141_307_443e-42, 786.113_288_936_871),
+        ("ExitRates", 0.139_792_362_565_927_8, 1.798_259_824_632_854e-27, 0.010_647_334_060_076_317),
+    ] {
+        let features = found["features"].as_array().unwrap();
+        let distances = &features.iter().find(|feature| feature["name"] == name).unwrap()["distances"];
+        let close = |field: &str, expected: f64, relative: f64| {
+            let value = distances[field].as_f64().unwrap();
+            assert!((value / expected - 1.0).abs() < relative, "{name} {field}: {value} {expected}");
+        };
+        close("kolmogorov_smirnov", ks, 1e-12);
+        close("kolmogorov_smirnov_p_value", p_value, 1e-7);
+        close("wasserstein", wasserstein, 1e-9);
+    }
 }

@@ -27,6 +27,7 @@ fn help_and_version_are_answers() {
         "score",
         "explain",
         "drift",
+        "uplift",
         "assign",
         "abtest",
         "itemsets",

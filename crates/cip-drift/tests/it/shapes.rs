@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Date32Array, Int64Array, NullArray, RecordBatch};
 use cip_drift::{BinRange, ColumnKind, DriftOptions, DriftReport, Preset, Verdict};
 
-use crate::{compare, numbers, profile, table, texts};
+use crate::{compare, numbers, profile, table, texts, uniform};
 
 const PRESETS: [Preset; 3] = [Preset::Cip, Preset::Evidently, Preset::NannyMl];
 
@@ -153,7 +153,35 @@ fn categories_that_are_new_have_a_bin_and_are_named() {
     let ranges: Vec<_> =
         feature.bins.iter().map(|bin| (bin.range.clone(), bin.reference, bin.current)).collect();
     let named = |name: &str| BinRange::Category(name.into());
-    assert_eq!(ranges, [(named("basic"), 300, 200), (named("plus"), 300, 0), (BinRange::New, 0, 400)]);
+    assert_eq!(ranges, [(named("basic"), 300, 200), (named("plus"), 300, 0), (BinRange::Others, 0, 400)]);
+}
+
+#[test]
+fn a_long_tail_has_new_values_by_chance_alone() {
+    // Each of 3,000 rows has one of a thousand million products; or, half of them, the same.
+    let products = |seed: u64, best_seller: f64| {
+        let names: Vec<String> =
+            uniform(seed)
+                .take(3_000)
+                .map(|u| {
+                    if u < best_seller {
+                        "kettle".to_owned()
+                    } else {
+                        format!("product {}", (1e9 * u) as u64)
+                    }
+                })
+                .collect();
+        table(vec![("product", texts(names.iter().map(|name| Some(name.as_str()))))])
+    };
+    let report = compare(Preset::Cip, &products(1, 0.3), &products(2, 0.3)).unwrap();
+    let categories = report.features[0].categories.as_ref().unwrap();
+    assert_eq!(report.verdict, Verdict::Stable);
+    // Nearly all of the tail is new, as so many of the reference came once.
+    assert!(
+        (categories.new_rate - 0.7).abs() < 0.05 && (categories.expected_rate - 0.7).abs() < 0.05,
+        "{categories:?}"
+    );
+    assert_eq!(compare(Preset::Cip, &products(1, 0.3), &products(2, 0.8)).unwrap().verdict, Verdict::Large);
 }
 
 #[test]

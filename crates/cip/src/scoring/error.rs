@@ -42,6 +42,26 @@ pub enum ScoringError {
         /// 0-based row.
         row: u64,
     },
+    /// A row of which nobody knows whether it was treated.
+    #[error("treatment `{column}` is null in row {row} (from 0): drop such rows")]
+    NullArm {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+    },
+    /// A treatment that is neither yes nor no, while the arms to compare were not named.
+    #[error(
+        "treatment `{column}` is `{value}` in row {row} (from 0), expected true and false, or 1 and 0: name the value of the treated and that of the control"
+    )]
+    UnknownArm {
+        /// The column.
+        column: Box<str>,
+        /// The value.
+        value: Box<str>,
+        /// 0-based row.
+        row: u64,
+    },
     /// A customer who is to be explained and is not in the table.
     #[error(
         "no row has the id `{id}`: write it as the table has it; without ids, the number of a row (from 0)"

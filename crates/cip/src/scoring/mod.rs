@@ -9,6 +9,7 @@ mod profile;
 mod scores;
 mod table;
 mod training;
+mod uplift;
 
 pub use effects::Explanation;
 pub use error::ScoringError;
@@ -17,3 +18,4 @@ pub use explained::{ExplainedRow, ExplainedScores};
 pub use profile::MODEL_SCORE;
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};
+pub use uplift::{Arms, FoundUplift, UpliftSet};

@@ -166,7 +166,7 @@ fn sides(
 }
 
 /// Checks that so many rows can be trained on.
-fn require(memory: MemoryBudget, rows: u64, features: usize) -> Result<(), CoreError> {
+pub(super) fn require(memory: MemoryBudget, rows: u64, features: usize) -> Result<(), CoreError> {
     /// What a process and its histograms take, and what each value and each row takes, in memory and as bins.
     const BASE_BYTES: u64 = 32 << 20;
     const VALUE_BYTES: u64 = 9;

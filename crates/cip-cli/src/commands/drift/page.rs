@@ -67,12 +67,13 @@ fn range_name(range: &BinRange) -> String {
     match range {
         BinRange::Numbers { above: None, to: Some(to) } => format!("up to {}", significant(*to)),
         BinRange::Numbers { above: Some(above), to: Some(to) } => {
-            format!("above {} to {}", significant(*above), significant(*to))
+            let (above, to) = (significant(*above), significant(*to));
+            // Of one value alone, or of values too close to be told apart.
+            if above == to { to } else { format!("above {above} to {to}") }
         }
         BinRange::Numbers { above: Some(above), to: None } => format!("above {}", significant(*above)),
         BinRange::Category(name) => name.to_string(),
-        BinRange::Rare => "(rare ones)".to_owned(),
-        BinRange::New => "(new ones)".to_owned(),
+        BinRange::Others => "(others)".to_owned(),
         BinRange::Numbers { above: None, to: None } => "all".to_owned(),
     }
 }

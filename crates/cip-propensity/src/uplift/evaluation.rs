@@ -1,0 +1,216 @@
+//! How well uplift ranks rows: by what the treatment did to those that it puts first.
+
+use serde::Serialize;
+
+use crate::error::PropensityError;
+use crate::scores::ranks;
+use crate::uplift::curve::{Counts, Curve};
+use crate::uplift::model::check_arms;
+
+/// How well uplift ranks rows that were treated at random.
+///
+/// # Formula
+/// Over the rows by their uplift, the highest first, up to a rank with n_t treated and n_c other rows, of which y_t and y_c are positive:
+/// Qini's curve is y_t - y_c n_t / n_c (Radcliffe 2007), the uplift curve (y_t / n_t - y_c / n_c)(n_t + n_c), a quotient by 0 being 0. Rows of
+/// equal uplift are one step. The area of a curve above chance is that between it and the straight line to its end. `qini` and `auuc` are
+/// that area over the area of a perfect ranking: for Qini's curve the treated positives first and the positives that were not treated
+/// last, as scikit-uplift's `qini_auc_score` and `uplift_auc_score` have it. 0 is a ranking by chance, and the best that can be reached
+/// is far below 1, as nobody is seen treated and not treated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct UpliftEvaluation {
+    /// Rows.
+    pub rows: u64,
+    /// Rows that were treated.
+    pub treated_rows: u64,
+    /// The share of positives among the treated.
+    pub treated_rate: f64,
+    /// The share of positives among the others.
+    pub control_rate: f64,
+    /// The difference of both: what the treatment did on average.
+    pub average_effect: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+    /// Qini's coefficient; none where a perfect ranking is no better than chance.
+    pub qini: Option<f64>,
+    /// The area under the uplift curve; none as above.
+    pub auuc: Option<f64>,
+    /// The area of Qini's curve above chance, over the rows: positives that were won.
+    pub qini_area: f64,
+    /// The area of the uplift curve above chance, over the rows.
+    pub auuc_area: f64,
+    /// What the treatment did to those with the highest uplift.
+    pub top: Vec<UpliftTop>,
+}
+
+/// What a treatment did to the rows with the highest uplift.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct UpliftTop {
+    /// The share of the rows, those with the highest uplift; equal ones in the order of the rows.
+    pub fraction: f64,
+    /// Rows.
+    pub rows: u64,
+    /// The share of positives among the treated; none of none.
+    pub treated_rate: Option<f64>,
+    /// The share of positives among the others; none of none.
+    pub control_rate: Option<f64>,
+    /// The difference of both.
+    pub uplift: Option<f64>,
+    /// Its standard error.
+    pub standard_error: Option<f64>,
+    /// The value of Qini's curve: positives that the treatment won among them.
+    pub incremental: f64,
+}
+
+impl UpliftEvaluation {
+    /// Returns how well `uplift` ranks rows, by what they did.
+    ///
+    /// # Input
+    /// Uplift of models that have not seen the rows, such as [`cross_fitted_uplift`](crate::cross_fitted_uplift) gives.
+    ///
+    /// # Errors
+    /// [`PropensityError::Lengths`], [`PropensityError::NoRows`], [`PropensityError::OneArm`]; [`PropensityError::Parameter`] where an uplift is not
+    /// finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use cip_propensity::UpliftEvaluation;
+    /// let (treated, outcomes) = ([true, false, true, false], [true, false, false, true]);
+    /// let found = UpliftEvaluation::new(&[0.9, 0.8, 0.2, 0.1], &treated, &outcomes)?;
+    /// assert_eq!((found.qini, found.average_effect), (Some(1.0), 0.0));
+    /// # Ok::<(), cip_propensity::PropensityError>(())
+    /// ```
+    pub fn new(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Result<Self, PropensityError> {
+        check_arms(uplift.len(), treated, outcomes)?;
+        if let Some(&value) = uplift.iter().find(|value| !value.is_finite()) {
+            return Err(PropensityError::Parameter { name: "an uplift", value, expected: "a finite number" });
+        }
+        let mut all = Counts::default();
+        treated.iter().zip(outcomes).for_each(|(&treated, &outcome)| all.add(treated, outcome));
+        let area = |curve: Curve, scores: &[f64]| curve.area_above_chance(scores, treated, outcomes);
+        let best = |curve: Curve| area(curve, &curve.best_scores(treated, outcomes));
+        let (qini_area, auuc_area) = (area(Curve::Qini, uplift), area(Curve::Uplift, uplift));
+        let ratio = |area: f64, best: f64| (best > 0.0).then(|| area / best);
+        let (treated_rate, control_rate) = all.rates();
+        Ok(Self {
+            rows: all.rows(),
+            treated_rows: all.treated,
+            treated_rate,
+            control_rate,
+            average_effect: treated_rate - control_rate,
+            standard_error: standard_error(&all),
+            qini: ratio(qini_area, best(Curve::Qini)),
+            auuc: ratio(auuc_area, best(Curve::Uplift)),
+            qini_area,
+            auuc_area,
+            top: top(uplift, treated, outcomes),
+        })
+    }
+}
+
+fn top(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Vec<UpliftTop> {
+    const TENTHS: u64 = 10;
+    let mut by_rank = vec![0; uplift.len()];
+    for (row, rank) in ranks(uplift).into_iter().enumerate() {
+        by_rank[(rank - 1) as usize] = row;
+    }
+    let rows = uplift.len() as u64;
+    let (mut counts, mut taken) = (Counts::default(), 0);
+    (1..=TENTHS)
+        .map(|tenth| {
+            let end = (rows * tenth).div_ceil(TENTHS) as usize;
+            by_rank[taken..end].iter().for_each(|&row| counts.add(treated[row], outcomes[row]));
+            taken = end;
+            let (treated_rate, control_rate) = counts.rates();
+            let treated_rate = (counts.treated > 0).then_some(treated_rate);
+            let control_rate = (counts.control > 0).then_some(control_rate);
+            let difference = treated_rate.zip(control_rate).map(|(treated, control)| treated - control);
+            UpliftTop {
+                fraction: tenth as f64 / TENTHS as f64,
+                rows: counts.rows(),
+                treated_rate,
+                control_rate,
+                uplift: difference,
+                standard_error: difference.map(|_| standard_error(&counts)),
+                incremental: Curve::Qini.at(&counts),
+            }
+        })
+        .collect()
+}
+
+/// The standard error of the difference of two shares.
+fn standard_error(counts: &Counts) -> f64 {
+    let (treated, control) = counts.rates();
+    let variance =
+        treated * (1.0 - treated) / counts.treated as f64 + control * (1.0 - control) / counts.control as f64;
+    variance.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A hundred rows: numbers that look random.
+    fn given() -> (Vec<f64>, Vec<bool>, Vec<bool>) {
+        let mixed = |row: u64, salt: u64| (row * 3 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        let uplift = (0..100).map(|row| (mixed(row, 1) % 40) as f64 / 40.0).collect();
+        let treated = (0..100).map(|row| mixed(row, 2) % 5 < 2).collect();
+        let outcomes = (0..100).map(|row| mixed(row, 0) % 3 == 0).collect();
+        (uplift, treated, outcomes)
+    }
+
+    #[test]
+    fn coefficients_of_scikit_uplift() {
+        // scikit-uplift 0.5.1: qini_auc_score and uplift_auc_score of the same rows.
+        let (uplift, treated, outcomes) = given();
+        let found = UpliftEvaluation::new(&uplift, &treated, &outcomes).unwrap();
+        assert!((found.qini.unwrap() - 0.129_155_397_988_800_19).abs() < 1e-12, "{found:?}");
+        assert!((found.auuc.unwrap() - 0.131_643_082_136_241_76).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused_and_one_score_for_all_is_chance() {
+        let (_, treated, outcomes) = given();
+        for value in [f64::NAN, f64::INFINITY] {
+            let error = UpliftEvaluation::new(&[value; 100], &treated, &outcomes).unwrap_err().to_string();
+            assert!(error.contains("expected a finite number"), "{error}");
+        }
+        let found = UpliftEvaluation::new(&[0.5; 100], &treated, &outcomes).unwrap();
+        assert_eq!((found.qini, found.auuc, found.qini_area), (Some(0.0), Some(0.0), 0.0));
+        let last = found.top.last().unwrap();
+        assert_eq!((last.rows, last.uplift, last.fraction), (100, Some(found.average_effect), 1.0));
+        // Without an outcome there is nothing to rank.
+        assert_eq!(UpliftEvaluation::new(&[0.5; 100], &treated, &[false; 100]).unwrap().qini, None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_rows_does_not_matter_and_tenths_are_counts(
+            rows in proptest::collection::vec((0u8..6, any::<bool>(), any::<bool>()), 4..60),
+        ) {
+            let uplift: Vec<f64> = rows.iter().map(|row| f64::from(row.0)).collect();
+            let treated: Vec<bool> = rows.iter().map(|row| row.1).collect();
+            let outcomes: Vec<bool> = rows.iter().map(|row| row.2).collect();
+            prop_assume!(treated.iter().any(|t| *t) && treated.iter().any(|t| !*t));
+            let found = UpliftEvaluation::new(&uplift, &treated, &outcomes).unwrap();
+            prop_assert!(found.qini_area.is_finite() && found.auuc_area.is_finite());
+            // The order of the rows, and what is added to all scores, do not matter.
+            let back = |values: &[bool]| values.iter().rev().copied().collect::<Vec<_>>();
+            let moved: Vec<f64> = uplift.iter().rev().map(|value| value / 8.0 - 1.0).collect();
+            let again = UpliftEvaluation::new(&moved, &back(&treated), &back(&outcomes)).unwrap();
+            prop_assert_eq!((found.qini, found.auuc), (again.qini, again.auuc));
+            // A count by hand at each tenth.
+            for top in &found.top {
+                let mut order: Vec<usize> = (0..rows.len()).collect();
+                order.sort_by(|&a, &b| uplift[b].total_cmp(&uplift[a]));
+                let chosen = &order[..top.rows as usize];
+                let of = |arm: bool| chosen.iter().filter(|&&row| treated[row] == arm).count() as f64;
+                let hits = |arm: bool| chosen.iter().filter(|&&row| treated[row] == arm && outcomes[row]).count() as f64;
+                prop_assert_eq!(top.treated_rate, (of(true) > 0.0).then(|| hits(true) / of(true)));
+                prop_assert_eq!(top.control_rate, (of(false) > 0.0).then(|| hits(false) / of(false)));
+            }
+        }
+    }
+}
