@@ -459,6 +459,26 @@ pub fn feature_effects() -> SchemaRef {
     ]))
 }
 
+/// `feature_points`: what each feature adds to the margin of some rows, one row for each of both. Sorted by the features, the greatest
+/// effect first, then by the row.
+pub fn feature_points() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("feature", DataType::Utf8, false),
+        Field::new("row", DataType::Int64, false),
+        Field::new("value", DataType::Float64, true),
+        Field::new("contribution", DataType::Float64, false),
+    ]))
+}
+
+/// `pair_effects`: one row for each pair of features that do something together. Sorted by mean_magnitude, the greatest first.
+pub fn pair_effects() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("feature_a", DataType::Utf8, false),
+        Field::new("feature_b", DataType::Utf8, false),
+        Field::new("mean_magnitude", DataType::Float64, false),
+    ]))
+}
+
 /// `assignments`: the id of every row of a table, under its own name, and the arm of an experiment, null where the id takes no
 /// part. In the order of the table.
 pub fn assignments(id: &str, ids: IdType) -> SchemaRef {

@@ -9,6 +9,7 @@ mod segments;
 mod source;
 mod store;
 mod table;
+mod train;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -25,9 +26,10 @@ pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PairsArgs, PathsArgs, RepeatsArg, ReturnsArg,
-    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg,
+    RfmArgs, ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TaskArg, TiesArg,
 };
-pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs};
+pub(crate) use table::{ConvertArgs, EvaluateArgs, ExplainArgs, FormArg, ScoreArgs, TableArgs};
+pub(crate) use train::TrainArgs;
 
 use crate::number::parse_count;
 
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Write what each feature does to the scores of a table, with pictures
     Explain(ExplainArgs),
+    /// Read a model of XGBoost, or write one
+    Convert(ConvertArgs),
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store

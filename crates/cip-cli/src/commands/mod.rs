@@ -2,9 +2,12 @@
 
 mod abtest;
 mod assign;
+mod card;
+mod carts;
 mod clv;
 mod cohorts;
 mod compact;
+mod convert;
 mod demo;
 mod evaluate;
 mod explain;
@@ -67,6 +70,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Evaluate(args) => evaluate::run(&args, common)?,
         Command::Score(args) => score::run(&args, common)?,
         Command::Explain(args) => explain::run(&args, common)?,
+        Command::Convert(args) => convert::run(&args)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

@@ -28,6 +28,7 @@ mod replay;
 mod run;
 mod segments;
 mod sessions;
+mod training;
 mod usage;
 
 use std::collections::BTreeMap;

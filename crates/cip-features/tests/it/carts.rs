@@ -216,7 +216,7 @@ fn what_makes_no_sense_is_refused() {
     let batch = Shape::FULL.batch_turned(&[Event::at(5, 7, VIEW), Event::at(4, 7, VIEW)], 0);
     let spec = CartSessions::new(TimeRange::ALL, Moment::End, batch.schema()).unwrap();
     let refuse = |batches: &[_]| spec.matrix(batches).unwrap_err().to_string();
-    assert!(refuse(&[batch.clone()]).contains("row 1"), "{}", refuse(&[batch.clone()]));
+    assert!(refuse(std::slice::from_ref(&batch)).contains("row 1"));
     let [seven, six] = [7, 6].map(|user| Shape::FULL.batch_turned(&[Event::at(1, user, VIEW)], 0));
     assert!(refuse(&[seven.clone(), six]).contains("row 1"));
     let nobody = Shape::FULL.batch_turned(&[Event { user: None, ..Event::at(1, 0, VIEW) }], 0);

@@ -31,6 +31,16 @@ pub enum ScoringError {
         /// 0-based row.
         row: u64,
     },
+    /// A null among the days that rows are split by.
+    #[error(
+        "`{column}` is null in row {row} (from 0), expected a day to split by: drop such rows, or split by ids alone"
+    )]
+    NullTime {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+    },
     /// A customer who is to be explained and is not in the table.
     #[error(
         "no row has the id `{id}`: write it as the table has it; without ids, the number of a row (from 0)"

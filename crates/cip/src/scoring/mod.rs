@@ -3,6 +3,8 @@
 mod effects;
 mod error;
 mod explained;
+mod foretold;
+mod row_split;
 mod scores;
 mod table;
 mod training;
@@ -10,5 +12,7 @@ mod training;
 pub use effects::Explanation;
 pub use error::ScoringError;
 pub use explained::{ExplainedRow, ExplainedScores};
+pub use foretold::Foretold;
+pub use row_split::RowSplit;
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};
