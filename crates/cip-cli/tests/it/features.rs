@@ -283,7 +283,7 @@ fn sessions_with_a_cart_are_a_table_to_learn_from() {
     assert!(text.contains("known up to their first cart") && text.contains("are abandoned"), "{text}");
 
     let mut list =
-        args!["train", at("carts.parquet"), "--label", "label", "--exclude", "session_start"].to_vec();
+        args!["train", at("carts.parquet"), "--label", "label", "--time", "session_start"].to_vec();
     list.extend(args!["--trees", "10", "--depth", "4", "--out", at("m.json"), "--json"]);
     assert!(cip(list).ok().json()["baselines"]["logistic"]["auc"].is_number());
     let refused = [&task[..], &["--set", "streamflow"]].concat();

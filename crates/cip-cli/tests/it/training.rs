@@ -84,7 +84,9 @@ fn a_model_is_learned_in_time_searched_stopped_and_told_of_in_a_card() {
             && found["metrics"]["auc"].as_f64().unwrap() > auc("recency")
     );
     assert_eq!(found["baseline"], found["baselines"]["tree"]);
-    assert_eq!(found["findings"], serde_json::json!([]));
+    // With so few different numbers rows repeat.
+    assert_eq!(found["findings"][0]["kind"], "duplicates");
+    assert_eq!(found["findings"].as_array().unwrap().len(), 1);
 
     let card = |name: &str| fs::read_to_string(at(name)).unwrap();
     let [markdown, html] = ["m.card.md", "m.card.html"].map(card);
@@ -96,7 +98,7 @@ fn a_model_is_learned_in_time_searched_stopped_and_told_of_in_a_card() {
         "balanced",
         "recency",
         "Intended use",
-        "None found",
+        "stand among those to train on",
     ] {
         assert!(markdown.contains(text) && html.contains(text), "{text}: {markdown}");
     }

@@ -122,13 +122,13 @@ impl RowSplit {
     pub(super) fn of(&self, table: &ScoringTable, label: &str) -> Result<DealtRows, ScoringError> {
         let dealt = |rows| Ok(DealtRows { ids: self.ids, rows });
         let rule = match &self.rule {
-            Rule::Nothing => return dealt(Dealt::ById),
+            Rule::Nothing => return dealt(Dealt::Ids),
             Rule::Stratified { shares, seed } => {
                 let mut labels = LabelBuilder::new(label);
                 for batch in table.source.batches(&[label])? {
                     labels.push(&batch?)?;
                 }
-                return dealt(Dealt::ByLot(stratified_sides(&labels.finish(), *shares, *seed)?));
+                return dealt(Dealt::Lot(stratified_sides(&labels.finish(), *shares, *seed)?));
             }
             Rule::Time(rule) => rule,
         };
@@ -146,7 +146,7 @@ impl RowSplit {
         }
         let split = |gap: u32| TimeSplit::new(&days, rule.shares, i64::from(gap));
         let (with_gap, known) = (split(rule.gap_days)?, split(rule.label_days)?);
-        dealt(Dealt::ByDay(DealtDays { days, with_gap, known }))
+        dealt(Dealt::Days(DealtDays { days, with_gap, known }))
     }
 }
 
@@ -158,9 +158,9 @@ pub(super) struct DealtRows {
 
 /// What besides the ids says where a row goes.
 enum Dealt {
-    ById,
-    ByDay(DealtDays),
-    ByLot(Vec<Side>),
+    Ids,
+    Days(DealtDays),
+    Lot(Vec<Side>),
 }
 
 /// The day of every row, and where sides begin.
@@ -178,9 +178,9 @@ impl DealtRows {
         let place = row as usize;
         let missing = PropensityError::NoRows { what: "split" };
         let time = match &self.rows {
-            Dealt::ById => return Ok((of_id().unwrap_or(Side::LeftOut), false)),
-            Dealt::ByLot(sides) => return Ok((*sides.get(place).ok_or(missing)?, false)),
-            Dealt::ByDay(time) => time,
+            Dealt::Ids => return Ok((of_id().unwrap_or(Side::LeftOut), false)),
+            Dealt::Lot(sides) => return Ok((*sides.get(place).ok_or(missing)?, false)),
+            Dealt::Days(time) => time,
         };
         let day = *time.days.get(place).ok_or(missing)?;
         let side = time.with_gap.side(day);
@@ -191,16 +191,16 @@ impl DealtRows {
     /// The day of a row; 0 where rows have none.
     pub(super) fn day(&self, row: u64) -> i64 {
         match &self.rows {
-            Dealt::ByDay(time) => time.days.get(row as usize).copied().unwrap_or(0),
-            Dealt::ById | Dealt::ByLot(_) => 0,
+            Dealt::Days(time) => time.days.get(row as usize).copied().unwrap_or(0),
+            Dealt::Ids | Dealt::Lot(_) => 0,
         }
     }
 
     /// Where sides begin, in days since 1970-01-01.
     pub(super) fn begins(&self) -> Option<&[(i64, Side)]> {
         match &self.rows {
-            Dealt::ByDay(time) => Some(time.with_gap.begins()),
-            Dealt::ById | Dealt::ByLot(_) => None,
+            Dealt::Days(time) => Some(time.with_gap.begins()),
+            Dealt::Ids | Dealt::Lot(_) => None,
         }
     }
 }
