@@ -299,7 +299,7 @@ fn framed(title: &str, height: f64) -> String {
 }
 
 /// A name that fits beside its bar.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     const MOST: usize = 38;
     if name.chars().count() <= MOST {
         return name.to_owned();
@@ -308,7 +308,7 @@ fn shortened(name: &str) -> String {
 }
 
 /// Text as it may stand in XML; what may not stand there at all becomes a blank.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -12,6 +12,7 @@ mod number;
 mod output;
 mod progress;
 mod quality;
+mod scatter;
 mod stage;
 mod summary;
 mod units;

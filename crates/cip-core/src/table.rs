@@ -395,6 +395,38 @@ pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label:
     Arc::new(Schema::new([user].into_iter().chain(features).chain(label).collect::<Vec<_>>()))
 }
 
+/// `cart_sessions`: one row for each session with a cart: who, when it started, what was known of it, for each experiment group whether
+/// it was of that group (`group_` and its name), and the label: whether it had no purchase. Sorted by user_id, session_start.
+pub fn cart_sessions<'a>(users: IdType, groups: impl IntoIterator<Item = &'a str>) -> SchemaRef {
+    let count = |name| Field::new(name, DataType::Int64, false);
+    let number = |name| Field::new(name, DataType::Float64, true);
+    let own = vec![
+        Field::new(column::USER_ID, users.data_type(), false),
+        Field::new("session_start", timestamp_type(), false),
+        count("views"),
+        count("carts"),
+        count("removes"),
+        count("products"),
+        count("duration_seconds"),
+        count("hour"),
+        count("weekday"),
+        number("cart_value"),
+        number("last_cart_price"),
+        number("mean_viewed_price"),
+        number("last_cart_price_ratio"),
+        number("seconds_before_cart"),
+        count("earlier_sessions"),
+        count("earlier_carts"),
+        count("earlier_purchases"),
+        number("days_since_last_session"),
+        number("days_since_last_purchase"),
+    ];
+    let groups =
+        groups.into_iter().map(|group| Field::new(format!("group_{group}"), DataType::Boolean, false));
+    let label = Field::new(column::LABEL, DataType::UInt8, false);
+    Arc::new(Schema::new(own.into_iter().chain(groups).chain([label]).collect::<Vec<_>>()))
+}
+
 /// Whether a table of features says what came of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Label {
@@ -450,6 +482,26 @@ pub fn feature_effects() -> SchemaRef {
         number("share"),
         number("lowest"),
         number("highest"),
+    ]))
+}
+
+/// `feature_points`: what each feature adds to the margin of some rows, one row for each of both. Sorted by the features, the greatest
+/// effect first, then by the row.
+pub fn feature_points() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("feature", DataType::Utf8, false),
+        Field::new("row", DataType::Int64, false),
+        Field::new("value", DataType::Float64, true),
+        Field::new("contribution", DataType::Float64, false),
+    ]))
+}
+
+/// `pair_effects`: one row for each pair of features that do something together. Sorted by mean_magnitude, the greatest first.
+pub fn pair_effects() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("feature_a", DataType::Utf8, false),
+        Field::new("feature_b", DataType::Utf8, false),
+        Field::new("mean_magnitude", DataType::Float64, false),
     ]))
 }
 

@@ -57,6 +57,12 @@ pub enum FeaturesError {
         /// What is missing: any one of these columns would do.
         columns: &'static [&'static str],
     },
+    /// An experiment group that was asked for twice.
+    #[error("experiment group `{group}` is asked for twice: every column of a table has a name of its own")]
+    DuplicateGroup {
+        /// Which one.
+        group: Box<str>,
+    },
     /// One table cannot hold that much text in its user ids.
     #[error(
         "the user ids of one table of features have more than {limit} bytes: push batches one by one, and write each \

@@ -39,6 +39,8 @@
 //! holds what is known of one user. Users are independent of each other: one builder for each disjoint range of users can run
 //! on its own thread, and the results, put together in the order of the ranges, are the same table.
 //!
+//! [`CartSessions`] asks of sessions, not of users: which of those with a cart will be abandoned?
+//!
 //! # Columns in
 //! [`Features::columns`] are read and no others: those that the selected features are made from. Rows are sorted by user_id
 //! (nulls last), event_time.
@@ -70,6 +72,7 @@
 //! see [`FeaturesError`].
 
 mod builder;
+mod cart;
 mod error;
 mod feature;
 mod features;
@@ -83,6 +86,7 @@ mod texts;
 mod window;
 
 pub use builder::FeatureBuilder;
+pub use cart::{CartBuilder, CartSessions, Moment};
 pub use error::FeaturesError;
 pub use feature::Feature;
 pub use features::Features;

@@ -3,11 +3,11 @@
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
-use crate::engine::{Engine, Ensemble, Examples, Hessboost};
+use crate::engine::{Engine, Ensemble, Examples, Hessboost, Task};
 use crate::error::PropensityError;
 use crate::forest::Forest;
 use crate::matrix::FeatureMatrix;
-use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
+use crate::params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight};
 use crate::tree::Tree;
 
 /// Gradient-boosted regression trees on the logistic loss: a margin, the log of the odds, for every row.
@@ -73,6 +73,30 @@ impl BoostedTrees {
     pub(crate) fn new(features: Vec<Box<str>>, params: BoostedTreesValidParams, ensemble: Ensemble) -> Self {
         let Ensemble { base_margin, trees } = ensemble;
         Self { features, params, base_margin, forest: Forest::new(&trees), trees }
+    }
+
+    /// Checks what a model that comes from elsewhere says beside its trees.
+    pub(crate) fn check(
+        features: &[Box<str>],
+        params: &BoostedTreesValidParams,
+        base_margin: f32,
+    ) -> Result<(), PropensityError> {
+        let refuse = |reason| Err(PropensityError::ModelHeader { reason });
+        if features.is_empty() {
+            return refuse("it has no features");
+        }
+        let mut names: Vec<&str> = features.iter().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return refuse("it has a feature twice");
+        }
+        if !base_margin.is_finite() {
+            return refuse("its base margin is not a number");
+        }
+        if params.monotone().keys().any(|name| !features.contains(name)) {
+            return refuse("a monotone feature is none of its features");
+        }
+        Ok(())
     }
 
     /// The names of the features, in their order.
@@ -146,7 +170,8 @@ impl BoostedTreesValidParams {
     ///
     /// # Errors
     /// [`PropensityError::NoRows`], [`PropensityError::Lengths`], [`PropensityError::OneClass`],
-    /// [`PropensityError::Engine`].
+    /// [`PropensityError::MissingColumn`] where a monotone feature is none of them, [`PropensityError::NoValidation`] where
+    /// the parameters ask to stop early, [`PropensityError::Engine`].
     pub fn fit_matrix(
         &self,
         features: &FeatureMatrix,
@@ -158,19 +183,81 @@ impl BoostedTreesValidParams {
         )
     }
 
+    /// Returns the model of a feature matrix and its labels as [`BoostedTreesValidParams::fit_matrix`] does, with the trees up to the
+    /// round after which the log loss of the rows to `validate` on, weighted by class like those to train on, is lowest.
+    ///
+    /// Without [`early_stopping`](BoostedTreesValidParams::early_stopping) these rows are not looked at.
+    ///
+    /// # Errors
+    /// As [`BoostedTreesValidParams::fit_matrix`], of either; [`PropensityError::FeatureCount`] where the matrices have other columns.
+    pub fn fit_validated(
+        &self,
+        (features, labels): (&FeatureMatrix, &[bool]),
+        validate: (&FeatureMatrix, &[bool]),
+    ) -> Result<BoostedTrees, PropensityError> {
+        if features.names() != validate.0.names() {
+            let (found, expected) = (validate.0.names().len(), features.names().len());
+            return Err(PropensityError::FeatureCount { found, expected });
+        }
+        let of = |(features, labels)| {
+            let features: &FeatureMatrix = features;
+            Examples { values: features.shared_values(), labels, weights: None }
+        };
+        self.fit_task(features.names().to_vec(), of((features, labels)), Some(of(validate)))
+    }
+
     /// Checks that there is something to learn, and has the engine learn it.
     pub(crate) fn fit_examples(
         &self,
         features: Vec<Box<str>>,
         examples: Examples<'_>,
     ) -> Result<BoostedTrees, PropensityError> {
-        let (rows, columns) = examples.values.dim();
-        check_labels(rows, examples.labels)?;
-        if columns == 0 {
+        self.fit_task(features, examples, None)
+    }
+
+    fn fit_task(
+        &self,
+        features: Vec<Box<str>>,
+        train: Examples<'_>,
+        validate: Option<Examples<'_>>,
+    ) -> Result<BoostedTrees, PropensityError> {
+        check_labels(train.values.nrows(), train.labels)?;
+        if features.is_empty() {
             return Err(PropensityError::NoFeatures);
         }
-        let ensemble = Hessboost.boost(examples, self)?;
-        Ok(BoostedTrees::new(features, *self, ensemble))
+        if let Some(column) = self.monotone().keys().find(|name| !features.contains(name)) {
+            return Err(PropensityError::MissingColumn { column: column.clone(), columns: features });
+        }
+        let validate = match (self.early_stopping(), validate) {
+            (None, _) => None,
+            (Some(rounds), None) => return Err(PropensityError::NoValidation { rounds: rounds.get() }),
+            (Some(_), Some(rows)) => Some(rows),
+        };
+        if let Some(validate) = &validate {
+            check_labels(validate.values.nrows(), validate.labels)?;
+        }
+        let positives = train.labels.iter().filter(|&&label| label).count();
+        let by_label = self.class_weight().of_rows(train.labels.len(), positives);
+        let [train_weights, validate_weights] =
+            [Some(&train), validate.as_ref()].map(|rows| self.weights(rows?, by_label));
+        let directions = features.iter().map(|name| self.monotone().get(name).copied()).collect();
+        let task = Task {
+            train: Examples { weights: train_weights.as_deref(), ..train },
+            validate: validate.map(|rows| Examples { weights: validate_weights.as_deref(), ..rows }),
+            directions,
+        };
+        let ensemble = Hessboost.boost(task, self)?;
+        Ok(BoostedTrees::new(features, self.clone(), ensemble))
+    }
+
+    /// The weights of rows: their own times that of their class. None where all are 1.
+    fn weights(&self, rows: &Examples<'_>, by_label: [f64; 2]) -> Option<Vec<f32>> {
+        if self.class_weight() == ClassWeight::Equal {
+            return rows.weights.map(<[f32]>::to_vec);
+        }
+        let own = |row| rows.weights.map_or(1.0, |weights| f64::from(weights[row]));
+        let labels = rows.labels.iter().enumerate();
+        Some(labels.map(|(row, &label)| (own(row) * by_label[usize::from(label)]) as f32).collect())
     }
 }
 

@@ -1,12 +1,16 @@
 //! The seam to the library that grows the trees: numbers in, our own trees out. Nothing of its types goes further.
 
-use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use hessboost::config::{GrowPolicy, Monotone as EngineMonotone, TrainingParams, TreeMethod};
 use hessboost::data::DMatrix;
 use hessboost::objective::{Objective, RegLoss};
+use hessboost::training::Trainer;
 use ndarray::ArcArray2;
 
 use crate::error::PropensityError;
-use crate::params::BoostedTreesValidParams;
+use crate::params::{BoostedTreesValidParams, Monotone};
 use crate::tree::{Leaf, Node, Split, Tree};
 
 /// What is learned from.
@@ -15,6 +19,15 @@ pub(crate) struct Examples<'a> {
     pub(crate) values: ArcArray2<f32>,
     pub(crate) labels: &'a [bool],
     pub(crate) weights: Option<&'a [f32]>,
+}
+
+/// What is learned from, and how.
+pub(crate) struct Task<'a> {
+    pub(crate) train: Examples<'a>,
+    /// Rows whose log loss says when to stop; there are some where the parameters ask to stop early.
+    pub(crate) validate: Option<Examples<'a>>,
+    /// Which way the margin may go with each feature.
+    pub(crate) directions: Vec<Option<Monotone>>,
 }
 
 /// What was learned.
@@ -28,11 +41,7 @@ pub(crate) struct Ensemble {
 ///
 /// The same examples and parameters must give the same trees, on any number of threads.
 pub(crate) trait Engine {
-    fn boost(
-        &self,
-        examples: Examples<'_>,
-        params: &BoostedTreesValidParams,
-    ) -> Result<Ensemble, PropensityError>;
+    fn boost(&self, task: Task<'_>, params: &BoostedTreesValidParams) -> Result<Ensemble, PropensityError>;
 }
 
 /// hessboost: histograms, leaf-wise growth, XGBoost's gain.
@@ -48,26 +57,21 @@ impl AsRef<[f32]> for InPlace {
 }
 
 impl Engine for Hessboost {
-    fn boost(
-        &self,
-        examples: Examples<'_>,
-        params: &BoostedTreesValidParams,
-    ) -> Result<Ensemble, PropensityError> {
+    fn boost(&self, task: Task<'_>, params: &BoostedTreesValidParams) -> Result<Ensemble, PropensityError> {
         let engine = |error: hessboost::error::HessboostError| PropensityError::Engine(Box::new(error));
-        let Examples { values, labels, weights } = examples;
-        let (rows, columns) = values.dim();
-        let labels: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
-        let mut matrix =
-            DMatrix::from_dense_shared(std::sync::Arc::new(InPlace(values)), rows, columns, f32::NAN)
-                .and_then(|matrix| matrix.with_labels(&labels))
-                .map_err(engine)?;
-        if let Some(weights) = weights {
-            matrix = matrix.with_weights(weights).map_err(engine)?;
+        let columns = task.train.values.ncols();
+        let given = training_params(params, &task.directions).map_err(engine)?;
+        let train = matrix(task.train).map_err(engine)?;
+        let validate = task.validate.map(matrix).transpose().map_err(engine)?;
+        let mut trainer = Trainer::new(&given, &train, params.trees() as usize);
+        if let (Some(rows), Some(rounds)) = (&validate, params.early_stopping()) {
+            let rounds = NonZeroUsize::try_from(rounds).unwrap_or(NonZeroUsize::MAX);
+            trainer = trainer.eval(rows, "validate").early_stopping_rounds(rounds);
         }
-        let model = training_params(params)
-            .and_then(|given| hessboost::training::train(&given, &matrix, params.trees() as usize))
-            .map_err(engine)?;
-        let trees = model.trees().iter().zip(model.tree_weights()).enumerate();
+        let model = trainer.train().map_err(engine)?.model;
+        // The trees behind the best round did not help.
+        let kept = model.best_iteration().map_or(usize::MAX, |best| best + 1);
+        let trees = model.trees().iter().zip(model.tree_weights()).take(kept).enumerate();
         let trees = trees.map(|(index, (tree, weight))| {
             let nodes = tree.nodes().iter().map(|node| own(node, weight)).collect();
             let refuse = |(node, reason)| PropensityError::ModelTree { tree: index, node, reason };
@@ -77,17 +81,44 @@ impl Engine for Hessboost {
     }
 }
 
-fn training_params(params: &BoostedTreesValidParams) -> hessboost::error::Result<TrainingParams> {
-    let builder = TrainingParams::builder()
+/// Examples as the engine takes them.
+fn matrix(examples: Examples<'_>) -> hessboost::error::Result<DMatrix> {
+    let Examples { values, labels, weights } = examples;
+    let (rows, columns) = values.dim();
+    let labels: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
+    let matrix = DMatrix::from_dense_shared(Arc::new(InPlace(values)), rows, columns, f32::NAN)?
+        .with_labels(&labels)?;
+    match weights {
+        Some(weights) => matrix.with_weights(weights),
+        None => Ok(matrix),
+    }
+}
+
+fn training_params(
+    params: &BoostedTreesValidParams,
+    directions: &[Option<Monotone>],
+) -> hessboost::error::Result<TrainingParams> {
+    let mut builder = TrainingParams::builder()
         .objective(Objective::BinaryLogistic(RegLoss::default()))
         .tree_method(TreeMethod::Hist)
         .grow_policy(GrowPolicy::LossGuide)
-        .unlimited_depth()
         .max_leaves(params.leaves() as usize)
         .eta(params.learning_rate())
         .min_child_weight(params.min_child_weight())
         .lambda(params.lambda())
         .seed(params.seed());
+    builder = match params.depth() {
+        Some(depth) => builder.max_depth(depth.get() as usize),
+        None => builder.unlimited_depth(),
+    };
+    if directions.iter().any(Option::is_some) {
+        let direction = |direction: &Option<Monotone>| match direction {
+            None => EngineMonotone::None,
+            Some(Monotone::Increasing) => EngineMonotone::Increasing,
+            Some(Monotone::Decreasing) => EngineMonotone::Decreasing,
+        };
+        builder = builder.monotone_constraints(directions.iter().map(direction).collect());
+    }
     match params.threads() {
         Some(threads) => builder.nthread(threads.get()),
         None => builder,
@@ -144,7 +175,7 @@ mod tests {
         let matrix = DMatrix::from_dense(values.as_slice().unwrap(), 3_000, 4).unwrap();
         let floats: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
         let trained = hessboost::training::train(
-            &training_params(&params).unwrap(),
+            &training_params(&params, &[]).unwrap(),
             &matrix.clone().with_labels(&floats).unwrap(),
             50,
         );

@@ -93,6 +93,37 @@ pub enum PropensityError {
         /// The only label, 0 or 1.
         label: u8,
     },
+    /// Boosting is to stop early, and there are no rows to say when.
+    #[error(
+        "boosting is to stop after {rounds} rounds without a lower loss, and there are no rows to validate on: give some, or leave early stopping out"
+    )]
+    NoValidation {
+        /// Rounds without a lower loss.
+        rounds: u32,
+    },
+    /// Fewer times than sides to split by them.
+    #[error(
+        "the rows have {found} different times, expected at least {sides}, one for each side: add earlier ones, or leave the validation or the calibration out"
+    )]
+    FewTimes {
+        /// Different times.
+        found: usize,
+        /// Sides.
+        sides: usize,
+    },
+    /// No fold on which parameters could be tried.
+    #[error(
+        "no fold has rows of both classes to train on and to try the model on: take fewer folds, a shorter gap, or more rows"
+    )]
+    NoFolds,
+    /// A fold with a row that is not there.
+    #[error("a fold names row {row} (from 0), expected one of the {rows} rows")]
+    FoldRow {
+        /// 0-based row.
+        row: usize,
+        /// Rows.
+        rows: usize,
+    },
     /// Records and labels, or scores and labels, of different number.
     #[error("{rows} rows and {labels} labels, expected as many of each")]
     Lengths {
@@ -163,6 +194,16 @@ pub enum PropensityError {
         rows: u64,
         /// `treated` or `control`.
         missing: &'static str,
+    },
+    /// A model of another program, of a kind that is not read.
+    #[error("the model's {what} is `{found}`, expected {expected}: such models are not read")]
+    ForeignModel {
+        /// What of it.
+        what: &'static str,
+        /// What was found.
+        found: Box<str>,
+        /// What is read.
+        expected: &'static str,
     },
     /// A model file that contradicts itself.
     #[error("the model file is damaged: tree {tree}, node {node}: {reason}")]

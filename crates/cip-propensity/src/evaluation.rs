@@ -163,30 +163,40 @@ impl ProbabilityLosses {
         };
         let bins = reliability(probabilities, labels);
         Ok(Self {
-            log_loss: mean(|probability, label| {
-                let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-                -(if label { probability } else { 1.0 - probability }).ln()
-            }),
-            brier: mean(|probability, label| (probability - f64::from(u8::from(label))).powi(2)),
+            log_loss: mean(log_loss),
+            brier: mean(squared_error),
             ece: bins.iter().map(|bin| bin.rows as f64 * (bin.mean_score - bin.observed).abs()).sum::<f64>()
                 / rows,
         })
     }
 }
 
+/// The negative log likelihood of a label.
+pub(crate) fn log_loss(probability: f64, label: bool) -> f64 {
+    let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+    -(if label { probability } else { 1.0 - probability }).ln()
+}
+
+/// The squared difference of a probability and its label.
+pub(crate) fn squared_error(probability: f64, label: bool) -> f64 {
+    (probability - f64::from(u8::from(label))).powi(2)
+}
+
 /// Rows of one score.
-struct Step {
-    rows: u64,
-    positives: u64,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) rows: u64,
+    pub(crate) positives: u64,
+}
+
+/// A number, not NaN, as an integer of the same order; -0 and 0 are one.
+pub(crate) fn key(value: f64) -> i64 {
+    let bits = (value + 0.0).to_bits().cast_signed();
+    bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
 }
 
 /// The ranking as steps of equal scores, the highest first.
-fn steps(ranking: &[f64], labels: &[bool]) -> Vec<Step> {
-    // As an integer of the same order; -0 and 0 are one score.
-    let key = |value: f64| {
-        let bits = (value + 0.0).to_bits().cast_signed();
-        bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
-    };
+pub(crate) fn steps(ranking: &[f64], labels: &[bool]) -> Vec<Step> {
     let mut order: Vec<(i64, bool)> =
         ranking.iter().map(|&value| key(value)).zip(labels.iter().copied()).collect();
     order.sort_unstable_by_key(|&(key, _)| Reverse(key));
@@ -195,7 +205,7 @@ fn steps(ranking: &[f64], labels: &[bool]) -> Vec<Step> {
     equal.map(|rows| Step { rows: rows.len() as u64, positives: positives(rows) }).collect()
 }
 
-fn auc(steps: &[Step], rows: u64, positives: u64) -> Option<f64> {
+pub(crate) fn auc(steps: &[Step], rows: u64, positives: u64) -> Option<f64> {
     // Twice the pairs of a positive above a negative, a tie counting once.
     let mut above = 0u64;
     let mut twice = 0u128;
@@ -208,7 +218,7 @@ fn auc(steps: &[Step], rows: u64, positives: u64) -> Option<f64> {
     (pairs > 0).then(|| twice as f64 / (2.0 * pairs as f64))
 }
 
-fn average_precision(steps: &[Step], positives: u64) -> Option<f64> {
+pub(crate) fn average_precision(steps: &[Step], positives: u64) -> Option<f64> {
     let (mut seen, mut found) = (0u64, 0u64);
     let mut sum = 0.0;
     for step in steps {
@@ -219,8 +229,13 @@ fn average_precision(steps: &[Step], positives: u64) -> Option<f64> {
     (positives > 0).then(|| sum / positives as f64)
 }
 
-fn lift(steps: &[Step], fraction: f64, rows: u64, positives: u64) -> Lift {
+pub(crate) fn lift(steps: &[Step], fraction: f64, rows: u64, positives: u64) -> Lift {
     let top = ((rows as f64 * fraction) as u64).clamp(1, rows);
+    Lift { fraction, ..lift_of(steps, top, rows, positives) }
+}
+
+/// The lift of the `top` best-ranked rows, of which there is at least one.
+pub(crate) fn lift_of(steps: &[Step], top: u64, rows: u64, positives: u64) -> Lift {
     let mut left = top;
     let mut found = 0.0;
     for step in steps {
@@ -230,13 +245,27 @@ fn lift(steps: &[Step], fraction: f64, rows: u64, positives: u64) -> Lift {
     }
     let (conversion, all) = (found / top as f64, positives as f64);
     Lift {
-        fraction,
+        fraction: top as f64 / rows as f64,
         rows: top,
         positives: found,
         conversion,
         lift: (positives > 0).then(|| conversion / (all / rows as f64)),
         captured: (positives > 0).then(|| found / all),
     }
+}
+
+/// Checks a ranking and the probabilities beside it.
+pub(crate) fn check(ranking: &[f64], probabilities: &[f64], labels: &[bool]) -> Result<(), PropensityError> {
+    for rows in [ranking.len(), probabilities.len()] {
+        if rows != labels.len() {
+            return Err(PropensityError::Lengths { rows, labels: labels.len() });
+        }
+    }
+    if labels.is_empty() {
+        return Err(PropensityError::NoRows { what: "evaluate" });
+    }
+    refuse(ranking, |value| !value.is_nan(), "a number")?;
+    refuse(probabilities, |value| (0.0..=1.0).contains(&value), "a probability, 0 to 1")
 }
 
 /// The bins of equal width that have rows.
@@ -260,7 +289,7 @@ fn reliability(probabilities: &[f64], labels: &[bool]) -> Vec<ReliabilityBin> {
 }
 
 /// Refuses the first value that is not allowed.
-fn refuse(
+pub(crate) fn refuse(
     values: &[f64],
     allowed: impl Fn(f64) -> bool,
     expected: &'static str,

@@ -16,12 +16,12 @@ use crate::tree::Tree;
 /// The name that a model file carries.
 const FORMAT: &str = "cip-model";
 /// The version of the form, which is the only one that is read.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Boosted trees with what one must know to use them again: what they foretell, from how many rows, how sure to be, how well.
 ///
 /// # Output
-/// One JSON object: `format` (`cip-model`), `version` (2), `label`, `features` (names, in order), `params`, `training`
+/// One JSON object: `format` (`cip-model`), `version` (3), `label`, `features` (names, in order), `params`, `training`
 /// (rows, positives), `calibration`, `evaluation` (of held-out rows, or null), `base_margin`, `trees` (a list of nodes
 /// each). The same model gives the same bytes.
 ///
@@ -133,7 +133,7 @@ impl PropensityModel {
             version: VERSION,
             label: self.label.clone(),
             features: self.trees.features.clone(),
-            params: self.trees.params,
+            params: self.trees.params.clone(),
             training: self.training,
             calibration: self.calibration.clone(),
             evaluation: self.evaluation.clone(),
@@ -192,23 +192,12 @@ struct Document {
 
 impl Document {
     fn check(self) -> Result<PropensityModel, PropensityError> {
-        let refuse = |reason| Err(PropensityError::ModelHeader { reason });
-        if self.features.is_empty() {
-            return refuse("it has no features");
-        }
-        let mut names: Vec<&str> = self.features.iter().map(AsRef::as_ref).collect();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return refuse("it has a feature twice");
-        }
-        if !self.base_margin.is_finite() {
-            return refuse("its base margin is not a number");
-        }
+        BoostedTrees::check(&self.features, &self.params, self.base_margin)?;
         if self.training.positives > self.training.rows {
-            return refuse("it has more positives than rows");
+            return Err(PropensityError::ModelHeader { reason: "it has more positives than rows" });
         }
         self.calibration.check().map_err(|reason| PropensityError::ModelHeader { reason })?;
-        BoostedTreesParams::from(self.params).check_ref()?;
+        BoostedTreesParams::from(self.params.clone()).check_ref()?;
         for (index, tree) in self.trees.iter().enumerate() {
             tree.check(self.features.len()).map_err(|(node, reason)| PropensityError::ModelTree {
                 tree: index,

@@ -30,13 +30,16 @@
 //! ```
 //!
 //! # Tour
-//! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`IdSplit`]: who is kept for the test.
+//! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`Finding`]: what they know that nobody could have known.
+//! - [`IdSplit`], [`TimeSplit`]: who, and which days, are kept for the test. [`Search`]: which parameters do best on [`Fold`]s of the rest.
 //! - [`BoostedTrees`], [`BoostedTreesParams`]: the model, with linfa's `Fit` and `Predict`. [`Tree`]: what it is made of.
-//! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`TreeBaseline`]: what it must beat.
+//! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`Baseline`]: what it must beat.
+//! - [`Bootstrap`]: how far the metrics might be off. [`Response`], [`Offer`]: what a budget brings, and whom to contact.
 //! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
-//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows.
+//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows. [`PairEffect`]: what two
+//!   features do together.
 //! - [`UpliftModel`], [`UpliftEvaluation`]: whom a treatment moves, where it was given at random.
-//! - [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
+//! - [`ModelCard`]: what one must know before one uses it. [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
 //! Any columns of integers, floating-point numbers, decimals or booleans, null or NaN where unknown. A label is a boolean,
@@ -60,7 +63,9 @@
 
 mod baseline;
 mod boosted;
+mod bootstrap;
 mod calibration;
+mod card;
 mod engine;
 mod error;
 mod evaluation;
@@ -68,28 +73,45 @@ mod file;
 mod fit;
 mod forest;
 mod labels;
+mod lint;
 mod matrix;
 mod number;
 mod params;
+mod random;
+mod response;
 mod scores;
+mod search;
 mod shap;
 mod split;
+mod stratified;
+mod time_split;
 mod tree;
 mod uplift;
+mod xgboost;
 
-pub use baseline::TreeBaseline;
+pub use baseline::{Baseline, FittedBaseline};
 pub use boosted::{BoostedTrees, Importance, probability};
+pub use bootstrap::{Bootstrap, Interval, MetricIntervals};
 pub use calibration::{Calibration, CalibrationFallback, CalibrationMap, FittedCalibration};
+pub use card::ModelCard;
 pub use error::PropensityError;
 pub use evaluation::{Evaluation, FRACTIONS, Lift, ProbabilityLosses, ReliabilityBin};
 pub use file::{PropensityModel, Training};
 pub use labels::LabelBuilder;
 /// linfa's own, with which parameters are checked: [`BoostedTreesParams`] implements it.
 pub use linfa::ParamGuard;
+pub use lint::Finding;
 pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
-pub use params::{BoostedTreesParams, BoostedTreesValidParams};
+pub use params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight, Monotone};
+pub use response::{Offer, Profit, Response};
 pub use scores::{explained_batch, ranks, score_batch, score_schema};
-pub use shap::{EffectBuilder, Explainer, FeatureEffect, Reason, effects_batch, reasons};
+pub use search::{Fold, Search, Searched, Trial};
+pub use shap::{
+    EffectBuilder, Explainer, FeatureEffect, PairEffect, Reason, SampledRow, SampledRows, effects_batch,
+    pairs_batch, points_batch, reasons, sampled_matrix,
+};
 pub use split::{IdSplit, Side};
+pub use stratified::stratified_sides;
+pub use time_split::{Shares, TimeSplit};
 pub use tree::{Leaf, Node, Split, Tree};
 pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};

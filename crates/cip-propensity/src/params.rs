@@ -1,6 +1,7 @@
 //! The parameters of boosting: unchecked, then checked.
 
-use std::num::NonZeroUsize;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
@@ -13,29 +14,80 @@ use crate::error::PropensityError;
 /// |---|---|---|
 /// | trees | 200 | rounds of boosting, one tree each |
 /// | leaves | 31 | the most leaves of a tree; trees grow where the loss falls most |
+/// | depth | any | the most splits from the root to a leaf |
 /// | learning rate | 0.1 | the share of each tree's step that is taken |
 /// | min child weight | 2 | the least sum of second derivatives in a leaf |
 /// | lambda | 1 | the L2 penalty on leaf values |
+/// | class weight | equal | how much a positive row counts beside a negative one |
+/// | early stopping | none | rounds without a lower loss of the rows to validate on, after which boosting ends |
+/// | monotone | none | features of which the margin may only rise, or only fall |
 /// | seed | – | required: rows are not drawn yet, but the model says which it was |
 /// | threads | all | changes the time, never the model |
 ///
 /// Trees, leaves and learning rate are LightGBM's way of growing and the values that its users start from; the
 /// penalties are XGBoost's, which calibrate small leaves.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BoostedTreesParams(BoostedTreesValidParams);
 
 /// Parameters of [`BoostedTrees`](crate::BoostedTrees) that were checked.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoostedTreesValidParams {
     trees: u32,
     leaves: u32,
+    depth: Option<NonZeroU32>,
     learning_rate: f64,
     min_child_weight: f64,
     lambda: f64,
+    class_weight: ClassWeight,
+    early_stopping: Option<NonZeroU32>,
+    monotone: BTreeMap<Box<str>, Monotone>,
     seed: u64,
     #[serde(skip)]
     threads: Option<NonZeroUsize>,
+}
+
+/// How much a positive row counts beside a negative one. Where it is not 1, margins are of another world than the rows': calibrate
+/// them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassWeight {
+    /// As much.
+    #[default]
+    Equal,
+    /// As many times as there are more negatives: both classes have the same weight in sum.
+    Balanced,
+    /// This many times, more than 0.
+    Positive(f64),
+}
+
+/// Which way a margin may go as a feature rises, all others being the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Monotone {
+    /// Never down.
+    Increasing,
+    /// Never up.
+    Decreasing,
+}
+
+impl ClassWeight {
+    /// Returns the weight of a row with each label, negative first; their mean over `rows`, of which some are `positives`, is 1.
+    ///
+    /// # Formula
+    /// With w the weight of a positive row beside a negative one, and p and n the rows of either kind, a negative row has
+    /// (p + n) / (w p + n) and a positive one w times that: so the least weight in a leaf, and the penalties, mean what they mean
+    /// without weights.
+    pub(crate) fn of_rows(self, rows: usize, positives: usize) -> [f64; 2] {
+        let negatives = rows - positives;
+        let weight = match self {
+            Self::Equal => 1.0,
+            Self::Balanced => negatives as f64 / positives.max(1) as f64,
+            Self::Positive(weight) => weight,
+        };
+        let scale = rows as f64 / (weight * positives as f64 + negatives as f64);
+        [scale, scale * weight]
+    }
 }
 
 impl BoostedTreesParams {
@@ -44,9 +96,13 @@ impl BoostedTreesParams {
         Self(BoostedTreesValidParams {
             trees: 200,
             leaves: 31,
+            depth: None,
             learning_rate: 0.1,
             min_child_weight: 2.0,
             lambda: 1.0,
+            class_weight: ClassWeight::Equal,
+            early_stopping: None,
+            monotone: BTreeMap::new(),
             seed,
             threads: None,
         })
@@ -61,6 +117,12 @@ impl BoostedTreesParams {
     /// Sets the most leaves of a tree, 2 to 65,536.
     pub const fn with_leaves(mut self, leaves: u32) -> Self {
         self.0.leaves = leaves;
+        self
+    }
+
+    /// Sets the most splits from the root of a tree to a leaf. A tree of depth d has at most 2^d leaves.
+    pub const fn with_depth(mut self, depth: NonZeroU32) -> Self {
+        self.0.depth = Some(depth);
         self
     }
 
@@ -79,6 +141,26 @@ impl BoostedTreesParams {
     /// Sets the L2 penalty on leaf values, 0 or more.
     pub const fn with_lambda(mut self, lambda: f64) -> Self {
         self.0.lambda = lambda;
+        self
+    }
+
+    /// Sets how much a positive row counts beside a negative one.
+    pub const fn with_class_weight(mut self, weight: ClassWeight) -> Self {
+        self.0.class_weight = weight;
+        self
+    }
+
+    /// Ends boosting after so many rounds in a row without a lower log loss of the rows to validate on, and keeps the trees up to the
+    /// lowest. It needs such rows: [`BoostedTreesValidParams::fit_validated`].
+    pub const fn with_early_stopping(mut self, rounds: NonZeroU32) -> Self {
+        self.0.early_stopping = Some(rounds);
+        self
+    }
+
+    /// Lets the margin only rise, or only fall, with the feature of this name.
+    #[must_use]
+    pub fn with_monotone(mut self, feature: impl Into<Box<str>>, direction: Monotone) -> Self {
+        self.0.monotone.insert(feature.into(), direction);
         self
     }
 
@@ -106,6 +188,11 @@ impl BoostedTreesValidParams {
         self.leaves
     }
 
+    /// The most splits from the root of a tree to a leaf, or none for any number.
+    pub const fn depth(&self) -> Option<NonZeroU32> {
+        self.depth
+    }
+
     /// The share of each tree's step that is taken.
     pub const fn learning_rate(&self) -> f64 {
         self.learning_rate
@@ -119,6 +206,21 @@ impl BoostedTreesValidParams {
     /// The L2 penalty on leaf values.
     pub const fn lambda(&self) -> f64 {
         self.lambda
+    }
+
+    /// How much a positive row counts beside a negative one.
+    pub const fn class_weight(&self) -> ClassWeight {
+        self.class_weight
+    }
+
+    /// Rounds without a lower loss after which boosting ends, or none.
+    pub const fn early_stopping(&self) -> Option<NonZeroU32> {
+        self.early_stopping
+    }
+
+    /// The features with which the margin may only rise, or only fall.
+    pub const fn monotone(&self) -> &BTreeMap<Box<str>, Monotone> {
+        &self.monotone
     }
 
     /// The seed.
@@ -139,6 +241,7 @@ impl ParamGuard for BoostedTreesParams {
     fn check_ref(&self) -> Result<&Self::Checked, PropensityError> {
         const MOST_TREES: u32 = 100_000;
         const MOST_LEAVES: u32 = 1 << 16;
+        const MOST_WEIGHT: f64 = 1e6;
         let params = &self.0;
         let refuse = |name, value, expected| Err(PropensityError::Parameter { name, value, expected });
         if !(1..=MOST_TREES).contains(&params.trees) {
@@ -155,7 +258,12 @@ impl ParamGuard for BoostedTreesParams {
                 return refuse(name, value, "0 or more");
             }
         }
-        Ok(params)
+        match params.class_weight {
+            ClassWeight::Positive(weight) if !(0.0 < weight && weight <= MOST_WEIGHT) => {
+                refuse("the weight of a positive row", weight, "more than 0 and at most 1000000")
+            }
+            _ => Ok(params),
+        }
     }
 
     fn check(self) -> Result<Self::Checked, PropensityError> {
@@ -171,22 +279,39 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let params = BoostedTreesParams::new(7);
-        assert_eq!(params.check().unwrap().trees(), 200);
+        assert_eq!(params.check_ref().unwrap().trees(), 200);
+        let params = || params.clone();
         for params in [
-            params.with_trees(0),
-            params.with_trees(100_001),
-            params.with_leaves(1),
-            params.with_leaves(65_537),
-            params.with_learning_rate(0.0),
-            params.with_learning_rate(1.5),
-            params.with_learning_rate(f64::NAN),
-            params.with_min_child_weight(-1.0),
-            params.with_min_child_weight(f64::NAN),
-            params.with_lambda(f64::INFINITY),
+            params().with_trees(0),
+            params().with_trees(100_001),
+            params().with_leaves(1),
+            params().with_leaves(65_537),
+            params().with_learning_rate(0.0),
+            params().with_learning_rate(1.5),
+            params().with_learning_rate(f64::NAN),
+            params().with_min_child_weight(-1.0),
+            params().with_min_child_weight(f64::NAN),
+            params().with_lambda(f64::INFINITY),
+            params().with_class_weight(ClassWeight::Positive(0.0)),
+            params().with_class_weight(ClassWeight::Positive(f64::NAN)),
+            params().with_class_weight(ClassWeight::Positive(f64::INFINITY)),
         ] {
-            assert!(matches!(params.check(), Err(PropensityError::Parameter { .. })), "{params:?}");
+            assert!(matches!(params.check_ref(), Err(PropensityError::Parameter { .. })), "{params:?}");
         }
-        let error = params.with_learning_rate(2.0).check().unwrap_err().to_string();
+        let error = params().with_learning_rate(2.0).check().unwrap_err().to_string();
         assert_eq!(error, "the learning rate is 2, expected more than 0 and at most 1");
+    }
+
+    #[test]
+    fn weights_have_the_mean_1_and_balanced_classes_the_same_sum() {
+        assert_eq!(ClassWeight::Equal.of_rows(10, 2), [1.0, 1.0]);
+        // n_samples / (n_classes * np.bincount(y)), scikit-learn's class_weight="balanced".
+        assert_eq!(ClassWeight::Balanced.of_rows(10, 2), [0.625, 2.5]);
+        let [negative, positive] = ClassWeight::Positive(3.0).of_rows(10, 2);
+        assert!(
+            (8.0 * negative + 2.0 * positive - 10.0).abs() < 1e-12
+                && (positive / negative - 3.0).abs() < 1e-12
+        );
+        assert_eq!(ClassWeight::Balanced.of_rows(4, 0)[0], 1.0);
     }
 }

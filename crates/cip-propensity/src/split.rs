@@ -11,7 +11,8 @@ use crate::error::PropensityError;
 /// # Method
 /// h = XXH3-64 of the id (8 bytes little-endian, or UTF-8) with the seed, over 2^64. Where h is at or above the sample,
 /// the id is left out; else it is held out where h over the sample, q, is below the share to hold out, s. Of the ids to train
-/// on, those with q below s + c (1 - s) are kept for the calibration, c being its share.
+/// on, those with q below s + c (1 - s) are kept for the calibration, c being its share, and those with q from there on and below
+/// s + (c + v) (1 - s) for the validation, v being its share.
 ///
 /// # Examples
 /// ```
@@ -28,6 +29,8 @@ pub struct IdSplit {
     held_out: f64,
     /// Where the ids for the calibration end; they start where those held out end.
     calibration_end: f64,
+    /// Where the ids for the validation end; they start where those for the calibration end.
+    validation_end: f64,
     sample: f64,
     seed: u64,
 }
@@ -37,6 +40,8 @@ pub struct IdSplit {
 pub enum Side {
     /// They are learned from.
     Train,
+    /// They say when to stop boosting; the trees do not see them.
+    Validate,
     /// Scores are calibrated on them; the trees do not see them.
     Calibrate,
     /// They are kept to test on.
@@ -48,6 +53,8 @@ pub enum Side {
 impl IdSplit {
     /// The share of the ids to train on that the command and a run keep for the calibration.
     pub const CALIBRATION_SHARE: f64 = 0.1;
+    /// The share of the ids to train on that the command keeps for the validation where boosting is to stop early.
+    pub const VALIDATION_SHARE: f64 = 0.1;
 
     /// Returns a split that holds out `share` of the ids and trains on all others.
     ///
@@ -55,7 +62,7 @@ impl IdSplit {
     /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
     pub fn new(share: f64, seed: u64) -> Result<Self, PropensityError> {
         if 0.0 < share && share < 1.0 {
-            Ok(Self { held_out: share, calibration_end: share, sample: 1.0, seed })
+            Ok(Self { held_out: share, calibration_end: share, validation_end: share, sample: 1.0, seed })
         } else {
             let expected = "more than 0 and less than 1";
             Err(PropensityError::Parameter { name: "the share to hold out", value: share, expected })
@@ -81,10 +88,25 @@ impl IdSplit {
     /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
     pub fn with_calibration(self, share: f64) -> Result<Self, PropensityError> {
         if 0.0 < share && share < 1.0 {
-            Ok(Self { calibration_end: self.held_out + share * (1.0 - self.held_out), ..self })
+            let calibration_end = self.held_out + share * (1.0 - self.held_out);
+            let validation_end = calibration_end + (self.validation_end - self.calibration_end);
+            Ok(Self { calibration_end, validation_end, ..self })
         } else {
             let expected = "more than 0 and less than 1";
             Err(PropensityError::Parameter { name: "the share to calibrate on", value: share, expected })
+        }
+    }
+
+    /// Keeps this share of the ids to train on for the validation. Who is held out, or kept for the calibration, does not change.
+    ///
+    /// # Errors
+    /// [`PropensityError::Parameter`] where the share is not between 0 and 1.
+    pub fn with_validation(self, share: f64) -> Result<Self, PropensityError> {
+        if 0.0 < share && share < 1.0 {
+            Ok(Self { validation_end: self.calibration_end + share * (1.0 - self.held_out), ..self })
+        } else {
+            let expected = "more than 0 and less than 1";
+            Err(PropensityError::Parameter { name: "the share to validate on", value: share, expected })
         }
     }
 
@@ -105,6 +127,8 @@ impl IdSplit {
                 Side::HeldOut
             } else if place < self.calibration_end {
                 Side::Calibrate
+            } else if place < self.validation_end {
+                Side::Validate
             } else {
                 Side::Train
             }
@@ -165,6 +189,13 @@ mod tests {
         let (train, calibrate) = (count(split, Side::Train), count(split, Side::Calibrate));
         assert!((2_900..3_100).contains(&train) && (930..1_070).contains(&calibrate), "{train} {calibrate}");
         assert_eq!(count(plain, Side::Calibrate), 0);
+        let three = split.with_validation(0.25).unwrap();
+        assert_eq!(three, plain.with_validation(0.25).unwrap().with_calibration(0.25).unwrap());
+        for id in (0..10_000).map(IdRef::Int64).filter(|&id| three.side(id) != Side::Validate) {
+            assert_eq!(three.side(id), split.side(id));
+        }
+        assert!((930..1_070).contains(&count(three, Side::Validate)));
+        assert!(plain.with_validation(1.0).is_err() && plain.with_validation(f64::NAN).is_err());
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod error;
 mod event_encoder;
 mod manifest;
 mod merge;
+mod page;
 mod parquet_file;
 mod places;
 mod scan;
@@ -75,6 +76,7 @@ pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,
 };
+pub use page::write_page;
 pub use places::{PlacesWriter, take_places};
 pub use scan::{EventBatches, EventPartition, EventScan};
 pub use scratch_file::{ScratchFile, ScratchPart, ScratchWriter};

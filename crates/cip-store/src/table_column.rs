@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, UInt64Type};
+use arrow_array::types::{
+    Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt64Type,
+};
 use arrow_array::{Array, ArrayRef, DictionaryArray, Float64Array, Int64Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
@@ -142,6 +144,16 @@ impl<'a> TableColumn<'a> {
         if !dated(self.array.data_type()) {
             return Err(self.wrong_kind(EXPECTED));
         }
+        // An instant is one whatever zone it is shown in: its day is that of UTC, and no table of zones is asked.
+        if let DataType::Timestamp(_, zone @ Some(_)) = self.array.data_type() {
+            let instants = cast(self.array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
+            let day = |micros: i64| micros.div_euclid(MICROS_PER_DAY);
+            return Ok(instants
+                .as_primitive::<TimestampMicrosecondType>()
+                .iter()
+                .map(|micros| micros.map(day))
+                .collect());
+        }
         let days = cast(self.array, &DataType::Date32)?;
         Ok(days.as_primitive::<Date32Type>().iter().map(|day| day.map(i64::from)).collect())
     }
@@ -183,7 +195,7 @@ mod tests {
     use arrow_array::types::Int8Type;
     use arrow_array::{
         BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int64Array, LargeStringArray,
-        StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+        StringArray, StringViewArray, TimestampMicrosecondArray, TimestampSecondArray, UInt64Array,
     };
     use std::sync::Arc;
 
@@ -287,7 +299,13 @@ mod tests {
         let texts = StringArray::from(vec![Some("1970-01-02"), None, Some("1969-12-31 23:59:59 UTC")]);
         assert_eq!(days(Arc::new(texts)).unwrap(), [Some(1), None, Some(-1)]);
         let instants = TimestampMicrosecondArray::from(vec![Some(-1), None, Some(MICROS_PER_DAY)]);
-        assert_eq!(days(Arc::new(instants)).unwrap(), [Some(-1), None, Some(1)]);
+        assert_eq!(days(Arc::new(instants.clone())).unwrap(), [Some(-1), None, Some(1)]);
+        for zone in ["UTC", "Europe/Berlin", "+05:00"] {
+            let instants = instants.clone().with_timezone(zone);
+            assert_eq!(days(Arc::new(instants)).unwrap(), [Some(-1), None, Some(1)], "{zone}");
+        }
+        let seconds = TimestampSecondArray::from(vec![86_399, 86_400]).with_timezone("UTC");
+        assert_eq!(days(Arc::new(seconds)).unwrap(), [Some(0), Some(1)]);
         assert_eq!(days(Arc::new(Date32Array::from(vec![7]))).unwrap(), [Some(7)]);
         for array in
             [Arc::new(StringArray::from(vec!["monday"])) as ArrayRef, Arc::new(Int64Array::from(vec![1]))]

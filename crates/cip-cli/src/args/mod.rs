@@ -10,6 +10,7 @@ mod segments;
 mod source;
 mod store;
 mod table;
+mod train;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -32,9 +33,10 @@ pub(crate) use segments::{CohortsArgs, MigrateArgs, PeriodArg, SegmentsArgs};
 pub(crate) use source::{GenerateArgs, IngestArgs, RunArgs, SourceArgs};
 pub(crate) use store::{
     BasisArg, CurrencyArgs, FeaturesArgs, FunnelArgs, OrderArg, PathsArgs, RepeatsArg, ReturnsArg, RfmArgs,
-    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TiesArg, WindowArgs,
+    ScopeArg, ScoringArg, ScoringArgs, SessionsArgs, TaskArg, TiesArg, WindowArgs,
 };
-pub(crate) use table::{EvaluateArgs, ExplainArgs, ScoreArgs, TableArgs, TrainArgs, UpliftArgs};
+pub(crate) use table::{ConvertArgs, EvaluateArgs, ExplainArgs, FormArg, ScoreArgs, TableArgs, UpliftArgs};
+pub(crate) use train::TrainArgs;
 
 use crate::number::parse_count;
 
@@ -143,6 +145,8 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     /// Say whom a treatment moves, where it was given at random, and how sure that is
     Uplift(UpliftArgs),
+    /// Read a model of XGBoost, or write one
+    Convert(ConvertArgs),
     /// Write the arm of an experiment for the id of every row of a table
     Assign(AssignArgs),
     /// Say whether the arms of an experiment differ: of a table with a row a unit, or of a store

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cip::core::Timestamp;
-use cip::features::FeatureSet;
+use cip::features::{FeatureSet, Moment};
 use cip::rfm::{Returns, Rfm, RfmError, Weights};
 use cip::sessionize::Midnight;
 use clap::ValueEnum;
@@ -240,6 +240,12 @@ pub(crate) struct FeaturesArgs {
     /// For which kind of source the features are, and what the label foretells
     #[arg(long, value_enum, default_value = "commerce")]
     pub(crate) set: SetArg,
+    /// Rows of sessions in place of users: those with a cart that start in the window, and whether they are abandoned
+    #[arg(long, value_enum, value_name = "TASK", conflicts_with_all = ["set", "columns", "label_until"])]
+    pub(crate) task: Option<TaskArg>,
+    /// When a session is scored: what comes later is not known
+    #[arg(long, value_enum, default_value = "first-cart", requires = "task")]
+    pub(crate) moment: MomentArg,
     /// Write only these features, in this order [default: all that the store can give]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
@@ -248,6 +254,29 @@ pub(crate) struct FeaturesArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) currency: CurrencyArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TaskArg {
+    /// Sessions with a cart; the label is no purchase in the session
+    CartAbandonment,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MomentArg {
+    /// With the first cart
+    FirstCart,
+    /// With the last event: too late to act, and it flatters
+    End,
+}
+
+impl From<MomentArg> for Moment {
+    fn from(moment: MomentArg) -> Self {
+        match moment {
+            MomentArg::FirstCart => Self::FirstCart,
+            MomentArg::End => Self::End,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use cip::propensity::{Calibration, IdSplit, UpliftMethod};
+use cip::propensity::UpliftMethod;
+
+use crate::number::parse_count;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TableArgs {
@@ -11,48 +13,6 @@ pub(crate) struct TableArgs {
     /// Columns that are ids: never features [default: user_id, where there is one]
     #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
     pub(crate) id: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) table: TableArgs,
-    /// Column to foretell: booleans, or 0 and 1
-    #[arg(long, value_name = "COL")]
-    pub(crate) label: String,
-    /// Model file to write
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) out: PathBuf,
-    /// Columns to learn from [default: all but ids and label]
-    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
-    pub(crate) columns: Vec<String>,
-    /// Columns to leave out
-    #[arg(long, value_name = "COL,COL", value_delimiter = ',', conflicts_with = "columns")]
-    pub(crate) exclude: Vec<String>,
-    /// Trees to grow
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    pub(crate) trees: u32,
-    /// The most leaves of a tree
-    #[arg(long, default_value_t = 31, value_name = "N")]
-    pub(crate) leaves: u32,
-    /// The share of each tree's step that is taken
-    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
-    pub(crate) learning_rate: f64,
-    /// Decides which ids are held out
-    #[arg(long, default_value_t = 7, value_name = "N")]
-    pub(crate) seed: u64,
-    /// The share of ids to hold out and test on
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
-    pub(crate) hold_out: f64,
-    /// How margins become probabilities: platt, isotonic, beta or none
-    #[arg(long, default_value_t = Calibration::Platt, value_name = "METHOD")]
-    pub(crate) calibration: Calibration,
-    /// The share of the ids to train on that is kept for the calibration
-    #[arg(long, default_value_t = IdSplit::CALIBRATION_SHARE, value_name = "SHARE")]
-    pub(crate) calibration_share: f64,
-    /// The share of ids to use at all
-    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
-    pub(crate) sample: f64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,6 +25,24 @@ pub(crate) struct EvaluateArgs {
     /// Column that was to be foretold
     #[arg(long, value_name = "COL")]
     pub(crate) label: String,
+    /// Add intervals of the metrics, from so many resamples of the rows
+    #[arg(long, value_name = "N")]
+    pub(crate) bootstrap: Option<u32>,
+    /// Decides what is drawn
+    #[arg(long, default_value_t = 7, value_name = "N", requires = "bootstrap")]
+    pub(crate) seed: u64,
+    /// Add what so many best-ranked rows bring
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) budget: Option<u64>,
+    /// What contacting one row costs, for the profit
+    #[arg(long, value_name = "COST", requires = "value")]
+    pub(crate) contact_cost: Option<f64>,
+    /// What a positive row brings, in the same currency
+    #[arg(long, value_name = "VALUE", requires = "contact_cost")]
+    pub(crate) value: Option<f64>,
+    /// Add the curves of lift, gain and cumulative response at so many shares of the rows
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) curve: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +73,35 @@ pub(crate) struct ExplainArgs {
     /// Ids of customers to explain one by one; without an id column, numbers of rows from 0
     #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
     pub(crate) customer: Vec<String>,
+    /// Features whose contributions are drawn against their values [default: the three greatest]
+    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
+    pub(crate) dependence: Vec<String>,
+    /// Also say what pairs of features do together, over so many rows of the sample, at most 1,000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) interactions: Option<u16>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConvertArgs {
+    /// Model file: of cip, or XGBoost's JSON
+    pub(crate) model: PathBuf,
+    /// The form to write
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) to: FormArg,
+    /// Model file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// What a model of XGBoost foretells
+    #[arg(long, value_name = "COL", default_value = "label")]
+    pub(crate) label: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FormArg {
+    /// A model file of cip
+    Cip,
+    /// XGBoost's JSON: the trees alone, without calibration and metrics
+    Xgboost,
 }
 
 #[derive(Debug, clap::Args)]

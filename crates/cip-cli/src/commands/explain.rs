@@ -1,8 +1,11 @@
 //! `cip explain`: what a model makes of a table, as a table, a page and pictures.
 
+use cip::arrow_array::RecordBatch;
 use cip::core::Id;
-use cip::core::table;
-use cip::propensity::{FeatureEffect, PropensityModel, Reason, effects_batch};
+use cip::propensity::{
+    Explainer, FeatureEffect, PairEffect, PropensityError, PropensityModel, Reason, effects_batch,
+    pairs_batch, points_batch, sampled_matrix,
+};
 use cip::scoring::{ExplainedRow, Explanation, ScoringError};
 use cip::store::{StagedFolder, TableWriter};
 use serde_json::{Value, json};
@@ -14,9 +17,14 @@ use crate::commands::train::{open, read_model};
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table as lined_up};
+use crate::scatter::{Swarm, scatter, swarm};
 
 const EFFECTS: &str = "feature_effects.parquet";
 const PICTURE: &str = "feature_effects.svg";
+const POINTS: &str = "feature_points.parquet";
+const SWARM: &str = "feature_points.svg";
+const PAIRS: &str = "pair_effects.parquet";
+const PAIRS_PICTURE: &str = "pair_effects.svg";
 const PAGE: &str = "explanation.md";
 
 pub(crate) fn run(args: &ExplainArgs, common: &Common) -> Result<Answer, CliError> {
@@ -25,20 +33,121 @@ pub(crate) fn run(args: &ExplainArgs, common: &Common) -> Result<Answer, CliErro
     let staged = StagedFolder::begin(&args.out)?;
     let found = source.explain(&model, &args.customer, common.threads())?;
 
-    let mut writer =
-        TableWriter::create(&staged.path().join(EFFECTS), "feature_effects", &table::feature_effects())?;
-    writer.write(effects_batch(&found.effects).map_err(ScoringError::from)?)?;
-    writer.finish()?;
+    let dependence = dependence(args, &model, &found)?;
+    let pairs = args.interactions.map(|rows| pairs(&model, &found, rows.into())).transpose()?;
+
+    let write = |file: &str, name: &str, batch: RecordBatch| -> Result<(), CliError> {
+        let mut writer = TableWriter::create(&staged.path().join(file), name, &batch.schema())?;
+        writer.write(batch)?;
+        writer.finish()?;
+        Ok(())
+    };
+    let features = model.trees().features();
+    write(EFFECTS, "feature_effects", effects_batch(&found.effects).map_err(ScoringError::from)?)?;
+    let points = points_batch(features, &found.effects, &found.sample).map_err(ScoringError::from)?;
+    write(POINTS, "feature_points", points)?;
     staged.write(PICTURE, picture(&found, model.label()).as_bytes())?;
+    staged.write(SWARM, swarm_picture(&found, &model).as_bytes())?;
+    for (number, &feature) in (1..).zip(&dependence) {
+        let points = found.sample.iter().map(|row| (row.values[feature], row.contributions[feature]));
+        let title = format!("What {} adds to the log odds of `{}`", features[feature], model.label());
+        staged.write(&dependence_file(number), scatter(&title, &points.collect::<Vec<_>>()).as_bytes())?;
+    }
+    if let Some(pairs) = &pairs {
+        write(PAIRS, "pair_effects", pairs_batch(pairs).map_err(ScoringError::from)?)?;
+        staged.write(PAIRS_PICTURE, pairs_picture(pairs, model.label()).as_bytes())?;
+    }
     for (number, customer) in (1..).zip(&found.customers) {
         staged.write(&file_of(number), waterfall(found.base, customer).as_bytes())?;
     }
-    staged.write(PAGE, page(&found, &model).as_bytes())?;
-    let json = to_json(&found, &model);
+    let page = page(&found, &model) + &more_pages(&dependence, &model, pairs.as_deref());
+    staged.write(PAGE, page.as_bytes())?;
+    let mut json = to_json(&found, &model);
+    json["dependence"] = dependence.iter().map(|&feature| json!(features[feature])).collect();
+    json["pairs"] = json!(pairs);
     // The folder is known as cip's by it.
     staged.write("summary.json", format!("{json:#}\n").as_bytes())?;
     staged.publish()?;
     Ok(Answer { text: text(&found, &model, args), json })
+}
+
+/// The features whose dependence is drawn.
+fn dependence(
+    args: &ExplainArgs,
+    model: &PropensityModel,
+    found: &Explanation,
+) -> Result<Vec<usize>, CliError> {
+    const SHOWN: usize = 3;
+    let features = model.trees().features();
+    let place = |wanted: &str| features.iter().position(|name| &**name == wanted);
+    if args.dependence.is_empty() {
+        return Ok(found.effects.iter().take(SHOWN).filter_map(|effect| place(&effect.feature)).collect());
+    }
+    let missing = |wanted: &str| {
+        let (column, columns) = (wanted.into(), features.to_vec());
+        CliError::from(ScoringError::from(PropensityError::MissingColumn { column, columns }))
+    };
+    args.dependence.iter().map(|wanted| place(wanted).ok_or_else(|| missing(wanted))).collect()
+}
+
+/// What pairs of features do together in the first rows of the sample.
+fn pairs(model: &PropensityModel, found: &Explanation, rows: usize) -> Result<Vec<PairEffect>, CliError> {
+    let features = model.trees().features();
+    let rows = &found.sample[..rows.min(found.sample.len())];
+    let matrix = sampled_matrix(features, rows).map_err(ScoringError::from)?;
+    Ok(Explainer::new(model.trees()).pair_effects(features, &matrix).map_err(ScoringError::from)?)
+}
+
+fn dependence_file(number: usize) -> String {
+    format!("dependence-{number}.svg")
+}
+
+/// Every row of the sample as a dot, feature by feature.
+fn swarm_picture(found: &Explanation, model: &PropensityModel) -> String {
+    const SHOWN: usize = 12;
+    let features = model.trees().features();
+    let row = |effect: &FeatureEffect| {
+        let at = features.iter().position(|name| *name == effect.feature)?;
+        let points = found.sample.iter().map(|row| (row.values[at], row.contributions[at]));
+        Some(Swarm { name: effect.feature.to_string(), points: points.collect() })
+    };
+    let rows: Vec<_> = found.effects.iter().take(SHOWN).filter_map(row).collect();
+    swarm(&format!("What each feature adds to the log odds of `{}`, row by row", model.label()), &rows)
+}
+
+fn pairs_picture(pairs: &[PairEffect], label: &str) -> String {
+    const SHOWN: usize = 15;
+    let bar = |pair: &PairEffect| Bar {
+        name: pair_name(pair),
+        from: 0.0,
+        to: pair.mean_magnitude,
+        note: format!("{:.3}", pair.mean_magnitude),
+    };
+    let bars_of: Vec<_> = pairs.iter().take(SHOWN).map(bar).collect();
+    bars(&format!("What pairs do together to the log odds of `{label}`: mean magnitude"), &bars_of)
+}
+
+fn pair_name(pair: &PairEffect) -> String {
+    format!("{} and {}", pair.feature_a, pair.feature_b)
+}
+
+/// What the page says behind the customers.
+fn more_pages(dependence: &[usize], model: &PropensityModel, pairs: Option<&[PairEffect]>) -> String {
+    const SHOWN: usize = 15;
+    let mut page = format!("\n## Row by row\n\n![Each row of a sample as a dot]({SWARM})\n");
+    for (number, &feature) in (1..).zip(dependence) {
+        let name = cell_text(&model.trees().features()[feature]);
+        page.push_str(&format!("\n![What {name} adds, by its value]({})\n", dependence_file(number)));
+    }
+    if let Some(pairs) = pairs {
+        page.push_str(&format!(
+            "\n## Together\n\n![What pairs of features do together]({PAIRS_PICTURE})\n\n| pair | mean magnitude |\n|---|--:|\n"
+        ));
+        for pair in pairs.iter().take(SHOWN) {
+            page.push_str(&format!("| {} | {:.4} |\n", cell_text(&pair_name(pair)), pair.mean_magnitude));
+        }
+    }
+    page
 }
 
 /// The picture of the customer with this number, from 1.

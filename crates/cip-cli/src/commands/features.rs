@@ -6,7 +6,8 @@ use cip::line::{FeatureTotals, LineError};
 use cip::store::EventStore;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Common, FeaturesArgs};
+use crate::args::{Common, FeaturesArgs, TaskArg};
+use crate::commands::carts;
 use crate::commands::run::Found;
 use crate::currency;
 use crate::error::CliError;
@@ -14,18 +15,15 @@ use crate::number::{grouped, percent};
 use crate::output::Answer;
 
 pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliError> {
+    if let Some(TaskArg::CartAbandonment) = args.task {
+        return carts::run(args, common);
+    }
     let names = args.columns.as_deref();
     let columns =
         names.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<Feature>, _>>());
     let columns = columns.transpose().map_err(failure)?;
     let store = EventStore::open(&args.store)?;
-    let span = store.manifest().time_span().map(|span| span.map(Timestamp::from_micros));
-    // Of a store without events, any window says the same.
-    let first =
-        span.map_or(Timestamp::from_micros(args.cutoff.micros().saturating_sub(1)), |[first, _]| first);
-    let start = args.from.unwrap_or(day_of(first));
-    let window = TimeRange::new(start, args.cutoff)
-        .map_err(|_| failure(FeaturesError::Window { start, cutoff: args.cutoff }))?;
+    let window = window(args, &store)?;
     let features = Features::new(window, store.schema());
     let mut features = features.and_then(|features| features.with_set(args.set.into())).map_err(failure)?;
     if let Some(columns) = &columns {
@@ -42,6 +40,16 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     Ok(answer)
 }
 
+/// The window of the features: from the day of the first event, unless it is given, up to the cutoff.
+pub(crate) fn window(args: &FeaturesArgs, store: &EventStore) -> Result<TimeRange, CliError> {
+    let first = store.manifest().time_span().map(|[first, _]| Timestamp::from_micros(first));
+    // Of a store without events, any window says the same.
+    let first = first.unwrap_or(Timestamp::from_micros(args.cutoff.micros().saturating_sub(1)));
+    let start = args.from.unwrap_or(day_of(first));
+    TimeRange::new(start, args.cutoff)
+        .map_err(|_| failure(FeaturesError::Window { start, cutoff: args.cutoff }))
+}
+
 /// What a table of features holds, and what it lacks of all features of its set.
 pub(crate) fn found(features: &Features, totals: &FeatureTotals, store: &EventStore) -> Found {
     let mut absent = absent(features.set(), store.schema());
@@ -54,7 +62,7 @@ pub(crate) fn found(features: &Features, totals: &FeatureTotals, store: &EventSt
 }
 
 /// What makes no sense whatever the store's columns are is a wrong command line.
-fn failure(error: FeaturesError) -> CliError {
+pub(crate) fn failure(error: FeaturesError) -> CliError {
     match error {
         FeaturesError::Core(_) | FeaturesError::Unavailable { .. } => LineError::from(error).into(),
         error => CliError::Usage(error.to_string()),

@@ -2,9 +2,12 @@
 
 mod abtest;
 mod assign;
+mod card;
+mod carts;
 mod clv;
 mod cohorts;
 mod compact;
+mod convert;
 mod demo;
 mod drift;
 mod evaluate;
@@ -73,6 +76,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         Command::Explain(args) => explain::run(&args, common)?,
         Command::Drift(args) => drift::run(&args, common)?,
         Command::Uplift(args) => uplift::run(&args, common)?,
+        Command::Convert(args) => convert::run(&args)?,
         Command::Run(args) => run::run(&args, common)?,
         Command::Demo { events, seed, out } => demo::run(events, seed, &out, common)?,
     };

@@ -7,15 +7,16 @@ use cip::features::{FeatureSet, Features};
 use cip::line::{FeatureTotals, Line, LineError, PropensityWindows};
 use cip::propensity::{BoostedTrees, Calibration, IdSplit};
 use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
-use cip::store::{EventStore, write_document};
+use cip::store::EventStore;
 use serde_json::{Value, json};
 
 use crate::args::Common;
+use crate::commands::card;
 use crate::commands::features;
 use crate::commands::run::{Found, Results, optional};
 use crate::commands::train::{TrainRun, train};
 use crate::error::CliError;
-use crate::number::grouped;
+use crate::number::{grouped, percent};
 use crate::stage::Stages;
 
 const FEATURES: &str = "features.parquet";
@@ -48,7 +49,7 @@ pub(crate) fn run(
     results.wrote(FEATURES, totals.users);
     results.tell("features", features::found(&features, &totals, store));
 
-    let learned = stages.measure("train", || optional(learn(&totals, folder, common)))?;
+    let learned = stages.measure("train", || optional(learn(&totals, &windows, folder, common)))?;
     let (set, trained) = match learned {
         Ok(learned) => learned,
         Err(reason) => {
@@ -79,6 +80,7 @@ fn labelled(store: &EventStore, windows: &PropensityWindows) -> Result<Features,
 /// Learns from the table of features, of a sample of its users where there are very many.
 fn learn(
     totals: &FeatureTotals,
+    windows: &PropensityWindows,
     folder: &Path,
     common: &Common,
 ) -> Result<(TrainingSet, TrainRun), CliError> {
@@ -96,7 +98,14 @@ fn learn(
     let set = TrainingSet::read(&table, &columns, column::LABEL, split, common.memory)?;
     let params = BoostedTrees::params(SEED).with_threads(common.threads());
     let trained = train(&set, params, Calibration::default())?;
-    write_document(&folder.join(MODEL), |file| Ok::<_, ScoringError>(trained.trained.model.write_to(file)?))?;
+    let window = windows.learned();
+    let facts = [
+        ("features from", window.start().to_string()),
+        ("cutoff", window.end().to_string()),
+        ("labels until", windows.end().to_string()),
+        ("split", format!("by ids, {} held out", percent(HELD_OUT, 1.0))),
+    ];
+    card::write(&folder.join(MODEL), &trained, &facts.map(|(name, value)| [name.to_owned(), value]))?;
     Ok((set, trained))
 }
 

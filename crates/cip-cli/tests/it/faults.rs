@@ -51,7 +51,7 @@ fn a_killed_run_leaves_the_old_result_or_the_new() {
         assert!(bytes_of(&out) == new, "{what}: the next run differs");
         let names = names_in(folder.path());
         assert_eq!(names, ["events.csv", "old", "out", "small.csv", "undisturbed"], "{what}");
-        assert_eq!(names_in(&out).len(), 9, "{what}");
+        assert_eq!(names_in(&out).len(), 11, "{what}");
     }
     assert!(stopped >= 4, "only {stopped} of 12 runs were killed before their end");
 }

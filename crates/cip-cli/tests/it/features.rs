@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Outcome, args, cip, folder_of_store, names_in};
+use crate::{Outcome, args, cip, folder_of_store, names_in, rows};
 
 fn features(store: &Path, out: &Path, more: &[&str]) -> Outcome {
     let more = more.iter().map(OsString::from);
@@ -254,4 +254,39 @@ fn a_column_of_another_type_is_named_with_its_type() {
     let text = features(&store, &folder.path().join("f.parquet"), &OF_VIEWS).ok().stdout;
     assert!(text.contains("\nno total_revenue: the store's revenue is Float64\n"), "{text}");
     assert!(text.contains("13 features each"), "{text}");
+}
+
+#[test]
+fn sessions_with_a_cart_are_a_table_to_learn_from() {
+    let (folder, store) = folder_of_store(4_000);
+    let at = |name: &str| folder.path().join(name);
+    let task = ["--cutoff", "2019-10-20", "--task", "cart-abandonment"];
+    let json = |out: &str, more: &[&str]| {
+        features(&store, &at(out), &[&task[..], more, &["--json"]].concat()).ok().json()
+    };
+    let all = json("carts.parquet", &[]);
+    let (sessions, positives) = (all["sessions"].as_u64().unwrap(), all["positives"].as_u64().unwrap());
+    assert!(0 < positives && positives < sessions, "{all}");
+    assert_eq!((rows(&at("carts.parquet")), &all["moment"]), (sessions, &"first-cart".into()));
+    let names = all["columns"].as_array().unwrap();
+    assert_eq!(
+        (&names[0], &names[1], names.last().unwrap()),
+        (&"user_id".into(), &"session_start".into(), &"label".into())
+    );
+    let bytes = fs::read(at("carts.parquet")).unwrap();
+    json("carts.parquet", &["--threads", "3"]);
+    assert!(fs::read(at("carts.parquet")).unwrap() == bytes);
+    // The same sessions at their end, and fewer in a shorter window.
+    assert_eq!(json("end.parquet", &["--moment", "end"])["sessions"], all["sessions"]);
+    assert!(json("late.parquet", &["--from", "2019-10-09"])["sessions"].as_u64().unwrap() < sessions);
+    let text = features(&store, &at("carts.parquet"), &task).ok().stdout;
+    assert!(text.contains("known up to their first cart") && text.contains("are abandoned"), "{text}");
+
+    let mut list =
+        args!["train", at("carts.parquet"), "--label", "label", "--time", "session_start"].to_vec();
+    list.extend(args!["--trees", "10", "--depth", "4", "--out", at("m.json"), "--json"]);
+    assert!(cip(list).ok().json()["baselines"]["logistic"]["auc"].is_number());
+    let refused = [&task[..], &["--set", "streamflow"]].concat();
+    features(&store, &at("x.parquet"), &refused).fails(2, "--set");
+    features(&store, &at("x.parquet"), &["--cutoff", "2019-10-20", "--moment", "end"]).fails(2, "--task");
 }

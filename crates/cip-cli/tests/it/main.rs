@@ -31,6 +31,7 @@ mod replay;
 mod run;
 mod segments;
 mod sessions;
+mod training;
 mod uplift;
 mod usage;
 

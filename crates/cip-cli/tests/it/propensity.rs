@@ -123,7 +123,9 @@ fn a_table_is_learned_from_evaluated_and_scored() {
         "uncalibrated 0.",
         "came true",
         "what it leans on",
-        "one decision tree",
+        "this model",
+        "logistic",
+        "1.card.md",
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
@@ -203,6 +205,32 @@ fn a_model_is_explained_in_a_table_a_page_and_pictures() {
     {
         assert!(page.contains(text), "{text}: {page}");
     }
+    assert_eq!(rows(&at("one").join("feature_points.parquet")), 2_000);
+    assert_eq!((&found["dependence"][0], &found["pairs"]), (&"views".into(), &Value::Null));
+    for (file, dots) in
+        [("feature_points.svg", 2_000), ("dependence-1.svg", 1_000), ("dependence-2.svg", 1_000)]
+    {
+        let picture = fs::read_to_string(at("one").join(file)).unwrap();
+        assert_eq!(picture.matches("<circle").count(), dots, "{file}");
+    }
+    let more = ["--dependence", "carts <|>", "--interactions", "50", "--json"];
+    let pairs = explain(&more, "pairs").ok().json();
+    assert_eq!(
+        (&pairs["pairs"][0]["feature_a"], &pairs["pairs"][0]["feature_b"]),
+        (&"views".into(), &"carts <|>".into())
+    );
+    assert!(pairs["pairs"][0]["mean_magnitude"].as_f64().unwrap() > 0.0, "{pairs}");
+    assert_eq!(
+        (&pairs["dependence"], rows(&at("pairs").join("pair_effects.parquet"))),
+        (&serde_json::json!(["carts <|>"]), 1)
+    );
+    let together = fs::read_to_string(at("pairs").join("explanation.md")).unwrap();
+    assert!(
+        together.contains("views and carts \\<\\|\\>") && together.contains("(pair_effects.svg)"),
+        "{together}"
+    );
+    explain(&["--dependence", "gone"], "gone").fails(1, "column `gone` is missing");
+    explain(&["--interactions", "0"], "gone").fails(2, "1..=1000");
     let picture = fs::read_to_string(at("one").join("customer-1.svg")).unwrap();
     assert!(picture.contains("7: a score of") && picture.contains("carts &lt;|&gt;"), "{picture}");
     let summary: Value = serde_json::from_slice(&fs::read(at("one").join("summary.json")).unwrap()).unwrap();

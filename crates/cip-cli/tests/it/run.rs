@@ -55,6 +55,8 @@ fn a_run_writes_the_store_the_tables_and_the_summary() {
         [
             "fact_sessions.parquet",
             "features.parquet",
+            "model.card.html",
+            "model.card.md",
             "model.json",
             "product_pairs.parquet",
             "rejects.parquet",
@@ -246,7 +248,7 @@ fn the_bytes_depend_on_neither_threads_nor_memory() {
             bytes_of(&out)
         })
         .collect();
-    assert_eq!(made[0].len(), 13, "{:?}", made[0].keys());
+    assert_eq!(made[0].len(), 15, "{:?}", made[0].keys());
     for other in &made[1..] {
         assert!(made[0].keys().eq(other.keys()));
         for (path, bytes) in &made[0] {

@@ -1,6 +1,7 @@
 //! The kernel against a plain oracle, and what it refuses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod carts;
 mod edges;
 mod events;
 mod laws;

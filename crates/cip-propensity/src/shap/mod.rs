@@ -1,7 +1,9 @@
 //! Explanations: what each feature of a row adds to its margin, exactly.
 
 mod effect;
+mod interaction;
 mod path;
+mod points;
 mod quadrature;
 mod reason;
 #[cfg(test)]
@@ -15,6 +17,8 @@ use crate::shap::path::{Path, paths};
 use crate::shap::quadrature::Quadrature;
 
 pub use effect::{EffectBuilder, FeatureEffect, effects_batch};
+pub use interaction::PairEffect;
+pub use points::{SampledRow, SampledRows, pairs_batch, points_batch, sampled_matrix};
 pub use reason::{Reason, reasons};
 
 /// Rows that are explained side by side.

@@ -1,5 +1,7 @@
 //! The way to a leaf: what it asks of each feature, and what it says where a feature is not known.
 
+use ndarray::Array2;
+
 use crate::shap::quadrature::{Point, Quadrature};
 use crate::shap::{LANES, Lanes, Scratch};
 use crate::tree::{Node, Tree};
@@ -119,6 +121,27 @@ impl Path {
         }
         for (values, sums) in values.chunks_exact(columns).zip(sums.chunks_exact_mut(columns)) {
             self.add_group(rule, values, sums, scratch);
+        }
+    }
+
+    /// Adds what the leaf makes of each pair of features of a row: half of it on either side of the diagonal.
+    pub(super) fn add_interactions(&self, quadratures: &[Quadrature], row: &[f32], sums: &mut Array2<f64>) {
+        let rule = &quadratures[self.points - 1].points;
+        let met: Vec<f64> = self.tests.iter().map(|test| test.met(row[test.feature as usize])).collect();
+        for (i, first) in self.tests.iter().enumerate() {
+            for (j, second) in self.tests.iter().enumerate().skip(i + 1) {
+                let apart = (met[i] - first.zero) * (met[j] - second.zero);
+                let others = |point: &Point| {
+                    let tests = self.tests.iter().zip(&met).enumerate().filter(|(k, _)| *k != i && *k != j);
+                    tests.fold(point.weight, |product, (_, (test, met))| {
+                        product * (met * point.t + test.zero * point.rest)
+                    })
+                };
+                let half = 0.5 * self.value * apart * rule.iter().map(others).sum::<f64>();
+                let [a, b] = [first.feature as usize, second.feature as usize];
+                sums[[a, b]] += half;
+                sums[[b, a]] += half;
+            }
         }
     }
 

@@ -331,3 +331,81 @@ fn covers_of_nothing_are_no_reason_to_fail() {
     hold(&model, &rows, over_all_subsets);
     assert_eq!(Explainer::new(&model).base(), 5.25);
 }
+
+/// The Shapley interaction index, halved: the mean of what a pair adds together, over the orders of the others.
+fn pairs_over_all_subsets(tree: &Tree, row: &[f32]) -> Array2<f64> {
+    let features = row.len() as u32;
+    let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
+    let worth: Vec<f64> = (0..1u32 << features).map(|known| expected(tree, 0, row, known)).collect();
+    Array2::from_shape_fn((row.len(), row.len()), |(a, b)| {
+        if a == b {
+            return 0.0;
+        }
+        let (a, b) = (1u32 << a, 1u32 << b);
+        let without = (0..1u32 << features).filter(|known| known & (a | b) == 0);
+        let together = |known: u32| {
+            let size = known.count_ones();
+            let weight = factorial(size) * factorial(features - size - 2) / (2.0 * factorial(features - 1));
+            let of = |known: u32| worth[known as usize];
+            weight * (of(known | a | b) - of(known | a) - of(known | b) + of(known))
+        };
+        without.map(together).sum()
+    })
+}
+
+proptest! {
+    #[test]
+    fn interactions_are_shapley_interaction_indices_and_add_up(
+        trees in proptest::collection::vec(tree(6, 24), 0..4),
+        row in proptest::collection::vec(value(), 6),
+    ) {
+        let model = model(trees, 6);
+        let explainer = Explainer::new(&model);
+        let found = explainer.interactions(&ndarray::ArrayView1::from(&row)).unwrap();
+        let mut pairs: Array2<f64> = Array2::zeros((6, 6));
+        for tree in model.trees() {
+            pairs += &pairs_over_all_subsets(tree, &row);
+        }
+        let rows = Array2::from_shape_vec((1, 6), row.clone()).unwrap();
+        let contributions = explainer.contributions(&rows).unwrap();
+        for a in 0..6 {
+            for b in (0..6).filter(|&b| b != a) {
+                prop_assert!((found[[a, b]] - pairs[[a, b]]).abs() < 1e-9, "{a} {b} {row:?}");
+                prop_assert_eq!(found[[a, b]], found[[b, a]]);
+            }
+            prop_assert!((found.row(a).sum() - contributions[[0, a]]).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_pair_does_what_its_features_do_not_do_alone() {
+    let leaf = |value| Node::Leaf(Leaf { value, cover: 1.0 });
+    let split = |feature, left, right, cover| {
+        Node::Split(Split { feature, threshold: 0.0, missing_left: true, left, right, gain: 1.0, cover })
+    };
+    // Both or neither: 1, else -1. Alone each tells nothing.
+    let both = vec![
+        split(0, 1, 2, 4.0),
+        split(1, 3, 4, 2.0),
+        split(1, 5, 6, 2.0),
+        leaf(1.0),
+        leaf(-1.0),
+        leaf(-1.0),
+        leaf(1.0),
+    ];
+    let model = model(vec![Tree::try_new(both, 3).unwrap()], 3);
+    let rows = ndarray::arr2(&[[-1.0f32, -1.0, 0.0], [1.0, -1.0, 0.0]]);
+    let explainer = Explainer::new(&model);
+    let found = explainer.interactions(&rows.row(0)).unwrap();
+    assert_eq!(found, ndarray::arr2(&[[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]));
+    let names = ["a", "b", "c"].map(Into::into);
+    let pairs = explainer.pair_effects(&names, &rows).unwrap();
+    assert_eq!(
+        (pairs.len(), &*pairs[0].feature_a, &*pairs[0].feature_b, pairs[0].mean_magnitude),
+        (1, "a", "b", 1.0)
+    );
+    assert!(explainer.pair_effects(&names[..2], &rows).is_err());
+    assert!(explainer.interactions(&ndarray::arr1(&[1.0f32])).is_err());
+    assert!(explainer.pair_effects(&names, &Array2::<f32>::zeros((0, 3))).unwrap().is_empty());
+}

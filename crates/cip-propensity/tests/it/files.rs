@@ -40,7 +40,7 @@ fn a_model_is_read_as_it_was_written() {
     assert_eq!((read.label(), read.training().rows), ("bought", 500));
     assert_eq!(read.trees().trees().len(), 3);
     let document: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(2)));
+    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(3)));
 }
 
 #[test]
@@ -120,12 +120,12 @@ fn a_file_of_another_kind_says_so() {
     let text = |change: &dyn Fn(&mut Value)| read(change).to_string();
     assert!(
         text(&|value| value["format"] = json!("xgboost"))
-            .contains("format `xgboost`, version 2, expected `cip-model`")
+            .contains("format `xgboost`, version 3, expected `cip-model`")
     );
     // The form of a later version is not looked at.
     assert!(
-        text(&|value| *value = json!({"format": "cip-model", "version": 3, "forest": []}))
-            .contains("version 3")
+        text(&|value| *value = json!({"format": "cip-model", "version": 4, "forest": []}))
+            .contains("version 4")
     );
     assert!(text(&|value| value["colour"] = json!("red")).contains("unknown field `colour`"));
     assert!(text(&|value| value["features"] = json!([])).contains("no features"));
@@ -140,6 +140,14 @@ fn a_file_of_another_kind_says_so() {
             .contains("tree 0, node 0: the value")
     );
     assert!(text(&|value| value["params"]["trees"] = json!(0)).contains("trees is 0"));
+    assert!(
+        text(&|value| value["params"]["monotone"] = json!({"z": "increasing"}))
+            .contains("monotone feature is none")
+    );
+    assert!(
+        text(&|value| value["params"]["class_weight"] = json!({"positive": -1}))
+            .contains("positive row is -1")
+    );
     assert!(
         text(&|value| value["trees"][0][0]["cover"] = json!(1))
             .contains("tree 0, node 0: its cover is not the sum of those of its children")

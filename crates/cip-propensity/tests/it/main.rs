@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod baselines;
 mod calibration;
+mod cards;
 mod data;
 mod evaluation;
 mod files;
+mod foreign;
+mod learning;
 mod models;

@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use cip_propensity::{
-    BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, PropensityError, PropensityModel,
-    TreeBaseline, probability,
+    Baseline, BoostedTrees, BoostedTreesParams, Evaluation, FeatureMatrix, FittedBaseline, PropensityError,
+    PropensityModel, probability,
 };
 use linfa::traits::{Fit, Predict};
 use linfa::{Dataset, ParamGuard};
@@ -18,6 +18,10 @@ fn fit(
     labels: &[bool],
 ) -> Result<BoostedTrees, PropensityError> {
     params.check()?.fit_matrix(features, labels)
+}
+
+fn tree(features: &FeatureMatrix, labels: &[bool]) -> FittedBaseline {
+    Baseline::Tree.fit(features, labels).unwrap().unwrap()
 }
 
 fn few() -> BoostedTreesParams {
@@ -36,8 +40,7 @@ fn a_model_foretells_rows_that_it_has_not_seen_and_beats_the_baseline() {
     let (others, outcomes) = learnable(6_000, 2);
     let model = fit(few(), &features, &labels).unwrap();
     let found = evaluate(&model, &others, &outcomes);
-    let baseline = TreeBaseline::fit(&features, &labels).unwrap().scores(&others.view());
-    let base = Evaluation::new(&baseline, &baseline, &outcomes).unwrap();
+    let base = tree(&features, &labels).evaluate(&others, &outcomes).unwrap();
     assert!(found.auc.unwrap() > 0.74, "{found:?}");
     assert!(base.auc.unwrap() > 0.65 && base.auc < found.auc, "{base:?}");
     assert!(found.log_loss < base.log_loss && found.ece < 0.05, "{found:?}");
@@ -119,7 +122,12 @@ fn constant_and_unknown_columns_are_learned_from_by_nobody() {
         |name: &str| model.importance().iter().find(|of| of.feature.as_ref() == name).unwrap().splits;
     assert_eq!((splits("constant"), splits("unknown")), (0, 0));
     assert!(splits("a") > 0 && evaluate(&model, &hostile, &labels).auc.unwrap() > 0.74);
-    TreeBaseline::fit(&hostile, &labels).unwrap();
+    for baseline in Baseline::ALL {
+        if let Some(fitted) = baseline.fit(&hostile, &labels).unwrap() {
+            let scores = fitted.scores(&hostile.view()).unwrap();
+            assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{baseline}");
+        }
+    }
 
     // With nothing to learn from, every row has the odds of all.
     let nothing = matrix(&[("constant", vec![Some(3.0); rows]), ("unknown", vec![None; rows])]);
@@ -132,7 +140,7 @@ fn constant_and_unknown_columns_are_learned_from_by_nobody() {
         margins[0]
     );
     assert!(model.importance().iter().all(|of| (of.gain, of.share) == (0.0, 0.0)));
-    let scores = TreeBaseline::fit(&nothing, &labels).unwrap().scores(&nothing.view());
+    let scores = tree(&nothing, &labels).scores(&nothing.view()).unwrap();
     assert!(scores.iter().all(|&score| (score - share).abs() < 1e-3));
 }
 
@@ -141,7 +149,9 @@ fn what_cannot_be_learned_is_refused() {
     let one = matrix(&[("a", vec![Some(1.0), Some(2.0), Some(3.0)])]);
     let refuse = |labels: &[bool]| {
         let error = fit(few(), &one, labels).unwrap_err().to_string();
-        assert_eq!(TreeBaseline::fit(&one, labels).unwrap_err().to_string(), error);
+        for baseline in Baseline::ALL {
+            assert_eq!(baseline.fit(&one, labels).unwrap_err().to_string(), error);
+        }
         error
     };
     assert!(refuse(&[false; 3]).starts_with("all 3 labels are 0, expected both 0 and 1"));

@@ -1,5 +1,6 @@
 //! The stages in line over an event store: partitions of whole users in parallel, results in order, money in one currency.
 
+mod carts;
 mod cohorts;
 mod error;
 mod experiment;
@@ -24,6 +25,7 @@ use cip_core::MemoryBudget;
 use cip_core::pipeline::ordered_map;
 use cip_store::{CurrencyCounts, EventPartition, EventScan, EventStore, TableWriter};
 
+pub use carts::CartTotals;
 pub use error::LineError;
 pub use features::FeatureTotals;
 pub use kept_sessions::KeptSessions;

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use arrow_array::RecordBatch;
 use cip_core::pipeline::ordered_map;
 use cip_propensity::{
-    EffectBuilder, Explainer, FeatureEffect, FeatureMatrixBuilder, PropensityModel, reasons,
+    EffectBuilder, Explainer, FeatureEffect, FeatureMatrixBuilder, PropensityModel, SampledRow, SampledRows,
+    reasons,
 };
 
 use crate::scoring::{ExplainedRow, ScoringError, ScoringTable};
@@ -21,6 +22,13 @@ pub struct Explanation {
     pub effects: Vec<FeatureEffect>,
     /// The customers that were asked for, in that order, with all their reasons.
     pub customers: Vec<ExplainedRow>,
+    /// At most [`Explanation::SAMPLED_ROWS`] rows with all that is added to their margins, in the order of the table.
+    pub sample: Vec<SampledRow>,
+}
+
+impl Explanation {
+    /// The most rows of the sample.
+    pub const SAMPLED_ROWS: usize = 1_000;
 }
 
 impl ScoringTable {
@@ -58,6 +66,10 @@ impl ScoringTable {
             let matrix = matrix.finish()?;
             let contributions = explainer.contributions(&matrix.view())?;
             let mut found = Vec::new();
+            let mut sample = SampledRows::new(Explanation::SAMPLED_ROWS);
+            for at in 0..batch.num_rows() {
+                sample.push((first_row + at) as u64, matrix.view().row(at), contributions.row(at));
+            }
             // Who it is, is looked at only where somebody is asked for.
             if !wanted.is_empty() {
                 let margins = model.trees().margins(&matrix.view())?;
@@ -78,12 +90,14 @@ impl ScoringTable {
                     }
                 }
             }
-            Ok((EffectBuilder::of(&contributions), found))
+            Ok((EffectBuilder::of(&contributions), sample, found))
         };
         let (mut effects, mut rows): (Option<EffectBuilder>, _) = (None, vec![None; wanted.len()]);
+        let mut sample = SampledRows::new(Explanation::SAMPLED_ROWS);
         std::thread::scope(|scope| {
             for part in ordered_map(scope, threads, batches, explain) {
-                let (part, found) = part?;
+                let (part, sampled, found) = part?;
+                sample.merge(sampled);
                 match &mut effects {
                     Some(effects) => effects.merge(&part),
                     None => effects = Some(part),
@@ -102,6 +116,7 @@ impl ScoringTable {
             rows: effects.as_ref().map_or(0, EffectBuilder::rows),
             base: explainer.base(),
             customers: customers.collect::<Result<_, _>>()?,
+            sample: sample.finish(),
             effects: effects.map(|effects| effects.finish(features)).unwrap_or_default(),
         })
     }

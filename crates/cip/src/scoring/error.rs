@@ -59,6 +59,14 @@ pub enum ScoringError {
         column: Box<str>,
         /// The value.
         value: Box<str>,
+    },
+    /// A null among the days that rows are split by.
+    #[error(
+        "`{column}` is null in row {row} (from 0), expected a day to split by: drop such rows, or split by ids alone"
+    )]
+    NullTime {
+        /// The column.
+        column: Box<str>,
         /// 0-based row.
         row: u64,
     },

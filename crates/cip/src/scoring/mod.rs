@@ -4,8 +4,10 @@
 mod effects;
 mod error;
 mod explained;
+mod foretold;
 #[cfg(feature = "drift")]
 mod profile;
+mod row_split;
 mod scores;
 mod table;
 mod training;
@@ -14,8 +16,10 @@ mod uplift;
 pub use effects::Explanation;
 pub use error::ScoringError;
 pub use explained::{ExplainedRow, ExplainedScores};
+pub use foretold::Foretold;
 #[cfg(feature = "drift")]
 pub use profile::MODEL_SCORE;
+pub use row_split::RowSplit;
 pub use table::ScoringTable;
 pub use training::{TrainedModel, TrainingSet};
 pub use uplift::{Arms, FoundUplift, UpliftSet};

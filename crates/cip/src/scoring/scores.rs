@@ -11,7 +11,7 @@ use cip_propensity::{
 };
 use cip_store::{StoreError, TableWriter};
 
-use crate::scoring::{ScoringError, ScoringTable};
+use crate::scoring::{Foretold, ScoringError, ScoringTable};
 
 impl ScoringTable {
     /// Writes `scores`, in the order of this table's rows, to `path` and returns how many there are.
@@ -56,11 +56,24 @@ impl ScoringTable {
         label: &str,
         threads: NonZeroUsize,
     ) -> Result<Evaluation, ScoringError> {
+        Ok(self.foretold(model, label, threads)?.evaluate()?)
+    }
+
+    /// Returns what a model foretells of the column `label` of this table, and what came true.
+    ///
+    /// # Errors
+    /// As [`ScoringTable::evaluate`].
+    pub fn foretold<'a>(
+        &self,
+        model: &'a PropensityModel,
+        label: &str,
+        threads: NonZeroUsize,
+    ) -> Result<Foretold<'a>, ScoringError> {
         let mut labels = LabelBuilder::new(label);
         for batch in self.source.batches(&[label])? {
             labels.push(&batch?)?;
         }
-        Ok(model.evaluate(&self.margins(model, threads)?, &labels.finish())?)
+        Ok(Foretold { model, margins: self.margins(model, threads)?, labels: labels.finish() })
     }
 
     /// What is known of some rows; an error where the table has more of them than when they were scored.

@@ -1,25 +1,34 @@
 //! Learning from a table: some ids to train on, some to calibrate on, the others to see how good it is.
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, IdRef, MemoryBudget};
+use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
 use cip_propensity::{
-    BoostedTrees, BoostedTreesParams, Calibration, Evaluation, FeatureMatrix, FeatureMatrixBuilder,
-    FittedCalibration, IdSplit, LabelBuilder, ParamGuard, PropensityError, PropensityModel, Side,
-    TreeBaseline,
+    Baseline, BoostedTrees, BoostedTreesParams, Calibration, Evaluation, FeatureMatrix, FeatureMatrixBuilder,
+    Finding, FittedCalibration, Fold, LabelBuilder, ParamGuard, PropensityError, PropensityModel, Search,
+    Searched, Side,
 };
 
 use cip_store::TableColumn;
 
-use crate::scoring::{ScoringError, ScoringTable};
+use crate::scoring::{RowSplit, ScoringError, ScoringTable};
 
-/// A table in memory, split by its ids: some rows to train on, some to calibrate on, the others held out.
+/// A table in memory, split by its rows: some to train on, some to stop by, some to calibrate on, the others held out.
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
     label: Box<str>,
+    features: Vec<String>,
+    split: RowSplit,
     train: Examples,
+    /// Rows that say when to stop boosting; there may be none.
+    validate: Examples,
     /// Rows to calibrate on; there may be none.
     calibrate: Examples,
     held_out: Examples,
+    /// Of each row to train on, its day and the number of its group.
+    places: Vec<(i64, u64)>,
+    begins: Option<Vec<(i64, Side)>>,
+    /// Rows whose label looks into a later side.
+    overlapping: u64,
 }
 
 /// Rows and their labels.
@@ -29,72 +38,130 @@ struct Examples {
     labels: Vec<bool>,
 }
 
-/// A model with how well it, and the baseline, did on the rows that were held out.
+/// A model with how well it, and what is plainer, did on the rows that were held out.
 #[derive(Debug, Clone)]
 pub struct TrainedModel {
     /// The model; it carries its calibration and its evaluation.
     pub model: PropensityModel,
     /// The rows that were held out, by the model.
     pub evaluation: Evaluation,
-    /// The same rows, by one decision tree that was trained on the same rows.
-    pub baseline: Evaluation,
+    /// The same rows, by the baselines that could be fitted on the rows to train on.
+    pub baselines: Vec<(Baseline, Evaluation)>,
+}
+
+impl TrainedModel {
+    /// Returns how well a baseline did on the rows that were held out; none where it could not be fitted.
+    pub fn baseline(&self, wanted: Baseline) -> Option<&Evaluation> {
+        self.baselines.iter().find(|(baseline, _)| *baseline == wanted).map(|(_, found)| found)
+    }
 }
 
 impl TrainingSet {
-    /// Reads `features` and `label` of a table; the rows of an id are all on one side of `split`. Without ids, rows are told
-    /// apart by their number.
+    /// The seed of the groups that parameters are tried on.
+    const GROUP_SEED: u64 = 7;
+
+    /// Reads `features` and `label` of a table; every row goes to its side of `split`. Without ids, rows are told apart by their
+    /// number.
     ///
     /// # Complexity
     /// Memory for 4 bytes a value, once.
     ///
     /// # Errors
-    /// [`ScoringError::LabelIsId`], [`ScoringError::NullId`], [`ScoringError::EmptySide`];
+    /// [`ScoringError::LabelIsId`], [`ScoringError::NullId`], [`ScoringError::NullTime`], [`ScoringError::EmptySide`];
     /// [`CoreError::Memory`] where training would need more than `memory`; what a value cannot be:
     /// [`PropensityError::FeatureType`], [`PropensityError::NotFinite`], [`PropensityError::LabelValue`] and others.
     pub fn read(
         table: &ScoringTable,
         features: &[String],
         label: &str,
-        split: IdSplit,
+        split: impl Into<RowSplit>,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
+        let split = split.into();
         if table.ids().iter().any(|id| id == label) {
             return Err(ScoringError::LabelIsId { column: label.into() });
         }
-        let id = table.ids().first();
-        let columns = id.into_iter().chain(features).map(String::as_str).chain([label]);
+        let dealt = split.of(table, label)?;
+        let id = split.group_column().or(table.ids().first().map(String::as_str));
+        let columns: Vec<&str> =
+            id.into_iter().chain(features.iter().map(String::as_str)).chain([label]).collect();
         let builder =
             || Ok::<_, PropensityError>((FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label)));
-        let (mut train, mut calibrate, mut held_out) = (builder()?, builder()?, builder()?);
-        let mut rows = 0u64;
-        for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
+        let sides = [Side::Train, Side::Validate, Side::Calibrate, Side::HeldOut];
+        let mut builders = [builder()?, builder()?, builder()?, builder()?];
+        let (mut rows, mut overlapping, mut places) = (0u64, 0u64, Vec::new());
+        for batch in table.source.batches(&columns)? {
             let batch = batch?;
-            let sides = sides(table, &batch, split, rows)?;
-            for (side, (features, labels)) in
-                [(Side::Train, &mut train), (Side::Calibrate, &mut calibrate), (Side::HeldOut, &mut held_out)]
-            {
-                features.push_where(&batch, |row| sides[row] == side)?;
-                labels.push_where(&batch, |row| sides[row] == side)?;
+            let ids = id.map(|id| ids(table, id, &batch, rows)).transpose()?;
+            let mut found = Vec::with_capacity(batch.num_rows());
+            for row in 0..batch.num_rows() {
+                let number = rows + row as u64;
+                let id = match (&ids, id) {
+                    (Some(ids), Some(column)) => Some(known(ids, row, column, number, &split)?),
+                    _ => None,
+                }
+                .flatten();
+                let (side, overlaps) = dealt.side(number, id)?;
+                overlapping += u64::from(overlaps);
+                if side == Side::Train {
+                    let group = id.unwrap_or(IdRef::Int64(number.cast_signed()));
+                    places.push((dealt.day(number), Fold::group(group, Self::GROUP_SEED)));
+                }
+                found.push(side);
+            }
+            for (side, (features, labels)) in sides.iter().zip(&mut builders) {
+                features.push_where(&batch, |row| found[row] == *side)?;
+                labels.push_where(&batch, |row| found[row] == *side)?;
             }
             rows += batch.num_rows() as u64;
             // Of the rows that are left out nothing is kept.
             require(memory, (rows as f64 * split.sample()) as u64, features.len())?;
         }
-        let side = |(features, labels): (FeatureMatrixBuilder, LabelBuilder)| {
-            Ok::<_, PropensityError>(Examples { features: features.finish()?, labels: labels.finish() })
-        };
-        let (train, calibrate, held_out) = (side(train)?, side(calibrate)?, side(held_out)?);
+        let [train, validate, calibrate, held_out] = builders.map(Examples::of);
+        let (train, held_out) = (train?, held_out?);
         for (examples, what) in [(&train, "train on"), (&held_out, "test on")] {
             if examples.labels.is_empty() {
                 return Err(ScoringError::EmptySide { rows, what });
             }
         }
-        Ok(Self { label: label.into(), train, calibrate, held_out })
+        Ok(Self {
+            label: label.into(),
+            features: features.to_vec(),
+            begins: dealt.begins().map(<[_]>::to_vec),
+            split,
+            train,
+            validate: validate?,
+            calibrate: calibrate?,
+            held_out,
+            places,
+            overlapping,
+        })
+    }
+
+    /// Takes all rows of another table to say when to stop boosting, in place of those that the split keeps for it.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::read`].
+    pub fn with_validation(self, table: &ScoringTable) -> Result<Self, ScoringError> {
+        Ok(Self { validate: Examples::read(table, &self.features, &self.label)?, ..self })
+    }
+
+    /// Takes all rows of another table to calibrate on, such as those of a later cutoff, in place of those that the split keeps for it.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::read`].
+    pub fn with_calibration(self, table: &ScoringTable) -> Result<Self, ScoringError> {
+        Ok(Self { calibrate: Examples::read(table, &self.features, &self.label)?, ..self })
     }
 
     /// Rows to train on.
     pub fn train_rows(&self) -> usize {
         self.train.labels.len()
+    }
+
+    /// Rows that say when to stop boosting.
+    pub fn validation_rows(&self) -> usize {
+        self.validate.labels.len()
     }
 
     /// Rows to calibrate on.
@@ -107,16 +174,76 @@ impl TrainingSet {
         self.held_out.labels.len()
     }
 
-    /// Returns boosted trees of the rows to train on: binning and boosting, and nothing else.
+    /// Where each side behind the rows to train on begins, in days since 1970-01-01; none where rows are not split by time.
+    pub fn begins(&self) -> Option<&[(i64, Side)]> {
+        self.begins.as_deref()
+    }
+
+    /// Returns boosted trees of the rows to train on: binning and boosting, and nothing else. Where the parameters stop early, the rows
+    /// to validate on say when.
     ///
     /// # Errors
     /// [`PropensityError`], where there is one class only or a parameter makes no sense as well.
     pub fn fit(&self, params: BoostedTreesParams) -> Result<BoostedTrees, ScoringError> {
-        Ok(params.check()?.fit_matrix(&self.train.features, &self.train.labels)?)
+        let params = params.check()?;
+        let Examples { features, labels } = &self.train;
+        if self.validate.labels.is_empty() {
+            return Ok(params.fit_matrix(features, labels)?);
+        }
+        Ok(params.fit_validated((features, labels), (&self.validate.features, &self.validate.labels))?)
+    }
+
+    /// Returns which of the candidates of a search does best on `folds` of the rows to train on: rows of later days where rows are split
+    /// by time, and other ids where they are split by ids.
+    ///
+    /// # Errors
+    /// As [`Search::run`].
+    pub fn search(
+        &self,
+        search: Search,
+        given: &BoostedTreesParams,
+        folds: u32,
+    ) -> Result<Searched, ScoringError> {
+        let (days, groups): (Vec<i64>, Vec<u64>) = self.places.iter().copied().unzip();
+        let folds = if self.begins.is_some() {
+            let groups = self.split.has_ids().then_some(&groups[..]);
+            Fold::rolling(&days, groups, folds, self.split.gap_days().into())?
+        } else {
+            Fold::by_group(&groups, folds)?
+        };
+        Ok(search.run(given, &self.train.features, &self.train.labels, &folds)?)
+    }
+
+    /// Returns what in the table would make a model look better than it will be.
+    ///
+    /// # Complexity
+    /// Looks at single features in at most 50,000 rows, evenly spaced.
+    ///
+    /// # Errors
+    /// None of its own; [`PropensityError`].
+    pub fn lint(&self) -> Result<Vec<Finding>, ScoringError> {
+        const MOST_ROWS: usize = 50_000;
+        let Examples { features, labels } = &self.train;
+        let mut found = if labels.len() <= MOST_ROWS {
+            Finding::of_features(features, labels)?
+        } else {
+            let rows: Vec<usize> = (0..MOST_ROWS)
+                .map(|row| (row as u128 * labels.len() as u128 / MOST_ROWS as u128) as usize)
+                .collect();
+            let labels: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
+            Finding::of_features(&features.select(&rows), &labels)?
+        };
+        let held_out = (&self.held_out.features, &self.held_out.labels[..]);
+        found.extend(Finding::of_duplicates((features, labels), held_out)?);
+        if self.overlapping > 0 {
+            let of = (self.train_rows() + self.validation_rows() + self.calibration_rows()) as u64;
+            found.push(Finding::LabelOverlap { rows: self.overlapping, of });
+        }
+        Ok(found)
     }
 
     /// Returns the model of trees that [`TrainingSet::fit`] made, calibrated on the rows that are kept for it, with how well it
-    /// and the baseline do on the rows held out.
+    /// and the baselines do on the rows held out.
     ///
     /// Rows that cannot tell how sure to be leave the margins as they are: see [`Calibration::fit`].
     ///
@@ -136,33 +263,54 @@ impl TrainingSet {
         };
         let Examples { features, labels } = &self.held_out;
         let margins = trees.margins(&features.view())?.to_vec();
-        let scores = TreeBaseline::fit(&self.train.features, &self.train.labels)?.scores(&features.view());
-        let baseline = Evaluation::new(&scores, &scores, labels)?;
+        let mut baselines = Vec::new();
+        for baseline in Baseline::ALL {
+            if let Some(fitted) = baseline.fit(&self.train.features, &self.train.labels)? {
+                baselines.push((baseline, fitted.evaluate(features, labels)?));
+            }
+        }
         let model =
             PropensityModel::new(trees, self.label.clone(), &self.train.labels).with_calibration(calibration);
         let evaluation = model.evaluate(&margins, labels)?;
-        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baseline })
+        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baselines })
     }
 }
 
-/// The side of each row of a batch; the id, if there is one, is its first column.
-fn sides(
-    table: &ScoringTable,
-    batch: &RecordBatch,
-    split: IdSplit,
-    before: u64,
-) -> Result<Vec<Side>, ScoringError> {
-    let number = |row: usize| before + row as u64;
-    let Some(name) = table.ids().first() else {
-        let side = |row| split.side(IdRef::Int64(number(row).cast_signed()));
-        return Ok((0..batch.num_rows()).map(side).collect());
-    };
-    let ids = TableColumn::new(table.source.path(), name, before, batch.column(0)).ids()?;
-    let side = |row| match ids.get(row) {
-        Some(id) => Ok(split.side(id)),
-        None => Err(ScoringError::NullId { column: name.as_str().into(), row: number(row) }),
-    };
-    (0..ids.len()).map(side).collect()
+impl Examples {
+    fn of((features, labels): (FeatureMatrixBuilder, LabelBuilder)) -> Result<Self, PropensityError> {
+        Ok(Self { features: features.finish()?, labels: labels.finish() })
+    }
+
+    /// All rows of a table.
+    fn read(table: &ScoringTable, features: &[String], label: &str) -> Result<Self, ScoringError> {
+        let mut builders = (FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label));
+        let columns: Vec<&str> = features.iter().map(String::as_str).chain([label]).collect();
+        for batch in table.source.batches(&columns)? {
+            let batch = batch?;
+            builders.0.push(&batch)?;
+            builders.1.push(&batch)?;
+        }
+        Ok(Self::of(builders)?)
+    }
+}
+
+/// The ids of a batch: its first column.
+fn ids(table: &ScoringTable, name: &str, batch: &RecordBatch, before: u64) -> Result<IdColumn, ScoringError> {
+    Ok(TableColumn::new(table.source.path(), name, before, batch.column(0)).ids()?)
+}
+
+/// The id of a row; none where it is null and rows are not split by ids.
+fn known<'a>(
+    ids: &'a IdColumn,
+    row: usize,
+    column: &str,
+    number: u64,
+    split: &RowSplit,
+) -> Result<Option<IdRef<'a>>, ScoringError> {
+    match ids.get(row) {
+        None if split.has_ids() => Err(ScoringError::NullId { column: column.into(), row: number }),
+        id => Ok(id),
+    }
 }
 
 /// Checks that so many rows can be trained on.

@@ -8,9 +8,10 @@ use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Float64Type, Int64Type};
 use cip::core::{Id, IdRef, MemoryBudget};
 use cip::propensity::{
-    BoostedTrees, BoostedTreesParams, Calibration, CalibrationFallback, IdSplit, PropensityModel, Side,
+    Baseline, BoostedTrees, BoostedTreesParams, Calibration, CalibrationFallback, Finding, IdSplit,
+    PropensityModel, Search, Shares, Side,
 };
-use cip::scoring::{ExplainedScores, ScoringError, ScoringTable, TrainingSet};
+use cip::scoring::{ExplainedScores, RowSplit, ScoringError, ScoringTable, TrainingSet};
 
 use crate::{batches, threads};
 
@@ -60,7 +61,8 @@ fn a_user_is_on_one_side_and_the_model_is_tested_on_the_other() {
     assert_eq!(trained.model.training().rows, set.train_rows() as u64);
     assert_eq!(trained.model.evaluation(), Some(&trained.evaluation));
     assert!(trained.evaluation.auc.unwrap() > 0.95, "{:?}", trained.evaluation);
-    assert!(trained.baseline.auc.unwrap() > 0.9, "{:?}", trained.baseline);
+    let tree = trained.baseline(Baseline::Tree).unwrap();
+    assert!(tree.auc.unwrap() > 0.9, "{tree:?}");
 
     // Nothing was kept to calibrate on, and that is no reason to fail.
     assert_eq!(set.calibration_rows(), 0);
@@ -343,4 +345,72 @@ fn without_ids_rows_are_told_apart_by_their_number() {
     let out = folder.path().join("s.parquet");
     table.write_scores(&model(&path), &out, threads(1)).unwrap();
     assert_eq!(batches(&out)[0].num_columns(), 3);
+}
+
+/// Users who are known on each of ten days, the later the more.
+fn days(folder: &Path) -> PathBuf {
+    let mut text = String::from("user_id,day,views,bought\n");
+    for row in 0u64..3_000 {
+        let (user, day) = (row % 300, row / 300 + 1);
+        let mixed = (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let views = mixed % 40;
+        text.push_str(&format!("{user},2019-10-{day:02},{views},{}\n", u8::from(views + mixed % 9 > 38)));
+    }
+    let path = folder.join("days.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_latest_days_are_tested_on_and_a_gap_keeps_labels_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = ScoringTable::open(&days(folder.path())).unwrap();
+    let read = |split: RowSplit| TrainingSet::read(&table, &["views".to_owned()], "bought", split, MEMORY);
+    let shares = Shares { held_out: 0.2, calibrate: 0.25, validate: 0.125 };
+    let rows = |set: &TrainingSet| {
+        [set.train_rows(), set.validation_rows(), set.calibration_rows(), set.held_out_rows()]
+    };
+    // Days of 300 rows: 2 are tested on, 2 calibrated on, 1 validated on.
+    let set = read(RowSplit::by_time("day", shares, 1)).unwrap();
+    assert_eq!(rows(&set), [1_500, 300, 600, 600]);
+    let begins: Vec<_> = set.begins().unwrap().iter().map(|&(day, side)| (day - 18_170, side)).collect();
+    assert_eq!(begins, [(6, Side::Validate), (7, Side::Calibrate), (9, Side::HeldOut)]);
+    let overlap = |set: &TrainingSet| {
+        set.lint().unwrap().into_iter().find(|finding| matches!(finding, Finding::LabelOverlap { .. }))
+    };
+    assert_eq!(overlap(&set), None);
+    // Labels that look two days ahead take the day before each side, or overlap it.
+    let gap = read(RowSplit::by_time("day", shares, 2)).unwrap();
+    assert_eq!(rows(&gap), [1_200, 0, 300, 600]);
+    assert_eq!(overlap(&gap), None);
+    let none = read(RowSplit::by_time("day", shares, 2).with_gap_days(1)).unwrap();
+    assert_eq!(rows(&none), [1_500, 300, 600, 600]);
+    assert_eq!(overlap(&none), Some(Finding::LabelOverlap { rows: 900, of: 2_400 }));
+
+    // With ids as well, nobody is on two sides, and the others are left out.
+    let ids = IdSplit::new(0.5, 7).unwrap();
+    let both =
+        read(RowSplit::by_time("day", Shares { calibrate: 0.0, validate: 0.0, ..shares }, 1).with_ids(ids));
+    let both = both.unwrap();
+    let held_out = (0..300).filter(|&user| ids.side(IdRef::Int64(user)) == Side::HeldOut).count();
+    assert_eq!((both.held_out_rows(), both.train_rows()), (2 * held_out, 8 * (300 - held_out)));
+
+    // Parameters are tried on later days; the same seed finds the same.
+    let search = Search::new(3, 5).unwrap();
+    let found = set.search(search, &params(), 2).unwrap();
+    assert_eq!((found.trials.len(), found.trials[0].aucs.len()), (3, 2));
+    assert_eq!(set.search(search, &params(), 2).unwrap(), found);
+    assert!(set.fit(found.best.with_early_stopping(3.try_into().unwrap())).is_ok());
+    let by_ids = read(ids.into()).unwrap();
+    assert_eq!(by_ids.search(search, &params(), 4).unwrap().trials[0].aucs.len(), 4);
+    assert!(by_ids.fit(params().with_early_stopping(3.try_into().unwrap())).is_err());
+    let with = by_ids.with_validation(&table).unwrap().with_calibration(&table).unwrap();
+    assert_eq!((with.validation_rows(), with.calibration_rows()), (3_000, 3_000));
+
+    fs::write(folder.path().join("null.csv"), "user_id,day,views,bought\n1,2019-10-01,3,1\n2,,4,0\n")
+        .unwrap();
+    let table = ScoringTable::open(&folder.path().join("null.csv")).unwrap();
+    let split = RowSplit::by_time("day", shares, 1);
+    let error = TrainingSet::read(&table, &["views".to_owned()], "bought", split, MEMORY).unwrap_err();
+    assert!(error.to_string().contains("`day` is null in row 1 (from 0)"), "{error}");
 }

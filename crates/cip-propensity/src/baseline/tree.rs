@@ -1,22 +1,17 @@
-//! The baseline: one shallow decision tree of linfa, to show what boosting adds.
+//! One shallow decision tree of linfa.
 
 use linfa::Dataset;
 use linfa::traits::Fit;
 use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::boosted::check_labels;
+use super::evenly_spaced;
 use crate::error::PropensityError;
 use crate::matrix::FeatureMatrix;
 
-/// One decision tree of `linfa-trees`, of depth 4, whose score is the share of positives in the row's leaf.
-///
-/// # Method
-/// Gini impurity; classes weighted to equal sums, or the tree would call every row of a rare class a negative; at most
-/// 20,000 rows, evenly spaced, since its exact search sorts and scans every column at every node. An unknown value is
-/// below all others. A leaf of n rows with k positives scores (k + 1) / (n + 2) (Laplace's rule).
+/// The nodes of [`Baseline::Tree`](crate::Baseline::Tree).
 #[derive(Debug, Clone)]
-pub struct TreeBaseline {
+pub(super) struct TreeBaseline {
     nodes: Vec<BaselineNode>,
 }
 
@@ -27,21 +22,11 @@ enum BaselineNode {
 }
 
 impl TreeBaseline {
-    /// Returns the tree of a feature matrix and its labels.
-    ///
-    /// # Errors
-    /// [`PropensityError::NoRows`], [`PropensityError::Lengths`], [`PropensityError::OneClass`],
-    /// [`PropensityError::Linfa`].
-    pub fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Self, PropensityError> {
+    /// Returns the tree of a feature matrix and its labels, of which there are both.
+    pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Self, PropensityError> {
         const MOST_ROWS: usize = 20_000;
         const DEPTH: usize = 4;
-        check_labels(features.rows(), labels)?;
-        let rows: Vec<usize> = match features.rows() {
-            few if few <= MOST_ROWS => (0..few).collect(),
-            many => {
-                (0..MOST_ROWS).map(|row| (row as u128 * many as u128 / MOST_ROWS as u128) as usize).collect()
-            }
-        };
+        let rows = evenly_spaced(features.rows(), MOST_ROWS);
         let records = features.select(&rows).view().mapv(known);
         let labels: Array1<bool> = rows.iter().map(|&row| labels[row]).collect();
         let positives = labels.iter().filter(|&&label| label).count().max(1) as f32;
@@ -63,11 +48,8 @@ impl TreeBaseline {
         Ok(baseline)
     }
 
-    /// Returns the score of every row: a probability.
-    ///
-    /// # Panics
-    /// Where the rows have fewer values than the features that it was fitted on.
-    pub fn scores(&self, rows: &ArrayView2<'_, f32>) -> Vec<f64> {
+    /// The score of every row: a probability.
+    pub(super) fn scores(&self, rows: &ArrayView2<'_, f32>) -> Vec<f64> {
         let score = |row| match self.nodes[self.leaf(row)] {
             BaselineNode::Leaf { rows, positives } => (positives + 1) as f64 / (rows + 2) as f64,
             BaselineNode::Split { .. } => 0.5,

@@ -1,0 +1,173 @@
+//! Baselines: what anybody would try first, to show what boosting adds.
+
+mod logistic;
+mod recency;
+mod tree;
+
+use std::fmt;
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::boosted::check_labels;
+use crate::error::PropensityError;
+use crate::evaluation::Evaluation;
+use crate::matrix::FeatureMatrix;
+
+use logistic::LogisticBaseline;
+use recency::RecencyBaseline;
+use tree::TreeBaseline;
+
+/// A plain model that boosted trees must beat.
+///
+/// | baseline | probability |
+/// |---|---|
+/// | `constant` | the share of positives in training, for everybody |
+/// | `recency` | who was here last comes first; a logistic curve (Platt 1999) of the days makes probabilities |
+/// | `logistic` | logistic regression of `linfa-logistic` on all features |
+/// | `tree` | one decision tree of `linfa-trees`, of depth 4 |
+///
+/// # Method
+/// **Recency** is the feature `recency_days` or, where there is none, `days_since_last_event`; unknown is longer ago than all others.
+///
+/// **Logistic**: features less their mean over their deviation, at most 10 of it from 0, unknown as the mean; an L2 penalty of 1; at
+/// most 50,000 rows, evenly spaced.
+///
+/// **Tree**: Gini impurity; classes weighted to equal sums, or the tree would call every row of a rare class a negative; at most
+/// 20,000 rows, evenly spaced, since its exact search sorts and scans every column at every node. An unknown value is below all
+/// others. A leaf of n rows with k positives scores (k + 1) / (n + 2) (Laplace's rule).
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+/// use cip_propensity::{Baseline, FeatureMatrix};
+///
+/// // Whoever was here within ten days buys.
+/// let days: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
+/// let table = RecordBatch::try_from_iter([("recency_days", days)])?;
+/// let features = FeatureMatrix::from_batches(&["recency_days"], &[table])?;
+/// let labels: Vec<bool> = (0..100).map(|days| days < 10).collect();
+/// let auc = |baseline: Baseline| -> Result<Option<f64>, Box<dyn std::error::Error>> {
+///     let fitted = baseline.fit(&features, &labels)?.ok_or("there is no recency")?;
+///     Ok(fitted.evaluate(&features, &labels)?.auc)
+/// };
+/// assert_eq!((auc(Baseline::Constant)?, auc(Baseline::Recency)?), (Some(0.5), Some(1.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Baseline {
+    /// The share of positives, for everybody.
+    Constant,
+    /// Who was here last comes first.
+    Recency,
+    /// Logistic regression.
+    Logistic,
+    /// One decision tree.
+    Tree,
+}
+
+/// A baseline that was fitted.
+#[derive(Debug, Clone)]
+pub struct FittedBaseline {
+    columns: usize,
+    rule: Rule,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Constant(f64),
+    Recency(RecencyBaseline),
+    Logistic(LogisticBaseline),
+    Tree(TreeBaseline),
+}
+
+impl Baseline {
+    /// All of them, the plainest first.
+    pub const ALL: [Self; 4] = [Self::Constant, Self::Recency, Self::Logistic, Self::Tree];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Recency => "recency",
+            Self::Logistic => "logistic",
+            Self::Tree => "tree",
+        }
+    }
+
+    /// Returns the baseline of a feature matrix and its labels; none where it has no feature to go by, or linfa finds no optimum.
+    ///
+    /// # Errors
+    /// [`PropensityError::NoRows`], [`PropensityError::Lengths`], [`PropensityError::OneClass`],
+    /// [`PropensityError::Linfa`].
+    pub fn fit(
+        self,
+        features: &FeatureMatrix,
+        labels: &[bool],
+    ) -> Result<Option<FittedBaseline>, PropensityError> {
+        check_labels(features.rows(), labels)?;
+        let rule = match self {
+            Self::Constant => {
+                let positives = labels.iter().filter(|&&label| label).count();
+                Some(Rule::Constant(positives as f64 / labels.len() as f64))
+            }
+            Self::Recency => RecencyBaseline::fit(features, labels)?.map(Rule::Recency),
+            Self::Logistic => LogisticBaseline::fit(features, labels)?.map(Rule::Logistic),
+            Self::Tree => Some(Rule::Tree(TreeBaseline::fit(features, labels)?)),
+        };
+        Ok(rule.map(|rule| FittedBaseline { columns: features.names().len(), rule }))
+    }
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FittedBaseline {
+    /// Returns the probability of every row.
+    ///
+    /// # Errors
+    /// [`PropensityError::FeatureCount`] where the rows have another number of values than it was fitted on.
+    pub fn scores(&self, rows: &ArrayView2<'_, f32>) -> Result<Vec<f64>, PropensityError> {
+        self.check(rows)?;
+        Ok(match &self.rule {
+            Rule::Constant(share) => vec![*share; rows.nrows()],
+            Rule::Recency(rule) => rule.scores(rows),
+            Rule::Logistic(rule) => rule.margins(rows).into_iter().map(crate::probability).collect(),
+            Rule::Tree(tree) => tree.scores(rows),
+        })
+    }
+
+    /// Returns how well it foretells labels, ranked by what it ranks by: without the ties of probabilities that round to 0 or 1.
+    ///
+    /// # Errors
+    /// As [`FittedBaseline::scores`] and [`Evaluation::new`].
+    pub fn evaluate(&self, features: &FeatureMatrix, labels: &[bool]) -> Result<Evaluation, PropensityError> {
+        let rows = features.view();
+        let scores = self.scores(&rows)?;
+        match &self.rule {
+            Rule::Constant(_) | Rule::Tree(_) => Evaluation::new(&scores, &scores, labels),
+            Rule::Recency(rule) => Evaluation::new(&rule.margins(&rows), &scores, labels),
+            Rule::Logistic(rule) => Evaluation::new(&rule.margins(&rows), &scores, labels),
+        }
+    }
+
+    fn check(&self, rows: &ArrayView2<'_, f32>) -> Result<(), PropensityError> {
+        match (rows.ncols(), self.columns) {
+            (found, expected) if found == expected => Ok(()),
+            (found, expected) => Err(PropensityError::FeatureCount { found, expected }),
+        }
+    }
+}
+
+/// The positions of at most `most` of `rows`, evenly spaced.
+fn evenly_spaced(rows: usize, most: usize) -> Vec<usize> {
+    if rows <= most {
+        return (0..rows).collect();
+    }
+    (0..most).map(|row| (row as u128 * rows as u128 / most as u128) as usize).collect()
+}

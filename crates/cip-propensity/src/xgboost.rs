@@ -1,0 +1,386 @@
+//! Models in the JSON of XGBoost, both ways.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::boosted::{BoostedTrees, probability};
+use crate::engine::Ensemble;
+use crate::error::PropensityError;
+use crate::file::PropensityModel;
+use crate::params::BoostedTreesParams;
+use crate::tree::{Leaf, Node, Split, Tree};
+use linfa::ParamGuard;
+
+/// What the file of a model that was written here carries, beside what XGBoost looks at: whoever writes one knows the older one by it.
+const FORMAT: &str = "cip-xgboost-model";
+/// What a root has for a parent.
+const NO_PARENT: i32 = i32::MAX;
+const NO_CHILD: i32 = -1;
+
+impl PropensityModel {
+    /// Writes the trees as XGBoost's JSON: a `binary:logistic` booster that gives the same margins, within the 32 bits of its sums.
+    ///
+    /// What XGBoost has no place for is left out: the label, the calibration, and how well the model did.
+    ///
+    /// # Errors
+    /// [`PropensityError::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    /// # use cip_propensity::{BoostedTrees, FeatureMatrix, ParamGuard, PropensityModel};
+    /// # let views: ArrayRef = Arc::new(Float64Array::from_iter_values((0..100).map(f64::from)));
+    /// # let features = FeatureMatrix::from_batches(&["views"], &[RecordBatch::try_from_iter([("views", views)])?])?;
+    /// # let labels: Vec<bool> = (0..100).map(|row| row > 60).collect();
+    /// # let trees = BoostedTrees::params(7).with_trees(5).check()?.fit_matrix(&features, &labels)?;
+    /// let model = PropensityModel::new(trees, "bought", &labels);
+    /// let mut file = Vec::new();
+    /// model.write_xgboost(&mut file)?;
+    /// let read = PropensityModel::read_xgboost(&file[..], "bought")?;
+    /// assert_eq!(read.trees().trees(), model.trees().trees());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_xgboost(&self, mut writer: impl Write) -> Result<(), PropensityError> {
+        let document = Document::of(self.trees());
+        serde_json::to_writer(&mut writer, &document).map_err(std::io::Error::from)?;
+        Ok(writer.write_all(b"\n")?)
+    }
+
+    /// Reads a model of XGBoost's JSON (`Booster.save_model("model.json")`) that foretells the column `label`.
+    ///
+    /// Features without names are called `f0`, `f1`, and so on. The rows that it was trained on are not known, and told as 0; of its
+    /// parameters the number of trees and of leaves are its own, the others the documented ones. Its scores are not calibrated.
+    ///
+    /// # Errors
+    /// [`PropensityError::ModelJson`] where it is not XGBoost's JSON; [`PropensityError::ForeignModel`] where it is a model of another kind:
+    /// another booster than `gbtree`, another objective than the logistic ones, several classes or targets, or categorical splits;
+    /// [`PropensityError::ModelTree`] and [`PropensityError::ModelHeader`] where it contradicts itself; [`PropensityError::Io`].
+    pub fn read_xgboost(mut reader: impl Read, label: &str) -> Result<Self, PropensityError> {
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text)?;
+        let document: Document = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
+        Ok(Self::new(document.trees()?, label, &[]))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    format: Box<str>,
+    learner: Learner,
+    version: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Learner {
+    #[serde(default)]
+    attributes: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    feature_names: Vec<Box<str>>,
+    #[serde(default)]
+    feature_types: Vec<Box<str>>,
+    gradient_booster: Booster,
+    learner_model_param: LearnerParam,
+    objective: Objective,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Booster {
+    name: Box<str>,
+    model: Option<Forest>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LearnerParam {
+    /// A number, or (since XGBoost 3.1) a list of one.
+    base_score: Box<str>,
+    #[serde(default = "one")]
+    boost_from_average: Box<str>,
+    num_class: Box<str>,
+    num_feature: Box<str>,
+    #[serde(default = "one")]
+    num_target: Box<str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Objective {
+    name: Box<str>,
+    #[serde(default)]
+    reg_loss_param: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Forest {
+    gbtree_model_param: ForestParam,
+    #[serde(default)]
+    iteration_indptr: Vec<u64>,
+    tree_info: Vec<i32>,
+    trees: Vec<ForeignTree>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ForestParam {
+    num_parallel_tree: Box<str>,
+    num_trees: Box<str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ForeignTree {
+    base_weights: Vec<f32>,
+    #[serde(default)]
+    categories: Vec<i32>,
+    #[serde(default)]
+    categories_nodes: Vec<i32>,
+    #[serde(default)]
+    categories_segments: Vec<i64>,
+    #[serde(default)]
+    categories_sizes: Vec<i64>,
+    default_left: Vec<Flag>,
+    id: u64,
+    left_children: Vec<i32>,
+    loss_changes: Vec<f32>,
+    parents: Vec<i32>,
+    right_children: Vec<i32>,
+    split_conditions: Vec<f32>,
+    split_indices: Vec<u32>,
+    #[serde(default)]
+    split_type: Vec<u8>,
+    sum_hessian: Vec<f32>,
+    tree_param: TreeParam,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TreeParam {
+    #[serde(default = "zero")]
+    num_deleted: Box<str>,
+    num_feature: Box<str>,
+    num_nodes: Box<str>,
+    size_leaf_vector: Box<str>,
+}
+
+/// Yes or no, as one version and another write it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Flag {
+    Number(u8),
+    Truth(bool),
+}
+
+impl Flag {
+    const fn is_set(self) -> bool {
+        match self {
+            Self::Number(number) => number != 0,
+            Self::Truth(truth) => truth,
+        }
+    }
+}
+
+fn one() -> Box<str> {
+    "1".into()
+}
+
+fn zero() -> Box<str> {
+    "0".into()
+}
+
+impl Document {
+    fn of(trees: &BoostedTrees) -> Self {
+        let features = trees.features();
+        let count = |count: usize| count.to_string().into_boxed_str();
+        let all = trees.trees();
+        let weight = serde_json::json!("1");
+        Self {
+            format: FORMAT.into(),
+            learner: Learner {
+                attributes: serde_json::Map::new(),
+                feature_names: features.to_vec(),
+                feature_types: vec!["float".into(); features.len()],
+                gradient_booster: Booster {
+                    name: "gbtree".into(),
+                    model: Some(Forest {
+                        gbtree_model_param: ForestParam {
+                            num_parallel_tree: one(),
+                            num_trees: count(all.len()),
+                        },
+                        iteration_indptr: (0..=all.len() as u64).collect(),
+                        tree_info: vec![0; all.len()],
+                        trees: all
+                            .iter()
+                            .zip(0..)
+                            .map(|(tree, id)| ForeignTree::of(tree, id, features.len()))
+                            .collect(),
+                    }),
+                },
+                learner_model_param: LearnerParam {
+                    base_score: format!("{:E}", probability(f64::from(trees.base_margin())) as f32).into(),
+                    boost_from_average: one(),
+                    num_class: zero(),
+                    num_feature: count(features.len()),
+                    num_target: one(),
+                },
+                objective: Objective {
+                    name: "binary:logistic".into(),
+                    reg_loss_param: [("scale_pos_weight".to_owned(), weight)].into_iter().collect(),
+                },
+            },
+            // Of which every later version reads the JSON.
+            version: vec![2, 1, 0],
+        }
+    }
+
+    fn trees(self) -> Result<BoostedTrees, PropensityError> {
+        let foreign = |what, found: &str, expected| PropensityError::ForeignModel {
+            what,
+            found: found.into(),
+            expected,
+        };
+        let Learner { feature_names, gradient_booster, learner_model_param, objective, .. } = self.learner;
+        let forest = match (&*gradient_booster.name, gradient_booster.model) {
+            ("gbtree", Some(forest)) => forest,
+            (other, _) => return Err(foreign("booster", other, "`gbtree`")),
+        };
+        let LearnerParam { base_score, num_class, num_feature, num_target, .. } = learner_model_param;
+        if !matches!(&*num_class, "0" | "1") {
+            return Err(foreign("number of classes", &num_class, "`0`: a label that is yes or no"));
+        }
+        if &*num_target != "1" && &*num_target != "0" {
+            return Err(foreign("number of targets", &num_target, "`1`"));
+        }
+        let score = base_score.trim_start_matches('[').trim_end_matches(']');
+        let expected = "a number between 0 and 1";
+        let score: f64 = score.parse().map_err(|_| foreign("base score", &base_score, expected))?;
+        let base_margin = match &*objective.name {
+            "binary:logistic" | "reg:logistic" if 0.0 < score && score < 1.0 => (score / (1.0 - score)).ln(),
+            "binary:logistic" | "reg:logistic" => return Err(foreign("base score", &base_score, expected)),
+            "binary:logitraw" if score.is_finite() => score,
+            other => {
+                return Err(foreign(
+                    "objective",
+                    other,
+                    "`binary:logistic`, `reg:logistic` or `binary:logitraw`",
+                ));
+            }
+        };
+        let columns: usize =
+            num_feature.parse().map_err(|_| foreign("number of features", &num_feature, "a number"))?;
+        let features = match feature_names.len() {
+            0 => (0..columns).map(|column| format!("f{column}").into()).collect(),
+            named if named == columns => feature_names,
+            _ => return Err(PropensityError::ModelHeader { reason: "it has other names than features" }),
+        };
+        let trees = forest.trees.iter().enumerate().map(|(at, tree)| tree.own(at, columns));
+        let trees = trees.collect::<Result<Vec<_>, _>>()?;
+        let leaves = trees.iter().map(|tree| tree.splits().count() + 1).max().unwrap_or(1).max(2);
+        let params =
+            BoostedTreesParams::new(0).with_trees(trees.len().max(1) as u32).with_leaves(leaves as u32);
+        let params = params.check()?;
+        let base_margin = base_margin as f32;
+        BoostedTrees::check(&features, &params, base_margin)?;
+        Ok(BoostedTrees::new(features, params, Ensemble { base_margin, trees }))
+    }
+}
+
+impl ForeignTree {
+    fn of(tree: &Tree, id: u64, features: usize) -> Self {
+        let nodes = tree.nodes();
+        let mut parents = vec![NO_PARENT; nodes.len()];
+        for (at, node) in nodes.iter().enumerate() {
+            if let Node::Split(split) = node {
+                for child in [split.left, split.right] {
+                    parents[child as usize] = at as i32;
+                }
+            }
+        }
+        fn each<T>(nodes: &[Node], of_split: fn(&Split) -> T, of_leaf: fn(&Leaf) -> T) -> Vec<T> {
+            let of = |node: &Node| match node {
+                Node::Split(split) => of_split(split),
+                Node::Leaf(leaf) => of_leaf(leaf),
+            };
+            nodes.iter().map(of).collect()
+        }
+        Self {
+            base_weights: each(nodes, |_| 0.0, |leaf| leaf.value),
+            categories: Vec::new(),
+            categories_nodes: Vec::new(),
+            categories_segments: Vec::new(),
+            categories_sizes: Vec::new(),
+            default_left: each(
+                nodes,
+                |split| Flag::Number(u8::from(split.missing_left)),
+                |_| Flag::Number(0),
+            ),
+            id,
+            left_children: each(nodes, |split| split.left.cast_signed(), |_| NO_CHILD),
+            loss_changes: each(nodes, |split| split.gain, |_| 0.0),
+            parents,
+            right_children: each(nodes, |split| split.right.cast_signed(), |_| NO_CHILD),
+            split_conditions: each(nodes, |split| split.threshold, |leaf| leaf.value),
+            split_indices: each(nodes, |split| split.feature, |_| 0),
+            split_type: vec![0; nodes.len()],
+            sum_hessian: each(nodes, |split| split.cover, |leaf| leaf.cover),
+            tree_param: TreeParam {
+                num_deleted: zero(),
+                num_feature: features.to_string().into(),
+                num_nodes: nodes.len().to_string().into(),
+                size_leaf_vector: one(),
+            },
+        }
+    }
+
+    /// The tree as our own: its nodes level by level, those that are deleted left out.
+    fn own(&self, tree: usize, features: usize) -> Result<Tree, PropensityError> {
+        let refuse = |node, reason| PropensityError::ModelTree { tree, node, reason };
+        let nodes = self.left_children.len();
+        let lengths = [
+            self.right_children.len(),
+            self.split_conditions.len(),
+            self.split_indices.len(),
+            self.default_left.len(),
+            self.loss_changes.len(),
+            self.sum_hessian.len(),
+        ];
+        if nodes == 0 || lengths.iter().any(|&length| length != nodes) {
+            return Err(refuse(0, "its lists are empty, or have different lengths"));
+        }
+        if let Some(node) = self.split_type.iter().position(|&kind| kind != 0) {
+            return Err(refuse(
+                node,
+                "it is a categorical split, which are not read: encode categories as numbers",
+            ));
+        }
+        let mut own = Vec::new();
+        let mut open = VecDeque::from([0usize]);
+        let mut seen = 1u32;
+        while let Some(at) = open.pop_front() {
+            let cover = self.sum_hessian[at];
+            let (left, right) = (self.left_children[at], self.right_children[at]);
+            if (left, right) == (NO_CHILD, NO_CHILD) {
+                own.push(Node::Leaf(Leaf { value: self.split_conditions[at], cover }));
+                continue;
+            }
+            let child = |child: i32| usize::try_from(child).ok().filter(|&child| child < nodes && child > at);
+            let (Some(left), Some(right)) = (child(left), child(right)) else {
+                return Err(refuse(at, "a child does not stand behind its split"));
+            };
+            // Each node stands behind its parent, so this ends; a node of two parents makes more nodes than there are.
+            open.extend([left, right]);
+            if seen as usize + 2 > nodes {
+                return Err(refuse(at, "its splits have more children than the tree has nodes"));
+            }
+            own.push(Node::Split(Split {
+                feature: self.split_indices[at],
+                threshold: self.split_conditions[at],
+                missing_left: self.default_left[at].is_set(),
+                left: seen,
+                right: seen + 1,
+                gain: self.loss_changes[at],
+                cover,
+            }));
+            seen += 2;
+        }
+        Tree::try_new(own, features).map_err(|(node, reason)| refuse(node, reason))
+    }
+}

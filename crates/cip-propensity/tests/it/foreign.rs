@@ -1,0 +1,121 @@
+//! Models of other programs: read as they are, or refused with the reason.
+
+use cip_propensity::{BoostedTrees, ParamGuard, PropensityModel};
+use serde_json::{Value, json};
+
+use crate::data::learnable;
+
+fn written() -> (PropensityModel, Value) {
+    let (features, labels) = learnable(1_000, 4);
+    let params = BoostedTrees::params(7).with_trees(4).with_leaves(9).check().unwrap();
+    let model = PropensityModel::new(params.fit_matrix(&features, &labels).unwrap(), "bought", &labels);
+    let mut file = Vec::new();
+    model.write_xgboost(&mut file).unwrap();
+    (model, serde_json::from_slice(&file).unwrap())
+}
+
+fn read(document: &Value) -> Result<PropensityModel, String> {
+    PropensityModel::read_xgboost(document.to_string().as_bytes(), "bought")
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_model_comes_back_as_it_went() {
+    let (model, document) = written();
+    let back = read(&document).unwrap();
+    let (features, _) = learnable(500, 5);
+    let margins = |model: &PropensityModel| model.trees().margins(&features.view()).unwrap();
+    for (&a, &b) in margins(&model).iter().zip(&margins(&back)) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+    assert_eq!((back.label(), back.trees().features()), ("bought", model.trees().features()));
+    assert_eq!(back.training().rows, 0);
+    // A model that was read is a model: it can be written here.
+    let mut file = Vec::new();
+    back.write_to(&mut file).unwrap();
+    assert_eq!(PropensityModel::read_from(&file[..]).unwrap(), back);
+}
+
+/// As XGBoost 3.1 and later write it: a list for the base score, more keys than are looked at.
+#[test]
+fn other_versions_names_that_are_missing_and_deleted_nodes_are_read() {
+    let tree = json!({
+        "base_weights": [0, 0, 0, 0, 0], "categories": [], "categories_nodes": [], "categories_segments": [], "categories_sizes": [],
+        "default_left": [true, false, false, false, false], "id": 0,
+        // Node 1 was pruned away; 3 and 4 hang from the root.
+        "left_children": [3, -1, -1, -1, -1], "right_children": [4, -1, -1, -1, -1], "parents": [2147483647, 0, 0, 0, 0],
+        "loss_changes": [1.5, 0, 0, 0, 0], "split_conditions": [2.5, 9, 9, -1, 1], "split_indices": [1, 0, 0, 0, 0],
+        "split_type": [0, 0, 0, 0, 0], "sum_hessian": [4, 0, 0, 1, 3],
+        "tree_param": {"num_deleted": "2", "num_feature": "2", "num_nodes": "5", "size_leaf_vector": "1"},
+    });
+    let document = json!({
+        "learner": {
+            "attributes": {}, "feature_names": [], "feature_types": [],
+            "gradient_booster": { "name": "gbtree", "model": {
+                "cats": {"enc": []}, "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": "1"},
+                "iteration_indptr": [0, 1], "tree_info": [0], "trees": [tree],
+            } },
+            "learner_model_param": {"base_score": "[2.5E-1]", "boost_from_average": "1", "num_class": "0", "num_feature": "2", "num_target": "1"},
+            "objective": {"name": "binary:logistic", "reg_loss_param": {"scale_pos_weight": "1"}},
+        },
+        "version": [3, 1, 0],
+    });
+    let model = read(&document).unwrap();
+    let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
+    assert_eq!(names, ["f0", "f1"]);
+    let rows = ndarray::arr2(&[[0.0, 2.0], [0.0, 3.0], [0.0, f32::NAN]]);
+    let base = (0.25f64 / 0.75).ln();
+    for (margin, leaf) in model.trees().margins(&rows).unwrap().iter().zip([-1.0, 1.0, -1.0]) {
+        assert!((margin - base - leaf).abs() < 1e-6, "{margin}");
+    }
+}
+
+#[test]
+fn what_is_of_another_kind_or_damaged_says_so() {
+    let (_, document) = written();
+    let refuse = |path: &str, value: Value| {
+        let mut changed = document.clone();
+        *changed.pointer_mut(path).unwrap() = value;
+        read(&changed).unwrap_err()
+    };
+    let learner = "/learner/learner_model_param";
+    assert!(
+        refuse("/learner/gradient_booster/name", json!("dart"))
+            .contains("booster is `dart`, expected `gbtree`")
+    );
+    assert!(
+        refuse("/learner/objective/name", json!("reg:squarederror"))
+            .contains("objective is `reg:squarederror`")
+    );
+    assert!(refuse(&format!("{learner}/num_class"), json!("3")).contains("number of classes is `3`"));
+    assert!(refuse(&format!("{learner}/num_target"), json!("2")).contains("number of targets is `2`"));
+    for score in ["1", "0", "nan", "half", "[1E-1,2E-1]"] {
+        assert!(refuse(&format!("{learner}/base_score"), json!(score)).contains("base score is"), "{score}");
+    }
+    assert!(refuse("/learner/feature_names", json!(["a"])).contains("other names than features"));
+    assert!(refuse("/learner/feature_names", json!(["a", "a", "b"])).contains("a feature twice"));
+    let tree = "/learner/gradient_booster/model/trees/1";
+    assert!(
+        refuse(&format!("{tree}/split_type/0"), json!(1))
+            .contains("tree 1, node 0: it is a categorical split")
+    );
+    assert!(
+        refuse(&format!("{tree}/left_children/0"), json!(0))
+            .contains("tree 1, node 0: a child does not stand behind")
+    );
+    assert!(refuse(&format!("{tree}/left_children/0"), json!(99)).contains("a child does not stand behind"));
+    assert!(
+        refuse(&format!("{tree}/split_indices/0"), json!(3))
+            .contains("a feature that the model does not have")
+    );
+    assert!(refuse(&format!("{tree}/sum_hessian"), json!([1])).contains("different lengths"));
+    assert!(refuse(tree, json!({})).contains("missing field"));
+    for text in ["", "[]", "{}", "PAR1", "{\"format\": \"cip-model\", \"version\": 3}"] {
+        assert!(PropensityModel::read_xgboost(text.as_bytes(), "x").is_err(), "{text}");
+    }
+    // Cut anywhere, it is an error and never a panic.
+    let text = document.to_string();
+    for end in (0..text.len()).step_by(7) {
+        assert!(PropensityModel::read_xgboost(&text.as_bytes()[..end], "x").is_err(), "cut at {end}");
+    }
+}
