@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cip_core::Id;
 use cip_sessionize::{Abandonment, Funnel, SessionizeError};
 use proptest::option;
 use proptest::prelude::*;
@@ -46,10 +45,7 @@ fn oracle(events: &[Event]) -> Carts {
 fn counted(carts: &Abandonment) -> Carts {
     let mut counts = Carts::new();
     for (segment, total) in carts.segments() {
-        let number = segment.map(|segment| match segment {
-            Id::Int64(product) => *product,
-            Id::Utf8(text) => panic!("{text}"),
-        });
+        let number = segment.map(|segment| segment.to_string().parse().unwrap());
         let mut sum = (0, 0);
         for (day, count) in carts.days_of(segment) {
             counts.insert((number, i64::from(day.day())), (count.cart_sessions, count.abandoned));

@@ -59,6 +59,8 @@ pub enum ScoringError {
         column: Box<str>,
         /// The value.
         value: Box<str>,
+        /// 0-based row.
+        row: u64,
     },
     /// A null among the days that rows are split by.
     #[error(
