@@ -48,6 +48,7 @@ pub(crate) fn run(args: &SegmentsArgs, common: &Common) -> Result<Answer, CliErr
         text: format!("{}\nwritten to {}", found.text(), args.out.display()),
         json: found.to_json(&scored),
     };
+    answer.json["from"] = json!(rfm.from().map(|from| from.to_string()));
     currency::tell(&line, &args.currency, &mut answer);
     found.write(&staged)?;
     // The folder is known as cip's by it.

@@ -79,6 +79,9 @@ fn clusters_are_written_told_and_kept() {
     let earlier =
         cip(args!["segments", store, "--as-of", "2019-10-08", "--out", again, "--model", model]).ok();
     assert!(earlier.stdout.contains("as of 2019-10-08, by the model of 2019-10-15"), "{}", earlier.stdout);
+    let week = run(&again, &["--window", "7d"]).ok().json();
+    assert_eq!((&week["from"], &said["from"]), (&Value::from("2019-10-08"), &Value::Null));
+    assert!(week["customers"].as_u64() < said["customers"].as_u64(), "who bought only before is left out");
     let text = cip(args!["segments", store, "--as-of", "2019-10-15", "--out", again]).ok().stdout;
     assert!(text.contains("found with seed 0") && text.contains("clusters tried"), "{text}");
 
