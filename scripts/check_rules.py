@@ -25,6 +25,7 @@ from mlxtend.frequent_patterns import association_rules, fpgrowth
 from mlxtend.preprocessing import TransactionEncoder
 
 TOLERANCE = 1e-9
+MOST_CELLS = 2_000_000_000
 MLXTEND = {
     "support": "support", "confidence": "confidence", "lift": "lift", "leverage": "leverage",
     "conviction": "conviction", "zhang": "zhangs_metric", "jaccard": "jaccard",
@@ -103,8 +104,12 @@ def main():
     baskets = baskets_of(Path(args.baskets))
     least = math.ceil(args.min_support * len(baskets) - 1e-9)
     encoder = TransactionEncoder()
-    matrix = encoder.fit(baskets).transform(baskets, sparse=True)
-    table = pandas.DataFrame.sparse.from_spmatrix(matrix, columns=encoder.columns_)
+    encoder.fit(baskets)
+    # mlxtend is faster with a dense table, which many products do not allow.
+    if len(baskets) * len(encoder.columns_) <= MOST_CELLS:
+        table = pandas.DataFrame(encoder.transform(baskets), columns=encoder.columns_)
+    else:
+        table = pandas.DataFrame.sparse.from_spmatrix(encoder.transform(baskets, sparse=True), columns=encoder.columns_)
     sets, mlxtend_sets_s = timed(lambda: fpgrowth(table, min_support=args.min_support, use_colnames=True))
     rules, mlxtend_rules_s = timed(
         lambda: association_rules(sets, num_itemsets=len(baskets), metric="confidence", min_threshold=args.min_confidence)

@@ -87,6 +87,10 @@ impl Search<'_> {
         }
         counts.sort_unstable();
         for run in counts.chunk_by(|a, b| a == b).filter(|run| run.len() as u64 >= self.least) {
+            // What is behind a step takes long to find, and is not asked for any more.
+            if self.found.load(Ordering::Relaxed) > self.most {
+                return;
+            }
             let step = run[0];
             sequence.push(step);
             let last_type = &self.database.steps[step as usize].0;

@@ -9,7 +9,7 @@ use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use cip::store::read_table;
 
-use crate::{HEADER, Outcome, args, cip, command};
+use crate::{HEADER, Outcome, args, cip, command, folder_of_store};
 
 fn pairs(store: &Path, more: &[&str]) -> (Outcome, Vec<RecordBatch>) {
     let out = store.with_file_name("pairs.parquet");
@@ -132,6 +132,31 @@ fn levels_are_those_of_every_stage_over_baskets() {
     cip(args!["recommend", index, "--level", "brand"]).fails(2, "--level goes with a store");
 }
 
+#[test]
+fn every_stage_over_baskets_has_the_same_bytes_on_any_number_of_threads() {
+    let (folder, store) = folder_of_store(3_000);
+    let out = folder.path().join("out");
+    for (command, more) in [
+        ("pairs", &["--by", "user", "--events", "view,purchase", "--within", "1d", "--revenue"][..]),
+        ("itemsets", &["--by", "user", "--min-support", "3", "--closed"]),
+        ("rules", &["--by", "user", "--min-support", "3", "--min-confidence", "0.1"]),
+        ("sequences", &["--min-support", "3", "--within", "7d"]),
+        ("recommend", &["--similarity", "bm25", "--half-life", "3d"]),
+    ] {
+        let bytes = |threads: &str| {
+            let more = [more, &["--threads", threads]].concat();
+            cip(args![command, store, "--out", out].into_iter().chain(more.iter().map(OsString::from))).ok();
+            let bytes = fs::read(&out).unwrap();
+            fs::remove_file(&out).unwrap();
+            bytes
+        };
+        let one = bytes("1");
+        for threads in ["2", "3"] {
+            assert!(bytes(threads) == one, "{command} on {threads} threads");
+        }
+    }
+}
+
 /// Runs the command to its end, and returns the most memory that it held, in bytes.
 fn peak(args: &[OsString]) -> (Outcome, u64) {
     let mut child = command(args)
@@ -184,7 +209,8 @@ fn a_basket_of_100_000_products_stays_inside_the_budget_or_is_refused() {
     fs::write(at("lines.csv"), lines).unwrap();
     cip(args!["ingest", at("events.csv"), "--mapping", "rees46", "--out", at("store")]).ok();
     let inside = |command: &str, source: &str, more: &[&str]| {
-        let mut args = args![command, at(source), "--out", at("out.parquet"), "--memory", "64MiB"].to_vec();
+        let out = at(if command == "recommend" { "index" } else { "out.parquet" });
+        let mut args = args![command, at(source), "--out", out, "--memory", "64MiB"].to_vec();
         args.extend(more.iter().map(OsString::from));
         let (outcome, peak) = peak(&args);
         assert!(0 < peak && peak < BUDGET, "{command} {more:?}: {peak} bytes");
