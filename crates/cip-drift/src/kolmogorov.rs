@@ -3,6 +3,9 @@
 /// Tables of up to so many numbers each have the exact probability, as SciPy's `ks_2samp` has it.
 const EXACT: u64 = 10_000;
 
+/// From here on exp(-2 z^2) is 0.
+const BEYOND_NUMBERS: f64 = 20.0;
+
 /// Returns the probability of a statistic of `steps` / (n m) or more between samples of one continuous distribution.
 ///
 /// # Method
@@ -14,12 +17,13 @@ pub(crate) fn ks_p_value(steps: u128, n: u64, m: u64) -> f64 {
     if steps == 0 {
         return 1.0;
     }
-    if n.max(m) <= EXACT {
+    let (rows, others) = (n as f64, m as f64);
+    let root = (rows * others / (rows + others)).round().sqrt();
+    let z = steps as f64 / (rows * others) * root;
+    // Where the limit is beyond the least of numbers, so is the exact probability, and its band of paths would be wide.
+    if n.max(m) <= EXACT && z < BEYOND_NUMBERS {
         return exact(steps as i64, n as usize, m as usize);
     }
-    let (n, m) = (n as f64, m as f64);
-    let root = (n * m / (n + m)).round().sqrt();
-    let z = steps as f64 / (n * m) * root;
     limit(z + 1.0 / (6.0 * root) + (z - 1.0) / (4.0 * root * root))
 }
 
@@ -97,6 +101,9 @@ mod tests {
         assert_eq!((ks_p_value(0, 5, 7), ks_p_value(0, 1 << 40, 7), limit(-1.0)), (1.0, 1.0, 1.0));
         assert!((limit(1.0 - 1e-12) - limit(1.0)).abs() < 1e-10);
         assert_eq!(ks_p_value(1, 1, 1), 1.0);
+        // Far apart: all of one before all of the other.
+        assert_eq!(ks_p_value(100_000_000, 10_000, 10_000), 0.0);
+        assert!(ks_p_value(1_600, 40, 40) > 0.0);
     }
 
     proptest! {

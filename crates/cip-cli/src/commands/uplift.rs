@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::{Common, UpliftArgs};
 use crate::commands::train::open;
 use crate::error::CliError;
-use crate::number::{grouped, percent, significant};
+use crate::number::{grouped, p_value, percent, significant};
 use crate::output::{Answer, table};
 
 pub(crate) fn run(args: &UpliftArgs, common: &Common) -> Result<Answer, CliError> {
@@ -69,7 +69,7 @@ fn text(found: &UpliftEvaluation, set: &UpliftSet, args: &UpliftArgs) -> String 
     };
     let mut text = format!(
         "{} rows, {} of them treated{left_out}: `{}` in {} of the treated and {} of the others, {} on average\n\
-         each row by a model ({}) of the others: Qini {}, AUUC {}; 0 is chance\n\n{}",
+         each row by a model ({}) of the others: Qini {}, AUUC {}; 0 is chance{}\n\n{}",
         grouped(found.rows),
         grouped(found.treated_rows),
         args.outcome,
@@ -79,6 +79,7 @@ fn text(found: &UpliftEvaluation, set: &UpliftSet, args: &UpliftArgs) -> String 
         args.method,
         value(found.qini),
         value(found.auuc),
+        found.qini_p_value.map_or_else(String::new, |p| format!(" ({})", p_value(p))),
         table(
             &["highest uplift", "rows", "treated", "control", "uplift", "won"],
             &found.top.iter().map(top_cells).collect::<Vec<_>>()

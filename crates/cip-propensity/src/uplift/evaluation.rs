@@ -1,6 +1,7 @@
 //! How well uplift ranks rows: by what the treatment did to those that it puts first.
 
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::PropensityError;
 use crate::scores::ranks;
@@ -33,6 +34,9 @@ pub struct UpliftEvaluation {
     pub standard_error: f64,
     /// Qini's coefficient; none where a perfect ranking is no better than chance.
     pub qini: Option<f64>,
+    /// The share of rankings at random that are as good by Qini's coefficient, with this one among them: at the least 0.01. None where
+    /// there is no coefficient.
+    pub qini_p_value: Option<f64>,
     /// The area under the uplift curve; none as above.
     pub auuc: Option<f64>,
     /// The area of Qini's curve above chance, over the rows: positives that were won.
@@ -69,6 +73,9 @@ impl UpliftEvaluation {
     /// # Input
     /// Uplift of models that have not seen the rows, such as [`cross_fitted_uplift`](crate::cross_fitted_uplift) gives.
     ///
+    /// # Complexity
+    /// A hundred sorts of the rows.
+    ///
     /// # Errors
     /// [`PropensityError::Lengths`], [`PropensityError::NoRows`], [`PropensityError::OneArm`]; [`PropensityError::Parameter`] where an uplift is not
     /// finite.
@@ -92,6 +99,7 @@ impl UpliftEvaluation {
         let best = |curve: Curve| area(curve, &curve.best_scores(treated, outcomes));
         let (qini_area, auuc_area) = (area(Curve::Qini, uplift), area(Curve::Uplift, uplift));
         let ratio = |area: f64, best: f64| (best > 0.0).then(|| area / best);
+        let qini = ratio(qini_area, best(Curve::Qini));
         let (treated_rate, control_rate) = all.rates();
         Ok(Self {
             rows: all.rows(),
@@ -100,13 +108,25 @@ impl UpliftEvaluation {
             control_rate,
             average_effect: treated_rate - control_rate,
             standard_error: standard_error(&all),
-            qini: ratio(qini_area, best(Curve::Qini)),
+            qini,
+            qini_p_value: qini.map(|_| chance_of(qini_area, treated, outcomes)),
             auuc: ratio(auuc_area, best(Curve::Uplift)),
             qini_area,
             auuc_area,
             top: top(uplift, treated, outcomes),
         })
     }
+}
+
+/// The share of rankings at random, this one among them, with an area of Qini's curve that is as large.
+fn chance_of(area: f64, treated: &[bool], outcomes: &[bool]) -> f64 {
+    const RANKINGS: u64 = 99;
+    let as_good = (1..=RANKINGS).filter(|&seed| {
+        let score = |row: u64| xxh3_64_with_seed(&row.to_le_bytes(), seed) as f64;
+        let scores: Vec<f64> = (0..treated.len() as u64).map(score).collect();
+        Curve::Qini.area_above_chance(&scores, treated, outcomes) >= area
+    });
+    (1 + as_good.count()) as f64 / (1 + RANKINGS) as f64
 }
 
 fn top(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Vec<UpliftTop> {
@@ -181,6 +201,11 @@ mod tests {
         assert_eq!((found.qini, found.auuc, found.qini_area), (Some(0.0), Some(0.0), 0.0));
         let last = found.top.last().unwrap();
         assert_eq!((last.rows, last.uplift, last.fraction), (100, Some(found.average_effect), 1.0));
+        assert!(found.qini_p_value.unwrap() > 0.2 && found.qini_p_value.unwrap() < 0.8, "{found:?}");
+        // Whoever did what the treatment wants, first: no ranking at random is as good.
+        let best: Vec<f64> =
+            treated.iter().zip(&outcomes).map(|(t, y)| f64::from(u8::from(t == y))).collect();
+        assert_eq!(UpliftEvaluation::new(&best, &treated, &outcomes).unwrap().qini_p_value, Some(0.01));
         // Without an outcome there is nothing to rank.
         assert_eq!(UpliftEvaluation::new(&[0.5; 100], &treated, &[false; 100]).unwrap().qini, None);
     }
