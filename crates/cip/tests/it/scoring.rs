@@ -370,10 +370,10 @@ fn the_latest_days_are_tested_on_and_a_gap_keeps_labels_apart() {
     let rows = |set: &TrainingSet| {
         [set.train_rows(), set.validation_rows(), set.calibration_rows(), set.held_out_rows()]
     };
-    // Days of 300 rows: 2 are tested on, 2 calibrated on, 1 validated on.
+    // Days of 300 rows: 2 are tested on, 2 calibrated on, 1 validated on. The first, 2019-10-01, is day 18,170.
     let set = read(RowSplit::by_time("day", shares, 1)).unwrap();
     assert_eq!(rows(&set), [1_500, 300, 600, 600]);
-    let begins: Vec<_> = set.begins().unwrap().iter().map(|&(day, side)| (day - 18_170, side)).collect();
+    let begins: Vec<_> = set.begins().unwrap().iter().map(|&(day, side)| (day - 18_169, side)).collect();
     assert_eq!(begins, [(6, Side::Validate), (7, Side::Calibrate), (9, Side::HeldOut)]);
     let overlap = |set: &TrainingSet| {
         set.lint().unwrap().into_iter().find(|finding| matches!(finding, Finding::LabelOverlap { .. }))
