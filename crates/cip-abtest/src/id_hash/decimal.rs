@@ -45,8 +45,8 @@ impl Digits {
 /// Halves are split into halves in all lanes at once: a quotient by multiplication with the reciprocal, and the remainder beside it.
 #[inline]
 fn eight(n: u64) -> u64 {
-    let fours = n / 10_000 | (n % 10_000) << 32;
-    let quotients = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let fours = (n / 10_000) | ((n % 10_000) << 32);
+    let quotients = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     // The quotient q and, in the lane above, n - 100 q.
     pairs(fours.wrapping_shl(16).wrapping_sub(quotients * ((100 << 16) - 1)))
 }
@@ -54,14 +54,14 @@ fn eight(n: u64) -> u64 {
 /// The same of four digits.
 #[inline]
 fn four(n: u64) -> u64 {
-    let quotient = n * 5_243 >> 19;
+    let quotient = (n * 5_243) >> 19;
     pairs((n << 16) - quotient * ((100 << 16) - 1))
 }
 
 /// The values of both digits of each number below 100 in a lane of 16 bits.
 #[inline]
 fn pairs(numbers: u64) -> u64 {
-    let quotients = (numbers * 103 >> 10) & 0x000f_000f_000f_000f;
+    let quotients = ((numbers * 103) >> 10) & 0x000f_000f_000f_000f;
     (numbers << 8).wrapping_sub(quotients * ((10 << 8) - 1))
 }
 
