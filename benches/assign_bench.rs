@@ -1,4 +1,4 @@
-//! Ids a second of each hash, one by one and over a column.
+//! Ids a second of each hash, one by one, over a column, and over a column each of two threads.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on should stop")]
 
@@ -50,6 +50,18 @@ fn assign(criterion: &mut Criterion) {
     for (name, experiment) in &experiments {
         group.bench_function(BenchmarkId::new("column", format!("ids=1e5/hash={name}")), |bencher| {
             bencher.iter(|| black_box(experiment.assign_column(&ids)));
+        });
+    }
+    group.throughput(Throughput::Elements(2 * IDS.unsigned_abs()));
+    for (name, experiment) in &experiments {
+        group.bench_function(BenchmarkId::new("two_threads", format!("ids=2e5/hash={name}")), |bencher| {
+            bencher.iter(|| {
+                std::thread::scope(|scope| {
+                    for _ in 0..2 {
+                        scope.spawn(|| black_box(experiment.assign_column(&ids)));
+                    }
+                });
+            });
         });
     }
 }

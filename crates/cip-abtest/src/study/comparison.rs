@@ -220,11 +220,15 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// The counts of control and arm, where rates are compared as they are.
+    /// The counts of control and arm, of rates.
     fn counts(&self, arm: usize) -> Option<(&'a ArmCount, &'a ArmCount)> {
-        let as_they_are =
-            self.kind == MetricKind::Rate && self.cuped.is_none() && self.study.strata.len() == 0;
-        as_they_are.then(|| (&self.study.arms[self.base].count, &self.study.arms[arm].count))
+        let counts = || (&self.study.arms[self.base].count, &self.study.arms[arm].count);
+        (self.kind == MetricKind::Rate).then(counts)
+    }
+
+    /// The same where rates are compared as they are.
+    fn plain_counts(&self, arm: usize) -> Option<(&'a ArmCount, &'a ArmCount)> {
+        self.counts(arm).filter(|_| self.cuped.is_none() && self.study.strata.len() == 0)
     }
 
     fn ranks(&self, arm: usize) -> Result<RankTest, AbTestError> {
@@ -242,7 +246,9 @@ impl<'a> Comparing<'a> {
             let ranks = self.ranks(pair.arm)?;
             return Ok((ranks.p_value, ranks.superiority > 0.5));
         }
-        let Some((control, arm)) = self.counts(pair.arm) else { return Ok((pair.effect.p_value(), higher)) };
+        let Some((control, arm)) = self.plain_counts(pair.arm) else {
+            return Ok((pair.effect.p_value(), higher));
+        };
         let rates = self.rates(control, arm)?;
         let p_value = match self.options.test {
             DecidingTest::Yates => rates.yates_p_value,
@@ -281,7 +287,7 @@ impl<'a> Comparing<'a> {
     ) -> Result<ArmFinding, AbTestError> {
         let (options, study) = (self.options, self.study);
         let Pair { arm, control, treated, effect } = pair;
-        let counts = self.counts(*arm);
+        let counts = self.plain_counts(*arm);
         let relative = EffectEstimate::between(control, treated, EffectScale::Relative).ok();
         let mut absolute = finding(effect, options.alpha)?;
         let mut relative = relative.map(|relative| finding(&relative, options.alpha)).transpose()?;
@@ -312,7 +318,7 @@ impl<'a> Comparing<'a> {
             relative,
             deciding_p_value,
             adjusted_p_value,
-            rates: counts.map(|(a, b)| self.rates(a, b)).transpose()?,
+            rates: self.counts(*arm).map(|(a, b)| self.rates(a, b)).transpose()?,
             ranks: if ranks { Some(self.ranks(*arm)?) } else { None },
             sequential: options.sequential.map(|sequential| sequential.test(effect)),
             look,

@@ -315,3 +315,14 @@ proptest! {
         prop_assert_eq!(&analyze(&backwards), &analyze(&whole));
     }
 }
+
+#[test]
+fn rates_are_told_beside_what_adjusts_them() {
+    let units =
+        units(|_| 0.3).into_iter().map(|unit| Unit { outcome: f64::from(unit.outcome > 2.0), ..unit });
+    let found = study(units).analyze("a", &StudyOptions::default()).unwrap();
+    let arm = &found.arms[0];
+    // The covariate decides, and the tests of the rates as they are stand beside it.
+    assert_eq!(arm.deciding_p_value, arm.absolute.p_value);
+    assert!(arm.rates.unwrap().fisher_p_value > 1.5 * arm.absolute.p_value, "{arm:?}");
+}

@@ -128,6 +128,9 @@ pub(crate) struct AbtestArgs {
     /// Units at which the confidence sequence is tightest [default: 5000]
     #[arg(long, value_name = "N", requires = "sequential", value_parser = parse_count)]
     pub(crate) tuning: Option<u64>,
+    /// Standard deviation of the effects that are believed possible: the sequential test is then the mSPRT
+    #[arg(long, value_name = "SD", requires = "sequential", conflicts_with = "tuning")]
+    pub(crate) prior_deviation: Option<f64>,
     /// Tell the chance to win and what a wrong choice loses
     #[arg(long)]
     pub(crate) bayesian: bool,

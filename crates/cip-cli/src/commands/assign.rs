@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use cip::abtest::goodness_of_fit;
-use cip::arrow_array::types::Int32Type;
-use cip::arrow_array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
-use cip::core::{CoreError, IdBuilder, column, table};
+use cip::arrow_array::{ArrayRef, RecordBatch};
+use cip::core::{CoreError, IdColumn, column, table};
 use cip::store::{TableColumn, TableSource, TableWriter};
 use serde_json::json;
 
@@ -40,34 +39,32 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
     let id_type =
         TableColumn::id_type(batches.schema().field(0).data_type()).unwrap_or(cip::core::IdType::Utf8);
     let schema = table::assignments(&args.id, id_type);
-    let arms: ArrayRef =
-        Arc::new(StringArray::from_iter_values(experiment.arms().iter().map(|arm| arm.name())));
     let mut counts = vec![0u64; experiment.arms().len()];
     let mut writer = TableWriter::create(&args.out, "assignments", &schema)?;
     let (mut rows, mut left_out) = (0, 0u64);
     for batch in batches {
         let batch = batch?;
         let column = TableColumn::new(source.path(), &args.id, rows, batch.column(0)).ids()?;
-        let mut out = IdBuilder::new(id_type);
-        let mut codes = Vec::with_capacity(column.len());
-        for row in 0..column.len() {
-            let id = column.get(row).ok_or_else(|| CliError::Row {
+        if let Some(row) = (0..column.len()).find(|&row| column.get(row).is_none()) {
+            return Err(CliError::Row {
                 path: source.path().to_owned(),
                 row: rows + row as u64 + 1,
                 column: args.id.clone(),
                 reason: "an id is missing: drop the rows without one".to_owned(),
-            })?;
-            let arm = experiment.assign_index(id);
+            });
+        }
+        let groups = experiment.assign_column(&column);
+        for arm in groups.keys() {
             match arm {
-                Some(arm) => counts[arm] += 1,
+                Some(arm) => counts[arm as usize] += 1,
                 None => left_out += 1,
             }
-            codes.push(arm.map(|arm| arm as i32));
-            out.append(Some(id))?;
         }
-        let groups = DictionaryArray::<Int32Type>::try_new(Int32Array::from(codes), Arc::clone(&arms))
-            .map_err(CoreError::from)?;
-        let written = RecordBatch::try_new(Arc::clone(&schema), vec![out.finish(), Arc::new(groups)]);
+        let ids: ArrayRef = match column {
+            IdColumn::Int64(ids) => Arc::new(ids),
+            IdColumn::Utf8(ids) => Arc::new(ids),
+        };
+        let written = RecordBatch::try_new(Arc::clone(&schema), vec![ids, Arc::new(groups)]);
         writer.write(written.map_err(CoreError::from)?)?;
         rows += batch.num_rows() as u64;
     }

@@ -20,11 +20,14 @@ use crate::number::{grouped, p_value, percent, percent_of, significant};
 
 /// How the table is to be looked at.
 pub(crate) fn options(args: &AbtestArgs, alpha: f64) -> Result<StudyOptions, CliError> {
-    let sequential = match (args.sequential, args.tuning) {
-        (false, _) => None,
-        (true, None) => Some(Sequential::new(alpha)),
-        (true, Some(units)) => Some(Sequential::new(alpha).and_then(|look| look.with_tuning(units as f64))),
-    };
+    let sequential = args.sequential.then(|| {
+        let sequential = Sequential::new(alpha)?;
+        match (args.tuning, args.prior_deviation) {
+            (Some(units), _) => sequential.with_tuning(units as f64),
+            (None, Some(deviation)) => sequential.with_prior_deviation(deviation),
+            (None, None) => Ok(sequential),
+        }
+    });
     let look = args.looks.map(|looks| {
         let spending = match args.spending {
             SpendingArg::ObrienFleming => Spending::ObrienFleming,

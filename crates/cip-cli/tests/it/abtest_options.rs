@@ -139,6 +139,10 @@ fn looks_spend_the_level_and_exposures_must_lie_within_the_time() {
     let check =
         &early["checks"].as_array().unwrap().iter().find(|of| of["kind"] == "outside_experiment").unwrap();
     assert_eq!(check["status"], "failed");
+    // At any time, by the mixture over the effects that are believed possible.
+    let mixture = json(&["--sequential", "--prior-deviation", "0.03"]);
+    let sequence = json(&["--sequential"]);
+    assert!(mixture["findings"][0]["sequential"] != sequence["findings"][0]["sequential"]);
     // The document of the experiment has the time, the control, the shares and the level.
     let experiment = folder.path().join("e.toml");
     let document = "name = \"x\"\narms = [{ name = \"b\", weight = 1 }, { name = \"control\", weight = 1 }]\n\
@@ -162,6 +166,8 @@ fn what_makes_no_sense_together_is_refused() {
     fails("clicks", &["--denominator", "views", "--strata", "country"], "cannot be used with");
     fails("clicks", &["--looks", "4", "--sequential"], "cannot be used with");
     fails("clicks", &["--look", "2"], "--looks");
+    fails("won", &["--prior-deviation", "0.1"], "--sequential");
+    fails("won", &["--sequential", "--prior-deviation", "0"], "expected a positive number");
     fails("clicks", &["--looks", "2", "--look", "3"], "look 3 of 2, expected 1 to 2");
     fails(
         "clicks",
