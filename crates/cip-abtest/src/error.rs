@@ -186,6 +186,14 @@ pub enum AbTestError {
         /// That of this row.
         second: Box<str>,
     },
+    /// Every unit is in more than one arm.
+    #[error(
+        "all {units} clusters are in two arms or more: name the column of what was assigned to an arm as a whole"
+    )]
+    NoWholeCluster {
+        /// Clusters.
+        units: u64,
+    },
     /// A method needs the numbers of all units, and they were not kept.
     #[error("{what} needs the numbers of all {units} units, of which {most} may be kept: keep as many")]
     NumbersNotKept {

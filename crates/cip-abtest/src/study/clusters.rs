@@ -142,8 +142,11 @@ impl Clusters {
     /// Adds the units to a study, and returns how many were in several arms, which are left out.
     ///
     /// # Errors
-    /// Those of [`Study::push`].
+    /// [`AbTestError::NoWholeCluster`] where all are left out, and those of [`Study::push`].
     pub fn finish(self, study: &mut Study) -> Result<u64, AbTestError> {
+        if !self.is_empty() && self.sums.iter().all(|sums| sums.in_several_arms) {
+            return Err(AbTestError::NoWholeCluster { units: self.sums.len() as u64 });
+        }
         let mut in_several_arms = 0;
         for sums in &self.sums {
             if sums.in_several_arms {
@@ -265,5 +268,11 @@ mod tests {
         );
         assert_eq!((clusters.len(), clusters.is_empty()), (3, false));
         assert_eq!((clusters.finish(&mut study).unwrap(), study.units()), (1, 2));
+        let mut towns = Clusters::new();
+        for (town, arm) in [("x", "a"), ("x", "b"), ("y", "b"), ("y", "a")] {
+            towns.push(IdRef::Utf8(town), row(arm, 1.0)).unwrap();
+        }
+        let error = towns.finish(&mut study).unwrap_err().to_string();
+        assert!(error.starts_with("all 2 clusters are in two arms or more: name the column"), "{error}");
     }
 }
