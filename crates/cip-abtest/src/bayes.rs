@@ -124,7 +124,7 @@ impl BetaPrior {
     ///
     /// # Method
     /// By quadrature over the log odds: nothing is drawn at random. The chance and the risks have about nine digits, the ends of
-    /// the interval five.
+    /// the interval eight.
     ///
     /// # Errors
     /// [`AbTestError::Level`].
@@ -149,7 +149,11 @@ impl BetaPrior {
         let failures = (control.n() - control.successes()) as f64 + self.failures;
         let more = BetaPosterior::new(control.successes() as f64 + self.successes + 1.0, failures);
         let risk_of_control = p.expect(|p| p * q.below(p) - q.mean() * more.below(p)).max(effect).max(0.0);
-        let differ = |difference: f64| q.expect(|q| p.below(q + difference));
+        // P(p - q <= difference); where q + difference leaves 0..1, p is certainly on one side of it.
+        let differ = |difference: f64| {
+            let [from, to] = [(-difference).max(0.0), (1.0 - difference).min(1.0)];
+            q.expect_between([from, to], |q| p.below(q + difference)) + (1.0 - q.below(to))
+        };
         let [low, high] = [alpha / 2.0, 1.0 - alpha / 2.0].map(|share| {
             let (mut low, mut high) = (-1.0, 1.0);
             while high - low > 1e-9 {
@@ -213,6 +217,21 @@ mod tests {
         assert!(BetaPrior::new(0.0, 1.0).is_err() && BetaPrior::new(1.0, f64::NAN).is_err());
     }
 
+    #[test]
+    fn rates_that_may_be_one_are_exchanged_as_well() {
+        for ((n, x), (m, y)) in
+            [((587, 567), (18, 18)), ((18, 18), (5, 5)), ((40, 0), (7, 7)), ((0, 0), (3, 3))]
+        {
+            let (a, b) = (count(n, x), count(m, y));
+            let there = BetaPrior::UNIFORM.belief(&a, &b, 0.1).unwrap().interval;
+            let back = BetaPrior::UNIFORM.belief(&b, &a, 0.1).unwrap().interval;
+            assert!(
+                (there.low + back.high).abs() < 1e-7 && (there.high + back.low).abs() < 1e-7,
+                "{there:?} {back:?}"
+            );
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -240,7 +259,7 @@ mod tests {
             let (there, back) = (BetaPrior::UNIFORM.belief(&a, &b, 0.1).unwrap(), BetaPrior::UNIFORM.belief(&b, &a, 0.1).unwrap());
             prop_assert!((there.chance_to_win + back.chance_to_win - 1.0).abs() < 1e-7);
             prop_assert!((there.risk_of_arm - back.risk_of_control).abs() < 1e-7);
-            prop_assert!((there.interval.low + back.interval.high).abs() < 1e-5);
+            prop_assert!((there.interval.low + back.interval.high).abs() < 1e-7);
             prop_assert!(there.interval.low <= there.interval.high);
         }
     }

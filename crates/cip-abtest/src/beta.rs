@@ -86,6 +86,25 @@ impl BetaPosterior {
         weighted.sum::<f64>() * self.step / self.total
     }
 
+    /// The same over the rates in `from..to` alone, where the function may break off at either.
+    pub(crate) fn expect_between(&self, [from, to]: [f64; 2], function: impl Fn(f64) -> f64) -> f64 {
+        const PARTS: usize = PANELS / 4;
+        let high = self.low + self.step * PANELS as f64;
+        let odds = |rate: f64| (rate / (1.0 - rate)).ln();
+        let start = if from > 0.0 { odds(from).clamp(self.low, high) } else { self.low };
+        let end = if to < 1.0 { odds(to).clamp(self.low, high) } else { high };
+        let half = 0.5 * (end - start).max(0.0) / PARTS as f64;
+        let part = |part: usize| {
+            let middle = start + half * (2 * part + 1) as f64;
+            let weighted = NODES.iter().zip(WEIGHTS).map(|(node, weight)| {
+                let odds = middle + half * node;
+                weight * self.density(odds) * function(rate(odds))
+            });
+            weighted.sum::<f64>()
+        };
+        (0..PARTS).map(part).sum::<f64>() * half / self.total
+    }
+
     fn below_odds(&self, odds: f64) -> f64 {
         let place = (odds - self.low) / self.step;
         if place <= 0.0 {

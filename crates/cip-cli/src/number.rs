@@ -70,7 +70,11 @@ pub(crate) fn percent_of(value: f64) -> String {
 
 /// A number with four digits that say something.
 pub(crate) fn significant(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        // Of either sign.
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
         return value.to_string();
     }
     let digits = 3 - value.abs().log10().floor() as i32;
