@@ -143,33 +143,45 @@ impl BetaPrior {
             let failures = (of.n() - of.successes()) as f64;
             BetaPosterior::new(of.successes() as f64 + self.successes, failures + self.failures)
         };
-        let (q, p) = (posterior(control), posterior(arm));
-        let effect = p.mean() - q.mean();
-        // The control's expected rate where it is below p: q's mean times the share of a posterior with one more success.
-        let failures = (control.n() - control.successes()) as f64 + self.failures;
-        let more = BetaPosterior::new(control.successes() as f64 + self.successes + 1.0, failures);
-        let risk_of_control = p.expect(|p| p * q.below(p) - q.mean() * more.below(p)).max(effect).max(0.0);
-        // P(p - q <= difference); where q + difference leaves 0..1, p is certainly on one side of it.
-        let differ = |difference: f64| {
-            let [from, to] = [(-difference).max(0.0), (1.0 - difference).min(1.0)];
-            q.expect_between([from, to], |q| p.below(q + difference)) + (1.0 - q.below(to))
-        };
-        let [low, high] = [alpha / 2.0, 1.0 - alpha / 2.0].map(|share| {
-            let (mut low, mut high) = (-1.0, 1.0);
-            while high - low > 1e-9 {
-                let middle = f64::midpoint(low, high);
-                if differ(middle) < share { low = middle } else { high = middle }
-            }
-            f64::midpoint(low, high)
-        });
-        Ok(Belief {
-            effect,
-            chance_to_win: p.expect(|p| q.below(p)).clamp(0.0, 1.0),
-            risk_of_control,
-            risk_of_arm: (risk_of_control - effect).max(0.0),
-            interval: Interval { low, high },
-        })
+        let (control, arm) = (posterior(control), posterior(arm));
+        let effect = arm.mean() - control.mean();
+        // Over the narrower of the two, beside which the share of the other below is smooth.
+        if arm.width() <= control.width() {
+            let (chance_to_win, lead, interval) = ahead(&arm, &control, alpha);
+            let risk_of_control = lead.max(effect).max(0.0);
+            let risk_of_arm = (risk_of_control - effect).max(0.0);
+            Ok(Belief { effect, chance_to_win, risk_of_control, risk_of_arm, interval })
+        } else {
+            let (chance_to_lose, lead, Interval { low, high }) = ahead(&control, &arm, alpha);
+            let risk_of_arm = lead.max(-effect).max(0.0);
+            let risk_of_control = (risk_of_arm + effect).max(0.0);
+            let interval = Interval { low: -high, high: -low };
+            Ok(Belief { effect, chance_to_win: 1.0 - chance_to_lose, risk_of_control, risk_of_arm, interval })
+        }
     }
+}
+
+/// The chance that `a` is above `b`, by how much it is to be expected to be (where it is not, by 0), and the credible interval of
+/// a - b.
+fn ahead(a: &BetaPosterior, b: &BetaPosterior, alpha: f64) -> (f64, f64, Interval) {
+    let chance = a.expect(|a| b.below(a)).clamp(0.0, 1.0);
+    // The expected rate of b where it is below a: its mean times the share of a posterior with one more success.
+    let more = b.with_success();
+    let lead = a.expect(|a| a * b.below(a) - b.mean() * more.below(a));
+    // P(a - b <= difference); where a - difference leaves 0..1, b is certainly on one side of it.
+    let differ = |difference: f64| {
+        let [from, to] = [difference.max(0.0), (1.0 + difference).min(1.0)];
+        a.below(to) - a.expect_between([from, to], |a| b.below(a - difference))
+    };
+    let [low, high] = [alpha / 2.0, 1.0 - alpha / 2.0].map(|share| {
+        let (mut low, mut high) = (-1.0, 1.0);
+        while high - low > 1e-9 {
+            let middle = f64::midpoint(low, high);
+            if differ(middle) < share { low = middle } else { high = middle }
+        }
+        f64::midpoint(low, high)
+    });
+    (chance, lead, Interval { low, high })
 }
 
 #[cfg(test)]

@@ -61,6 +61,16 @@ impl BetaPosterior {
         posterior
     }
 
+    /// The posterior after one success more.
+    pub(crate) fn with_success(&self) -> Self {
+        Self::new(self.a + 1.0, self.b)
+    }
+
+    /// How wide it is, as the panels of its log odds are.
+    pub(crate) fn width(&self) -> f64 {
+        self.step
+    }
+
     pub(crate) fn mean(&self) -> f64 {
         self.a / (self.a + self.b)
     }
