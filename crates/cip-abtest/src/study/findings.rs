@@ -51,7 +51,7 @@ pub struct ArmFinding {
     pub relative: Option<Finding>,
     /// The p-value of the absolute effect, at any time where the test is sequential, adjusted for the number of arms.
     pub adjusted_p_value: f64,
-    /// The p-value that decides: of which test, see [`StudyOptions::test`].
+    /// The p-value that decides: of which test, see [`StudyOptions::test`](crate::StudyOptions::test).
     pub deciding_p_value: f64,
     /// The same of other tests of rates. Of 0 and 1 alone.
     #[serde(flatten)]
