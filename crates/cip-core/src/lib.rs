@@ -26,6 +26,7 @@
 //! - [`DistinctIds`], [`DistinctCodes`]: how many different ones there are.
 //! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
 //! - [`benjamini_hochberg`]: p-values of many tests, made comparable.
+//! - [`StateWriter`], [`StateReader`]: what is kept from one run to the next, as bytes.
 //! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.
 
 pub mod column;
@@ -40,6 +41,7 @@ mod memory;
 mod money;
 pub mod pipeline;
 mod q_value;
+mod state;
 pub mod table;
 mod time;
 mod uuid;
@@ -53,5 +55,6 @@ pub use id::{Id, IdBuilder, IdColumn, IdRef, IdType};
 pub use memory::MemoryBudget;
 pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION, check_sum};
 pub use q_value::benjamini_hochberg;
+pub use state::{StateFault, StateFormat, StateReader, StateWriter};
 pub use time::{MICROS_PER_DAY, TimeRange, Timestamp, parse_duration};
 pub use uuid::Uuid;

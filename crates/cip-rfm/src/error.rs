@@ -1,6 +1,6 @@
 //! The errors of RFM and of lifetime value.
 
-use cip_core::{CoreError, Id, Timestamp};
+use cip_core::{CoreError, Id, StateFault, Timestamp};
 
 /// Why customers were not scored, or a model not fitted.
 #[derive(Debug, thiserror::Error)]
@@ -369,4 +369,15 @@ pub enum RfmError {
     /// A column is missing or of another type, users are not sorted, or a sum of money is too large.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+impl From<StateFault> for RfmError {
+    fn from(fault: StateFault) -> Self {
+        match fault {
+            StateFault::Io { action, source } => Self::StateIo { action, source },
+            StateFault::Damaged { at, expected } => Self::DamagedState { at, expected },
+            StateFault::Version { found, supported } => Self::StateVersion { found, supported },
+            StateFault::Other { found, expected } => Self::OtherState { found, expected },
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use arrow_schema::DataType;
-use cip_core::{CoreError, IdType, MoneyScale, Timestamp};
+use cip_core::{CoreError, IdType, MoneyScale, StateFault, Timestamp};
 
 use crate::change::SessionChange;
 
@@ -271,6 +271,17 @@ pub enum SessionizeError {
     /// A column is missing or of another type, rows are not sorted, or a sum of money is too large.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+impl From<StateFault> for SessionizeError {
+    fn from(fault: StateFault) -> Self {
+        match fault {
+            StateFault::Io { action, source } => Self::StateIo { action, source },
+            StateFault::Damaged { at, expected } => Self::DamagedState { at, expected },
+            StateFault::Version { found, supported } => Self::StateVersion { found, supported },
+            StateFault::Other { found, expected } => Self::OtherState { found, expected },
+        }
+    }
 }
 
 fn users(ids: IdType) -> &'static str {
