@@ -15,14 +15,12 @@ users and cip within arms. The exit code is 1 where they differ. Needs /usr/bin/
 
 import argparse
 import json
-import os
-import platform
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from gnu_time import machine, timed
 
 COLUMNS = {"rate": ["bought"], "mean": ["spent"], "cuped": ["spent", "before"]}
 PANDAS = """
@@ -78,18 +76,6 @@ def generate(path: Path, rows: int) -> None:
             writer.write_table(pa.table([arms, pa.array(bought), pa.array(spent), pa.array(before)], schema=schema))
 
 
-def measure(command: list[str]) -> dict:
-    done = subprocess.run(["/usr/bin/time", "-v", *command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{command} failed:\n{done.stderr}")
-    find = lambda label: re.search(label + r".*: ([\d:.]+)", done.stderr).group(1)
-    wall = 0.0
-    for part in find("Elapsed").split(":"):
-        wall = wall * 60 + float(part)
-    return {"cpu": float(find("User time")) + float(find("System time")), "wall": wall,
-            "peak": int(find("Maximum resident")) * 1024, "said": done.stdout}
-
-
 def answer(who: str, said: str) -> list[float]:
     """Returns effect, interval and p-value."""
     if who != "cip":
@@ -134,16 +120,14 @@ def main() -> int:
         results = [[] for _ in jobs]
         for _ in range(args.runs):
             for (_, _, command), runs in zip(jobs, results):
-                runs.append(measure(command))
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-        print(f"{args.rows:,} rows, {table.stat().st_size / 1e9:.2f} GB; {os.cpu_count()} threads of {cpu}, "
-              f"{platform.system()}; median of {args.runs}\n")
+                runs.append(timed(command))
+        print(f"{args.rows:,} rows, {table.stat().st_size / 1e9:.2f} GB; {machine()}; median of {args.runs}\n")
         print("| question | who | CPU s | wall s | peak MB |\n|---|---|---|---|---|")
         for (job, who, _), runs in zip(jobs, results):
-            got = {key: statistics.median(run[key] for run in runs) for key in ("cpu", "wall", "peak")}
+            got = {key: statistics.median(took[key] for _, took in runs) for key in ("cpu", "wall", "peak")}
             print(f"| {job} | {who} | {got['cpu']:.1f} | {got['wall']:.1f} | {got['peak'] / 1e6:.0f} |")
         print()
-        said = {(job, who): answer(who, runs[-1]["said"]) for (job, who, _), runs in zip(jobs, results)}
+        said = {(job, who): answer(who, runs[-1][0]) for (job, who, _), runs in zip(jobs, results)}
         equal = True
         for (job, who), theirs in said.items():
             if who != "cip":

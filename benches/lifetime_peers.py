@@ -15,16 +15,14 @@ reading. The parameters of both are compared; where one differs by more than a t
 
 import argparse
 import json
-import os
-import platform
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas
+
+from gnu_time import machine, timed
 
 # r and alpha of purchases a day, a and b of leaving; p, q and v of spend.
 R, ALPHA, A, B = 0.2426, 4.4136 * 7, 0.7929, 2.4259
@@ -77,15 +75,9 @@ def contracts(count: int, seed: int) -> pandas.DataFrame:
 
 
 def measure(command: list) -> tuple[dict, dict]:
-    done = subprocess.run(["/usr/bin/time", "-v", *map(str, command)], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{command} failed:\n{done.stderr}")
-    find = lambda label: re.search(label + r".*: ([\d:.]+)", done.stderr).group(1)
-    wall = 0.0
-    for part in find("Elapsed").split(":"):
-        wall = wall * 60 + float(part)
-    cpu = float(find("User time")) + float(find("System time"))
-    return json.loads(done.stdout), {"cpu": cpu, "wall": wall, "peak": int(find("Maximum resident")) * 1024}
+    """Returns what a command says as JSON, and what it took."""
+    said, took = timed(command)
+    return json.loads(said), took
 
 
 def main() -> int:
@@ -127,8 +119,7 @@ def main() -> int:
                 rows.append((model, "lifetimes, fit alone", args.peer_customers, alone, said["params"], f"{worst:.0e}"))
                 if not worst <= TOLERANCE:
                     wrong.append(f"{model}: parameters differ by {worst:.2g}, expected {TOLERANCE} at most")
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-        print(f"{os.cpu_count()} threads of {cpu}, {platform.system()}\n")
+        print(f"{machine()}\n")
         print("| model | who | customers | CPU s | wall s | peak MB | parameters | differ by |\n|---|---|---|---|---|---|---|---|")
         for model, who, count, took, parameters, differ in rows:
             shown = " ".join(f"{value:.5g}" for value in parameters)

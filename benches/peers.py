@@ -15,14 +15,14 @@ import argparse
 import importlib.metadata
 import importlib.util
 import os
-import platform
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from gnu_time import machine, timed
 
 POLARS_INGEST = """
 import polars as pl
@@ -145,16 +145,8 @@ def measure(command: list[str], out: Path) -> dict:
     if out.is_dir():
         shutil.rmtree(out)
     out.unlink(missing_ok=True)
-    environment = dict(os.environ, POLARS_MAX_THREADS=str(os.cpu_count()))
-    done = subprocess.run(["/usr/bin/time", "-v", *command], capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        sys.exit(f"{command} failed:\n{done.stderr}")
-    find = lambda label: re.search(label + r".*: ([\d:.]+)", done.stderr).group(1)
-    wall = 0.0
-    for part in find("Elapsed").split(":"):
-        wall = wall * 60 + float(part)
-    cpu = float(find("User time")) + float(find("System time"))
-    return {"cpu": cpu, "wall": wall, "peak": int(find("Maximum resident")) * 1024, "bytes": size(out)}
+    _, took = timed(command, env=dict(os.environ, POLARS_MAX_THREADS=str(os.cpu_count())))
+    return {**took, "bytes": size(out)}
 
 
 def compare(job: str, ours: Path, theirs: Path) -> str:
@@ -234,10 +226,8 @@ def main() -> int:
                 runs.append(measure(command, out))
         median = [{key: statistics.median(run[key] for run in runs) for key in runs[0]} for runs in results]
         base = {job: figures for (job, who, _, _), figures in zip(jobs, median) if who == "cip"}
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
         events = duckdb.sql(f"SELECT count(*) FROM '{parquet}'").fetchall()[0][0]
-        print(f"{events:,} events, {size(csv) / 1e9:.2f} GB of CSV; {threads} threads of {cpu}, {platform.system()}; "
-              f"median of {args.runs}\n")
+        print(f"{events:,} events, {size(csv) / 1e9:.2f} GB of CSV; {machine()}; median of {args.runs}\n")
         print("| job | who | CPU s | wall s | peak MB | output MB | CPU of cip | wall of cip |\n|---|---|---|---|---|---|---|---|")
         for (job, who, _, _), got in zip(jobs, median):
             ratios = [f"{base[job][key] / got[key]:.2f}" for key in ("cpu", "wall")]

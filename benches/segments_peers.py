@@ -14,9 +14,6 @@ four standard errors of both. Needs /usr/bin/time.
 
 import argparse
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +24,8 @@ import numpy as np
 import pandas
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
+
+from gnu_time import machine, timed
 
 MAPPING = """name = "purchases"
 [columns]
@@ -67,18 +66,14 @@ def main() -> int:
         subprocess.run([args.cip, "ingest", folder / "purchases.csv", "--mapping", folder / "purchases.toml", "--out", folder / "store"],
                        check=True, capture_output=True)
         command = [args.cip, "segments", folder / "store", "--as-of", "2020-01-01", "--most", str(args.most), "--out", folder / "out", "--json"]
-        done = subprocess.run(["/usr/bin/time", "-v", *map(str, command)], check=True, capture_output=True, text=True)
-        said = json.loads(done.stdout)
-        find = lambda label: re.search(label + r".*: ([\d:.]+)", done.stderr).group(1)
-        wall = sum(float(part) * 60**at for at, part in enumerate(reversed(find("Elapsed").split(":"))))
+        said, ours = timed(command)
+        said = json.loads(said)
         table = pandas.read_parquet(folder / "out" / "customer_rfm_kmeans_clustered.parquet")
         inside = table[table["cluster"] >= 0]
         points = inside[["monetary", "frequency", "recency_days"]].astype(float).to_numpy()
         points = (points - points.mean(axis=0)) / points.std(axis=0)
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-        print(f"{len(table):,} customers, {len(points):,} inside the fences; {os.cpu_count()} threads of {cpu}, {platform.system()}\n")
-        print(f"cip, from its store to tables: {float(find('User time')) + float(find('System time')):.1f} CPU s, {wall:.1f} wall s, "
-              f"{int(find('Maximum resident')) / 1e3:.0f} MB\n")
+        print(f"{len(table):,} customers, {len(points):,} inside the fences; {machine()}\n")
+        print(f"cip, from its store to tables: {ours['cpu']:.1f} CPU s, {ours['wall']:.1f} wall s, {ours['peak'] / 1e6:.0f} MB\n")
         print("| clusters | inertia: cip | KMeans | MiniBatchKMeans | silhouette: cip | of 20,000 | CPU s: KMeans | MiniBatchKMeans | a silhouette |")
         print("|---|---|---|---|---|---|---|---|---|")
         wrong, sums = [], np.zeros(3)
