@@ -86,7 +86,6 @@ mod itemsets;
 mod level;
 mod open_user;
 mod pairs;
-mod random;
 mod recommend;
 mod rule;
 mod rules;

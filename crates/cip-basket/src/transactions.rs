@@ -1,12 +1,11 @@
 //! Baskets of named items in sparse form: what itemsets and rules are mined from.
 
-use cip_core::{CoreError, IdDictionary, IdRef, IdType, MemoryBudget};
+use cip_core::{CoreError, IdDictionary, IdRef, IdType, MemoryBudget, split_mix};
 use rayon::prelude::*;
 
 use crate::basket_rows::BasketRows;
 use crate::chunk::{self, Chunk};
 use crate::error::BasketError;
-use crate::random::mix;
 use crate::table::BasketTable;
 
 /// What an item takes: its place in the dictionary and in the list of names.
@@ -200,7 +199,7 @@ impl Transactions {
         if size >= self.len() {
             return self.clone();
         }
-        let draw = |basket: u64| (mix(seed ^ mix(basket)), basket);
+        let draw = |basket: u64| (split_mix(seed ^ split_mix(basket)), basket);
         let mut draws: Vec<(u64, u64)> = (0..self.totals.baskets).map(draw).collect();
         if size < draws.len() {
             draws.select_nth_unstable(size);

@@ -159,7 +159,7 @@ pub(crate) fn sequence(title: &str, ranges: &[Range]) -> String {
         .unzip();
     let middle = ranges.iter().enumerate().map(|(index, range)| point(index, range.middle));
     let colour = ranges.last().map_or(GREY, Range::colour);
-    let mut svg = framed(title, HEIGHT);
+    let mut svg = framed(title, [WIDTH, HEIGHT]);
     let zero = scale.place(0.0);
     svg.push_str(&format!(
         r##"<polygon points="{}" fill="{colour}" fill-opacity="0.18"/>
@@ -278,7 +278,7 @@ pub(crate) fn page(heading: &str, paragraphs: &[String], pictures: &[String]) ->
 
 /// The start of a picture: its title, and a line at zero from top to bottom.
 fn opened(title: &str, height: f64, zero: f64) -> String {
-    let mut svg = framed(title, height);
+    let mut svg = framed(title, [WIDTH, height]);
     svg.push_str(&format!(
         "<line x1=\"{zero:.1}\" y1=\"{:.1}\" x2=\"{zero:.1}\" y2=\"{:.1}\" stroke=\"#999999\"/>\n",
         TOP - 8.0,
@@ -288,9 +288,9 @@ fn opened(title: &str, height: f64, zero: f64) -> String {
 }
 
 /// A picture of nothing but its title.
-fn framed(title: &str, height: f64) -> String {
+pub(crate) fn framed(title: &str, [width, height]: [f64; 2]) -> String {
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="14" y="26" font-size="15">{}</text>
 "##,

@@ -1,6 +1,6 @@
 //! Dots as SVG: a beeswarm of features, and a feature's contributions by its values.
 
-use crate::chart::{escaped, shortened};
+use crate::chart::{escaped, framed, shortened};
 
 /// The dots of one feature: value (none where unknown) and contribution.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub(crate) fn swarm(title: &str, rows: &[Swarm]) -> String {
     let room = WIDTH - NAMES - EDGE;
     let place = |value: f64| NAMES + room * scale.share(value);
     let height = TOP + ROW * rows.len() as f64 + EDGE;
-    let mut svg = opened(title, height);
+    let mut svg = framed(title, [WIDTH, height]);
     svg.push_str(&line((place(0.0), TOP - 8.0), (place(0.0), height - EDGE)));
     for (index, row) in rows.iter().enumerate() {
         let middle = TOP + ROW * (index as f64 + 0.5);
@@ -61,7 +61,7 @@ pub(crate) fn scatter(title: &str, points: &[(Option<f32>, f64)]) -> String {
     let upwards = Scale::over(points.iter().map(|point| point.1).chain([0.0]));
     let (right, bottom) = (WIDTH - EDGE, HEIGHT - 40.0);
     let y = |value: f64| bottom - (bottom - TOP) * upwards.share(value);
-    let mut svg = opened(title, HEIGHT);
+    let mut svg = framed(title, [WIDTH, HEIGHT]);
     svg.push_str(&line((LEFT, y(0.0)), (right, y(0.0))));
     for &(value, contribution) in points {
         let x = value.map_or(LEFT - 30.0, |value| LEFT + (right - LEFT) * across.share(f64::from(value)));
@@ -108,16 +108,6 @@ fn colour(value: Option<f32>, values: Scale) -> String {
     let share = values.share(f64::from(value));
     let part = |low: f64, high: f64| (low + share * (high - low)).round() as u8;
     format!("#{:02x}{:02x}{:02x}", part(31.0, 214.0), part(119.0, 39.0), part(180.0, 40.0))
-}
-
-fn opened(title: &str, height: f64) -> String {
-    format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="14" y="26" font-size="15">{}</text>
-"##,
-        escaped(title)
-    )
 }
 
 fn line(from: (f64, f64), to: (f64, f64)) -> String {

@@ -26,12 +26,14 @@
 //! - [`DistinctIds`], [`DistinctCodes`]: how many different ones there are.
 //! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
 //! - [`benjamini_hochberg`]: p-values of many tests, made comparable.
+//! - [`Draws`]: numbers that are drawn by lot, by a seed.
 //! - [`StateWriter`], [`StateReader`]: what is kept from one run to the next, as bytes.
 //! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.
 
 pub mod column;
 mod dictionary;
 mod distinct;
+mod draws;
 mod error;
 mod event_batch;
 mod event_schema;
@@ -48,6 +50,7 @@ mod uuid;
 
 pub use dictionary::IdDictionary;
 pub use distinct::{DistinctCodes, DistinctIds};
+pub use draws::{Draws, split_mix};
 pub use error::{CoreError, MoneyFault};
 pub use event_batch::{Amounts, EventBatch, EventKind};
 pub use event_schema::EventSchema;

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
+use cip_core::Draws;
+
 use crate::error::PropensityError;
 use crate::evaluation::{self, Step, auc, average_precision, lift};
-use crate::random::Draws;
 
 /// Resamples of evaluated rows, from which the intervals of their metrics come.
 ///

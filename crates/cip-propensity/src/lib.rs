@@ -77,7 +77,6 @@ mod lint;
 mod matrix;
 mod number;
 mod params;
-mod random;
 mod response;
 mod scores;
 mod search;

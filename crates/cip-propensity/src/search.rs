@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cip_core::IdRef;
+use cip_core::{Draws, IdRef};
 use linfa::ParamGuard;
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
@@ -11,7 +11,6 @@ use crate::error::PropensityError;
 use crate::evaluation::{auc, steps};
 use crate::matrix::FeatureMatrix;
 use crate::params::BoostedTreesParams;
-use crate::random::Draws;
 
 /// Rows to train on and rows to try the model on, by their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Which rows are learned from, and which are tested on, by lot: with as many positives on every side as there are in all.
 
+use cip_core::Draws;
+
 use crate::error::PropensityError;
-use crate::random::Draws;
 use crate::split::Side;
 use crate::time_split::Shares;
 
@@ -39,7 +40,7 @@ pub fn stratified_sides(labels: &[bool], shares: Shares, seed: u64) -> Result<Ve
     for label in [false, true] {
         let rows = (0..labels.len()).filter(|&row| labels[row] == label);
         let mut rows: Vec<(u64, usize)> =
-            rows.map(|row| (Draws::numbered(seed, row as u64).next(), row)).collect();
+            rows.map(|row| (Draws::numbered(seed, row as u64).draw(), row)).collect();
         rows.sort_unstable();
         let all = rows.len() as f64;
         let mut rows = rows.into_iter().map(|(_, row)| row);

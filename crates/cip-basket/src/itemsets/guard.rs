@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use cip_core::{Draws, split_mix};
 use rayon::prelude::*;
 
 use crate::itemsets::database::Database;
 use crate::itemsets::params::Plan;
 use crate::itemsets::projection::Projection;
 use crate::itemsets::walk::{Step, Walk};
-use crate::random::{Draws, mix};
 
 /// Items that are frequent with a first one, from which on what begins with it is estimated.
 const LARGE_DEGREE: u32 = 16;
@@ -190,7 +190,9 @@ fn probe(plan: &Plan<'_>, first: u32) -> (f64, Vec<(u32, f64)>) {
     if walk.start(first) == Step::Refused {
         return (itemsets, held);
     }
-    let mut draws = Draws::new(mix(u64::from(first)));
+    let mut draws = Draws::new(split_mix(u64::from(first)));
+    // Its seed is a first number already.
+    draws.draw();
     let enough = CERTAIN * plan.most_itemsets.max(1) as f64;
     for _ in 0..DESCENTS {
         let mut weight = 1.0 / DESCENTS as f64;

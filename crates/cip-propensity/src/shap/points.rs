@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
-use cip_core::{CoreError, table};
+use cip_core::{CoreError, Draws, table};
 use ndarray::{ArrayView1, Axis};
 
 use crate::error::PropensityError;
-use crate::random::Draws;
 use crate::shap::{FeatureEffect, PairEffect};
 
 /// Some rows of a table with what each feature adds to their margins: the same rows however the table is cut.
@@ -45,7 +44,7 @@ impl SampledRows {
     pub fn push(&mut self, row: u64, values: ArrayView1<'_, f32>, contributions: ArrayView1<'_, f64>) {
         let known = |&value: &f32| (!value.is_nan()).then_some(value);
         self.add(row, || SampledRow {
-            draw: Draws::numbered(Self::SEED, row).next(),
+            draw: Draws::numbered(Self::SEED, row).draw(),
             row,
             values: values.iter().map(known).collect(),
             contributions: contributions.to_vec(),
@@ -53,7 +52,7 @@ impl SampledRows {
     }
 
     fn add(&mut self, row: u64, made: impl FnOnce() -> SampledRow) {
-        let draw = Draws::numbered(Self::SEED, row).next();
+        let draw = Draws::numbered(Self::SEED, row).draw();
         let last = self.rows.last().map(|last| (last.draw, last.row));
         if self.rows.len() >= self.most && last.is_none_or(|last| (draw, row) > last) {
             return;
