@@ -19,6 +19,7 @@ use crate::places::PlacesWriter;
 use crate::staged::{StagedFolder, remove_folder, sync};
 use crate::store::EventStore;
 use crate::table::RowGroups;
+use crate::transactions::TransactionsWriter;
 
 /// Row groups of an event file: about four million rows, the part that is rewritten to erase a user.
 const FILE_ROW_GROUPS: usize = 32;
@@ -178,8 +179,12 @@ impl StoreWriter {
     /// As the manifest's schema.
     pub fn events(&self) -> Result<EventsWriter, StoreError> {
         let schema = self.manifest.schema()?;
+        let encoder = EventEncoder::new(schema.arrow(), &self.folder)?;
+        let file = "transactions.parquet";
+        let (path, name) = (self.folder.join(file), format!("{}/{file}", self.prefix));
         Ok(EventsWriter {
-            encoder: EventEncoder::new(schema.arrow(), &self.folder)?,
+            transactions: TransactionsWriter::new(encoder.clone(), path, name),
+            encoder,
             folder: self.folder.clone(),
             prefix: self.prefix.clone(),
             open: None,
@@ -243,7 +248,7 @@ impl StoreWriter {
             source.account.check()?;
             account.add(&source.account);
         }
-        let WrittenEvents { files, users, mut currencies } = parts.events;
+        let WrittenEvents { files, transactions, users, mut currencies } = parts.events;
         let events: u64 = files.iter().map(|file| file.file.rows).sum();
         // The law again, by what lies on disk.
         Account { events, ..account.clone() }.check()?;
@@ -274,6 +279,7 @@ impl StoreWriter {
             events_without_user: users.unknown_events,
             session_codes: parts.session_dictionary.as_ref().map_or(0, |table| table.rows),
             events: files,
+            transactions,
             session_dictionary: parts.session_dictionary,
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
@@ -386,6 +392,7 @@ pub struct EventsWriter {
     prefix: String,
     open: Option<(ParquetFile, Vec<RowGroupSpan>)>,
     files: Vec<EventFile>,
+    transactions: TransactionsWriter,
     users: UserCount,
     currencies: CountsByFile,
 }
@@ -400,6 +407,7 @@ impl std::fmt::Debug for EventsWriter {
 #[derive(Debug)]
 pub struct WrittenEvents {
     files: Vec<EventFile>,
+    transactions: Option<EventFile>,
     users: UserCount,
     currencies: CountsByFile,
 }
@@ -423,6 +431,7 @@ impl EventsWriter {
             }
         };
         file.append(events.group)?;
+        self.transactions.append(events.transactions, events.span.rows)?;
         spans.push(events.span);
         self.users.append(events.users);
         for (file, counts) in events.currencies {
@@ -440,7 +449,8 @@ impl EventsWriter {
     /// [`StoreError::Io`].
     pub fn finish(mut self) -> Result<WrittenEvents, StoreError> {
         self.close()?;
-        Ok(WrittenEvents { files: self.files, users: self.users, currencies: self.currencies })
+        let Self { files, transactions, users, currencies, .. } = self;
+        Ok(WrittenEvents { files, transactions: transactions.finish()?, users, currencies })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -127,12 +127,12 @@ impl StoreEraser {
     /// [`StoreError::Io`], also where the old files cannot be removed.
     pub fn finish(self, whose: &impl Whose) -> Result<ErasedStore, StoreError> {
         let Self { staged, store, users, asked: _ } = self;
-        let mut rows_before: BTreeMap<String, u64> = BTreeMap::new();
+        let mut rows_before: BTreeMap<String, (&str, u64)> = BTreeMap::new();
         let (mut commits, mut changed, mut known) = (Vec::new(), false, BTreeSet::new());
         for commit in &store.manifest().commits {
             // Places have no users; where they are left out, no row of anybody is.
             let of_rows = store_files(commit).filter(|(table, _)| *table != "places");
-            rows_before.extend(of_rows.map(|(_, file)| (file.path.clone(), file.rows)));
+            rows_before.extend(of_rows.map(|(table, file)| (file.path.clone(), (table, file.rows))));
             let theirs = theirs(&store, commit, &users, whose)?;
             let nothing = theirs.is_nothing(commit);
             known.extend(theirs.events.users.iter().cloned());
@@ -183,6 +183,7 @@ fn json(manifest: &Manifest, folder: &Path) -> Result<Vec<u8>, StoreError> {
 /// The files of a commit and their tables.
 fn store_files(commit: &Commit) -> impl Iterator<Item = (&'static str, &DataFile)> {
     let events = commit.events.iter().map(|events| ("events", &events.file));
+    let events = events.chain(commit.transactions.iter().map(|events| ("transactions", &events.file)));
     let sessions = commit.session_dictionary.iter().map(|file| ("session_dictionary", file));
     let products = commit.product_dictionary.iter().map(|file| ("product_dictionary", file));
     let places = commit.places.iter().map(|file| ("places", file));
@@ -195,7 +196,7 @@ fn read_again(
     store: &EventStore,
     users: &ErasedUsers,
     whose: &impl Whose,
-    rows_before: &BTreeMap<String, u64>,
+    rows_before: &BTreeMap<String, (&str, u64)>,
 ) -> Result<Vec<ErasedFile>, StoreError> {
     let path = |file: &str| -> PathBuf { store.path().join(file) };
     let manifest = store.manifest();
@@ -226,7 +227,7 @@ fn read_again(
                 side::count_rejects(store, file, is_theirs, |_| theirs += 1)?;
                 found.ids += theirs;
             }
-            let before = gone.remove(&file.path).unwrap_or(file.rows);
+            let before = gone.remove(&file.path).map_or(file.rows, |(_, rows)| rows);
             let content = match table {
                 "product_dictionary" | "places" => FileContent::NoUsers,
                 _ => FileContent::Rows,
@@ -234,7 +235,7 @@ fn read_again(
             files.push(describe(&file.path, table, content, before, file.rows).after(found));
         }
     }
-    // Files of which every row was the users'.
-    files.extend(gone.iter().map(|(file, &rows)| describe(file, "events", FileContent::Rows, rows, 0)));
+    // Files of which every row was the users', and transactions, which are read from the events until these are compacted.
+    files.extend(gone.iter().map(|(file, &(table, rows))| describe(file, table, FileContent::Rows, rows, 0)));
     Ok(files)
 }

@@ -11,6 +11,7 @@ use crate::currency::{CountsByFile, counts_by_file};
 use crate::error::StoreError;
 use crate::manifest::RowGroupSpan;
 use crate::parquet_file::{EncodedRowGroup, RowGroupEncoder};
+use crate::transactions;
 use crate::unified::without_twins;
 
 /// Encodes row groups of events; shared by all threads.
@@ -25,6 +26,8 @@ pub struct EncodedEvents {
     pub(crate) span: RowGroupSpan,
     pub(crate) users: UserCount,
     products: Option<Vec<i64>>,
+    /// Those of its rows that are transactions; none where they are not few.
+    pub(crate) transactions: Option<RecordBatch>,
     pub(crate) currencies: CountsByFile,
 }
 
@@ -68,7 +71,9 @@ impl EventEncoder {
     /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
         let covered = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode(events.record_batch())?, covered))
+        let batch = events.record_batch();
+        let transactions = transactions::of_row_group(self.encoder.schema(), batch, None)?;
+        Ok(EncodedEvents { transactions, ..self.encoded(self.encoder.encode(batch)?, covered) })
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
@@ -97,14 +102,17 @@ impl EventEncoder {
         keys: &[u32],
     ) -> Result<EncodedEvents, StoreError> {
         let covered = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode_keyed(events.record_batch(), keyed, keys)?, covered))
+        let batch = events.record_batch();
+        let group = self.encoder.encode_keyed(batch, keyed, keys)?;
+        let transactions = transactions::of_row_group(self.encoder.schema(), batch, Some((keyed, keys)))?;
+        Ok(EncodedEvents { transactions, ..self.encoded(group, covered) })
     }
 
     fn encoded(&self, mut group: EncodedRowGroup, covered: Covered) -> EncodedEvents {
         let product = self.encoder.column(cip_core::column::PRODUCT_ID);
         let products = product.and_then(|column| group.take_distinct(column));
         let Covered { span, users, currencies } = covered;
-        EncodedEvents { group, span, users, products, currencies }
+        EncodedEvents { group, span, users, products, transactions: None, currencies }
     }
 
     /// Users, times and currencies that a row group covers.

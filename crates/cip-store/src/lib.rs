@@ -58,6 +58,7 @@ mod table;
 mod table_column;
 mod table_source;
 mod table_state;
+mod transactions;
 mod unified;
 mod user_range;
 mod user_set;

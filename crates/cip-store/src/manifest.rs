@@ -52,6 +52,10 @@ pub struct Commit {
     pub session_codes: u64,
     /// Files of events, ascending by user.
     pub events: Vec<EventFile>,
+    /// The purchases and cancellations among the events, in the same order and with the same columns. None where they are no small part of the
+    /// events, where these are one row group, or where users were erased since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<EventFile>,
     /// `session_dictionary`, where the source has sessions.
     pub session_dictionary: Option<DataFile>,
     /// `product_dictionary`, where the source has products.
@@ -319,7 +323,7 @@ impl Manifest {
     /// Every Parquet file of the store.
     pub(crate) fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.commits.iter().flat_map(|commit| {
-            let events = commit.events.iter().map(|events| &events.file);
+            let events = commit.events.iter().chain(&commit.transactions).map(|events| &events.file);
             events
                 .chain(&commit.session_dictionary)
                 .chain(&commit.product_dictionary)
@@ -363,7 +367,7 @@ impl Manifest {
 impl Commit {
     /// The same commit with its files below a folder.
     pub(crate) fn below(mut self, folder: &str) -> Self {
-        let events = self.events.iter_mut().map(|events| &mut events.file);
+        let events = self.events.iter_mut().chain(&mut self.transactions).map(|events| &mut events.file);
         let side_tables = (self.session_dictionary.iter_mut())
             .chain(&mut self.product_dictionary)
             .chain([&mut self.rejects])

@@ -1,6 +1,7 @@
 //! Reading events: pruned by time and user, in partitions that hold whole users.
 
 use std::path::PathBuf;
+use std::slice;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::types::TimestampMicrosecondType;
@@ -23,6 +24,7 @@ use crate::places::{CommitPlaces, PlaceBatches, with_places};
 use crate::session_map::{SessionMap, WantedSessions, widen};
 use crate::store::{EventStore, same_columns};
 use crate::stored_file::{StoredFile, StoredFiles};
+use crate::transactions::transactions;
 use crate::user_range::{UserKey, UserRange};
 use crate::user_set::UserSet;
 
@@ -55,6 +57,7 @@ pub struct EventScan {
     stored: EventSchema,
     schema: EventSchema,
     columns: Arc<[String]>,
+    rows: ScanRows,
     time: TimeRange,
     users: Option<UserSet>,
     currency: Option<Arc<str>>,
@@ -66,6 +69,14 @@ pub struct EventScan {
     line: Option<Arc<CommitsInLine>>,
     /// Where the places of the events are read as well.
     places: Option<Arc<CommitPlaces>>,
+}
+
+/// Of which events the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScanRows {
+    All,
+    /// Purchases and cancellations.
+    Transactions,
 }
 
 #[derive(Debug)]
@@ -100,10 +111,14 @@ impl ScanFile {
 }
 
 impl EventScan {
-    pub(crate) fn new(store: &EventStore, columns: &[&str]) -> Self {
+    pub(crate) fn new(store: &EventStore, columns: &[&str], rows: ScanRows) -> Self {
         let files = store.manifest().commits.iter().enumerate().flat_map(|(commit, parts)| {
             let mut groups = 0;
-            parts.events.iter().map(move |events| {
+            let files = match (&parts.transactions, rows) {
+                (Some(transactions), ScanRows::Transactions) => slice::from_ref(transactions),
+                _ => parts.events.as_slice(),
+            };
+            files.iter().map(move |events| {
                 let groups_before = groups;
                 groups += events.row_groups.len();
                 ScanFile {
@@ -121,6 +136,7 @@ impl EventScan {
             stored: store.schema().clone(),
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            rows,
             time: TimeRange::ALL,
             users: None,
             currency: None,
@@ -133,7 +149,7 @@ impl EventScan {
 
     /// Adds the column `rejects_before` behind the others: how many of the rejected records of its source file stand before each
     /// event. Commits are then merged by it, too, so that the events of one file may lie in several. A commit without places is
-    /// read as if its files had no rejects.
+    /// read as if its files had no rejects. This is for scans of all events.
     ///
     /// # Errors
     /// [`StoreError::Core`] where the store has no such column to add.
@@ -293,6 +309,7 @@ impl EventScan {
             || (name == column::EVENT_TIME && self.time != TimeRange::ALL)
             || (name == column::USER_ID && (self.users.is_some() || self.aliases.is_some()))
             || (name == column::CURRENCY && self.currency.is_some())
+            || (name == column::EVENT_TYPE && self.rows == ScanRows::Transactions)
             || (self.line.is_some() && orders_rows(name))
     }
 
@@ -371,6 +388,11 @@ impl EventScan {
 
     /// Applies the filters and leaves only the columns that were asked for.
     fn narrow(&self, mut batch: RecordBatch) -> Result<RecordBatch, StoreError> {
+        if self.rows == ScanRows::Transactions
+            && let Some(keep) = transactions(&batch).filter(BooleanArray::has_false)
+        {
+            batch = filter_record_batch(&batch, &keep)?;
+        }
         if self.time != TimeRange::ALL
             && let Some(times) = batch.column_by_name(column::EVENT_TIME)
         {

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
 use crate::merge::CommitsInLine;
 use crate::parquet_file::checksum;
-use crate::scan::EventScan;
+use crate::scan::{EventScan, ScanRows};
 use crate::side_tables::{self, RejectRows, SessionRows};
 use crate::stored_file::StoredFiles;
 use crate::table::{TableReader, read_from};
@@ -129,7 +129,14 @@ impl EventStore {
     /// Returns a scan of those of `columns` that the store has. `user_id` and `event_time`, by which the rows are
     /// ordered, are read where they are named, as any other.
     pub fn scan(&self, columns: &[&str]) -> EventScan {
-        EventScan::new(self, columns)
+        EventScan::new(self, columns, ScanRows::All)
+    }
+
+    /// Returns a scan of the purchases and cancellations alone, as [`EventStore::scan`] does of all events. Where the store keeps
+    /// them beside the others, only they are read. In a store that does not say of what type its events are, all are read. Over several
+    /// commits, the codes of source sessions are those of this scan alone.
+    pub fn scan_transactions(&self, columns: &[&str]) -> EventScan {
+        EventScan::new(self, columns, ScanRows::Transactions)
     }
 
     /// Reads the dictionary of source sessions; none where the source has no sessions.

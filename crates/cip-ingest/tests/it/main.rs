@@ -20,6 +20,7 @@ mod real;
 mod replay;
 mod tables;
 mod tags;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -29,7 +30,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type};
 use cip_ingest::{Ingest, IngestError, IngestReport, SourceMapping};
-use cip_store::EventStore;
+use cip_store::{EventScan, EventStore};
 
 pub(crate) fn threads(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -82,11 +83,20 @@ pub(crate) fn event_lines(store: &EventStore) -> Vec<String> {
             assert_eq!(before, None, "every code has exactly one UUID");
         }
     }
-    let names: Vec<String> =
-        store.schema().arrow().fields().iter().map(|field| field.name().clone()).collect();
-    let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> =
+        store.schema().arrow().fields().iter().map(|field| field.name().as_str()).collect();
+    lines(&store.scan(&names), &sessions)
+}
+
+/// The events of a scan without source sessions as lines of text, in their order.
+pub(crate) fn lines_of(scan: &EventScan) -> Vec<String> {
+    lines(scan, &BTreeMap::new())
+}
+
+fn lines(scan: &EventScan, sessions: &BTreeMap<u32, String>) -> Vec<String> {
+    let names: Vec<&str> = scan.schema().arrow().fields().iter().map(|field| field.name().as_str()).collect();
     let mut lines = Vec::new();
-    for partition in store.scan(&columns).partitions() {
+    for partition in scan.partitions() {
         for events in partition.batches().unwrap() {
             let batch = events.unwrap().record_batch().clone();
             for row in 0..batch.num_rows() {

@@ -112,6 +112,10 @@ pub(super) fn rewrite(
         Some(places) if found.rows() == 0 && theirs.rejected() == 0 => keep(&places.path)?,
         _ => new.places = None,
     }
+    match &new.transactions {
+        Some(transactions) if found.rows() == 0 => keep(&transactions.file.path)?,
+        _ => new.transactions = None,
+    }
     new.events = events::write(store, commit, found, &codes, &folder, keep)?;
     if found.rows() > 0 {
         new.layout = CommitLayout::Erased;

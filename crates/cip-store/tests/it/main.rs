@@ -7,6 +7,7 @@ mod laws;
 mod refusals;
 mod sources;
 mod tables;
+mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ impl Line<'_> {
             Ok::<_, LineError>(builder)
         };
         let mut all = cohorts.builder();
-        self.each_partition(self.scan(cip_rfm::COLUMNS)?, collect, |part| Ok(all.merge(part)?))?;
+        self.each_partition(self.scan_transactions(cip_rfm::COLUMNS)?, collect, |part| Ok(all.merge(part)?))?;
         Ok(all.finish()?)
     }
 }

@@ -19,7 +19,9 @@ impl Line<'_> {
             Ok::<_, LineError>(builder.finish()?)
         };
         let mut histories = days.builder().finish()?;
-        self.each_partition(self.scan(cip_rfm::COLUMNS)?, collect, |part| Ok(histories.append(part)?))?;
+        self.each_partition(self.scan_transactions(cip_rfm::COLUMNS)?, collect, |part| {
+            Ok(histories.append(part)?)
+        })?;
         Ok(histories)
     }
 }

@@ -135,7 +135,15 @@ impl<'a> Line<'a> {
 impl Line<'_> {
     /// The events that stages read. Where they read money, it is in one currency.
     fn scan(&self, columns: &[&str]) -> Result<EventScan, LineError> {
-        let scan = self.store.scan(columns);
+        self.in_one_currency(self.store.scan(columns))
+    }
+
+    /// The purchases and cancellations that stages read, in the same way.
+    fn scan_transactions(&self, columns: &[&str]) -> Result<EventScan, LineError> {
+        self.in_one_currency(self.store.scan_transactions(columns))
+    }
+
+    fn in_one_currency(&self, scan: EventScan) -> Result<EventScan, LineError> {
         match self.currency {
             Some(only) => Ok(scan.with_currency(only.code)?),
             None => {

@@ -25,7 +25,9 @@ impl Line<'_> {
             Ok::<_, LineError>(customers.finish()?)
         };
         let mut customers: CustomerTable = rfm.customers().finish()?;
-        self.each_partition(self.scan(cip_rfm::COLUMNS)?, collect, |part| Ok(customers.append(part)?))?;
+        self.each_partition(self.scan_transactions(cip_rfm::COLUMNS)?, collect, |part| {
+            Ok(customers.append(part)?)
+        })?;
         Ok(rfm.score(customers)?)
     }
 
