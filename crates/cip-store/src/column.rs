@@ -278,13 +278,23 @@ impl Rows {
         Ok(())
     }
 
-    /// Appends the definition levels of a page to it.
+    /// Appends the definition levels of a page to it, behind their length.
     fn levels(&self, rows: Range<usize>, page: &mut Vec<u8>) {
         if !self.nullable {
             return;
         }
         let start = page.len();
         page.extend_from_slice(&[0; 4]);
+        self.bare_levels(rows, page);
+        let length = (page.len() - start - 4) as u32;
+        page[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Appends the definition levels of a page to it.
+    fn bare_levels(&self, rows: Range<usize>, page: &mut Vec<u8>) {
+        if !self.nullable {
+            return;
+        }
         let nulls = self.nulls.as_ref().map(|nulls| nulls.slice(rows.start, rows.len()));
         match nulls.filter(|nulls| nulls.null_count() > 0) {
             None => bits::run(rows.len(), &[1], page),
@@ -297,8 +307,6 @@ impl Rows {
                 }
             }
         }
-        let length = (page.len() - start - 4) as u32;
-        page[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
 }
 

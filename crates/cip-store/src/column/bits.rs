@@ -36,7 +36,12 @@ pub(super) fn code_bits(codes: usize) -> u8 {
     }
 }
 
-/// Appends codes of 1, 2, 8 or 16 bits, filled up to a multiple of eight codes.
+/// How many bits tell so many codes apart.
+pub(super) fn fewest_code_bits(codes: usize) -> u8 {
+    codes.saturating_sub(1).checked_ilog2().map_or(1, |bits| bits as u8 + 1)
+}
+
+/// Appends codes of up to 16 bits, filled up to a multiple of eight codes.
 pub(super) fn codes(codes: &[u16], bits: u8, into: &mut Vec<u8>) {
     packed_header(codes.len(), into);
     let fill = codes.len().next_multiple_of(8) - codes.len();
@@ -51,17 +56,22 @@ pub(super) fn codes(codes: &[u16], bits: u8, into: &mut Vec<u8>) {
             into.extend(codes.iter().map(|&code| code as u8));
             into.resize(into.len() + fill, 0);
         }
-        _ => {
+        16 => {
             into.extend(codes.iter().flat_map(|code| code.to_le_bytes()));
             into.resize(into.len() + 2 * fill, 0);
+        }
+        _ => {
+            let end = into.len() + (codes.len() + fill) * usize::from(bits) / 8;
+            pack(codes.iter().map(|&code| u64::from(code)), u32::from(bits), into);
+            into.resize(end, 0);
         }
     }
 }
 
 /// Appends values of `width` bits, the lowest bits first.
-pub(super) fn pack(values: &[u64], width: u32, into: &mut Vec<u8>) {
+pub(super) fn pack(values: impl IntoIterator<Item = u64>, width: u32, into: &mut Vec<u8>) {
     let (mut held, mut bits) = (0u128, 0);
-    for &value in values {
+    for value in values {
         held |= u128::from(value) << bits;
         bits += width;
         if bits >= 64 {

@@ -107,7 +107,7 @@ fn packed(
             });
             page.extend_from_slice(&widths);
             for (values, width) in block.chunks(MINIBLOCK).zip(widths).take(count.div_ceil(MINIBLOCK)) {
-                bits::pack(values, u32::from(width), page);
+                bits::pack(values.iter().copied(), u32::from(width), page);
             }
         }
         pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)

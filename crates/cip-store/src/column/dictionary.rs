@@ -11,7 +11,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Codec, EncodedColumn, Pages};
-use super::{Rows, Scratch, bits, statistics};
+use super::{PAGE_ROWS, Rows, Scratch, bits, statistics};
 
 /// Longer texts are no bounds.
 const LONGEST_BOUND: usize = 64;
@@ -146,6 +146,17 @@ fn coded_pages(
     pages: &mut Pages<'_>,
 ) -> Result<()> {
     let width = bits::code_bits(distinct);
+    let packed_width = bits::fewest_code_bits(distinct);
+    if width == 16 && are_as_small_packed(codes, packed_width, page, pages)? {
+        return rows.pages(|of_page, values_of_page| {
+            page.clear();
+            rows.bare_levels(of_page.clone(), page);
+            let (levels, nulls) = (page.len(), of_page.len() - values_of_page.len());
+            page.push(packed_width);
+            bits::codes(&codes[values_of_page], packed_width, page);
+            pages.incompressible_data(page, levels, of_page.len(), nulls, Encoding::RLE_DICTIONARY)
+        });
+    }
     rows.pages(|of_page, values_of_page| {
         page.clear();
         rows.levels(of_page.clone(), page);
@@ -153,6 +164,16 @@ fn coded_pages(
         bits::codes(&codes[values_of_page], width, page);
         pages.data(page, of_page.len(), Encoding::RLE_DICTIONARY)
     })
+}
+
+/// Whether the codec would save less than a tenth of codes packed into as few bits as tell them apart. Those are read
+/// without decompressing anything.
+fn are_as_small_packed(codes: &[u16], width: u8, page: &mut Vec<u8>, pages: &mut Pages<'_>) -> Result<bool> {
+    let sample = &codes[..codes.len().min(PAGE_ROWS)];
+    page.clear();
+    bits::codes(sample, 16, page);
+    let packed = sample.len() * usize::from(width) / 8;
+    Ok(pages.compressed_len(page)? * 10 > packed * 9)
 }
 
 /// The kept values, which seldom repeat: all first bytes of a page, then all second ones, ….

@@ -99,6 +99,35 @@ impl<'a> Pages<'a> {
         self.write(page_of_data, page.len())
     }
 
+    /// Writes a page of data that no codec makes smaller, behind pages that one does: levels of so many bytes, then values.
+    pub(super) fn incompressible_data(
+        &mut self,
+        page: &[u8],
+        levels: usize,
+        rows: usize,
+        nulls: usize,
+        encoding: Encoding,
+    ) -> Result<()> {
+        self.data_offset.get_or_insert(self.sink.bytes_written() as u64);
+        let page_of_data = Page::DataPageV2 {
+            buf: Bytes::copy_from_slice(page),
+            num_values: rows as u32,
+            encoding,
+            num_nulls: nulls as u32,
+            num_rows: rows as u32,
+            def_levels_byte_len: levels as u32,
+            rep_levels_byte_len: 0,
+            is_compressed: false,
+            statistics: None,
+        };
+        self.write(page_of_data, page.len())
+    }
+
+    /// How many bytes the codec makes of a page.
+    pub(super) fn compressed_len(&mut self, page: &[u8]) -> Result<usize> {
+        self.compress(page).map(|bytes| bytes.len())
+    }
+
     fn compress(&mut self, page: &[u8]) -> Result<Bytes> {
         match self.codec {
             Codec::None => Ok(Bytes::copy_from_slice(page)),
