@@ -16,7 +16,7 @@ fn groups(users: &[i64], rows: usize, one_of: usize) -> Vec<Vec<Event>> {
         .iter()
         .zip(0..)
         .map(|(&user, row)| Event {
-            kind: kind(if row as usize % one_of == 0 { "purchase" } else { "view" }),
+            kind: kind(if (row as usize).is_multiple_of(one_of) { "purchase" } else { "view" }),
             ..event((user < 9).then_some(user), row % 50, row)
         })
         .collect();
