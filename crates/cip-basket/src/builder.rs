@@ -11,6 +11,9 @@ use crate::open_user::{self, Line, OpenBasket, OpenUser, TooMuchMoney};
 use crate::rule::Baskets;
 use crate::table::BasketTable;
 
+/// How many rows ahead the processor is told what will be looked up.
+const FETCHED_AHEAD: usize = 8;
+
 /// Builds baskets from a stream of batches sorted by user_id, nulls last; made by [`Baskets::builder`].
 ///
 /// Events of one user may span any number of batches, and may come in any order. What is held between batches is
@@ -95,6 +98,9 @@ impl BasketBuilder {
         let user = self.table.last_user().flatten().map(|_| 0);
         let mut last = None;
         for row in rows {
+            if let Some(item) = input.items.id(row + FETCHED_AHEAD) {
+                self.table.fetch(item);
+            }
             if !input.is_wanted(row) {
                 self.table.totals_mut().events_of_other_types += 1;
                 continue;

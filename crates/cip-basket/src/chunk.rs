@@ -42,6 +42,16 @@ impl Chunk {
         })
     }
 
+    /// Returns the products of each basket.
+    pub(crate) fn products_of_baskets(&self) -> impl Iterator<Item = &[u32]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let products = &self.products[start..end as usize];
+            start = end as usize;
+            products
+        })
+    }
+
     /// Gives every product its new number, and sorts each basket by these.
     pub(crate) fn renumber_and_sort(&mut self, numbers: &[u32]) {
         let mut start = 0;

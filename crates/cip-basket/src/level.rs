@@ -90,6 +90,15 @@ impl<'a> Items<'a> {
         Self::Ids { ids, last: None }
     }
 
+    /// The id of a row's item, where it has to be looked up.
+    #[inline]
+    pub(crate) fn id(&self, row: usize) -> Option<IdRef<'a>> {
+        match self {
+            Items::Ids { ids, .. } if row < ids.len() => ids.get(row),
+            _ => None,
+        }
+    }
+
     /// Returns the code of a row's item, by `code` where it is asked for the first time.
     #[inline]
     pub(crate) fn code<E>(

@@ -291,6 +291,12 @@ impl BasketTable {
         self.users.as_ref().map(|(_, last)| last.as_ref().map(Id::as_ref))
     }
 
+    /// Has the processor fetch where a product is looked up.
+    #[inline]
+    pub(crate) fn fetch(&self, product: IdRef<'_>) {
+        self.products.fetch(product);
+    }
+
     pub(crate) fn code(&mut self, product: IdRef<'_>) -> Result<u32, CoreError> {
         let known = self.products.len();
         let code = self.products.code(product)?;

@@ -77,6 +77,14 @@ impl IdDictionary {
         u32::try_from(index).map_err(|_| CoreError::TooManyCodes { column: self.column, limit: 1u64 << 32 })
     }
 
+    /// Has the processor fetch where `id` is looked up, some ids before that: they seldom lie in its caches.
+    #[inline]
+    pub fn fetch(&self, id: IdRef<'_>) {
+        if let (Values::Int64(set), IdRef::Int64(value)) = (&self.values, id) {
+            set.fetch(value);
+        }
+    }
+
     /// Returns the codes of a column; nulls stay null.
     ///
     /// # Errors

@@ -4,6 +4,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
+use crate::fetch::fetch;
+
 /// Slots of a set that holds something.
 const FEWEST_SLOTS: usize = 16;
 
@@ -51,6 +53,15 @@ impl IntegerSet {
             self.slots[at] = Slot { value, place: self.values.len() };
         }
         self.slots[at].place - 1
+    }
+
+    /// Has the processor fetch the slot of `value`, some time before it is inserted.
+    #[inline]
+    pub(crate) fn fetch(&self, value: i64) {
+        let last = self.slots.len().wrapping_sub(1);
+        if let Some(slot) = self.slots.get(self.hasher.hash_one(value) as usize & last) {
+            fetch(slot);
+        }
     }
 
     /// Sorts the integers: the place becomes the rank.

@@ -5,11 +5,10 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use cip_core::column;
+use cip_core::{column, fetch};
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use crate::fetch::fetch;
 use crate::field::FieldText;
 use crate::target::{ColumnKind, Fill, TargetColumn};
 

@@ -29,7 +29,6 @@ mod digits;
 mod erasure;
 mod error;
 mod fault;
-mod fetch;
 mod field;
 mod file_plan;
 mod find;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::fetch::fetch;
+use cip_core::fetch;
+
 use crate::order::{OrderKey, ordered};
 use crate::packing::{FRAME, Frame, HEAD, ID, MOST_ROWS, Offsets, Packing, ROOM, ROW_BITS};
 

@@ -1,7 +1,7 @@
 //! The sessions that rows named lately: a row waits with the code of its session, not with its UUID.
 
-use crate::fetch::fetch;
 use crate::packing::ID;
+use cip_core::fetch;
 
 /// What one thread knows of the sessions of all its parts: each at the one place that its UUID gives.
 ///

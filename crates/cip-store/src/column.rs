@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type, UInt64Type,
+    Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, UInt32Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
@@ -161,6 +161,10 @@ pub(crate) fn encode(
         (Scheme::Dictionary, DataType::Int64, Type::INT64) => {
             values.keep::<Int64Type>(kept, Some);
             dictionary::integers(descriptor, &rows, scratch).map(Some)
+        }
+        (Scheme::Dictionary, DataType::Float64, Type::DOUBLE) => {
+            values.keep::<Float64Type>(kept, |value| Some(value.to_bits().cast_signed()));
+            dictionary::doubles(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Dictionary, DataType::Decimal128(..), Type::INT64) => {
             // The physical type says that they fit.
@@ -314,6 +318,16 @@ impl Rows {
 fn statistics(values: &[i64], nulls: u64) -> Statistics {
     let (first, last) = (values.iter().min().copied(), values.iter().max().copied());
     Statistics::int64(first, last, None, Some(nulls), false)
+}
+
+/// The statistics of doubles, of which these are the bits: NaN is no bound, and a zero that is one has the sign that takes in both zeros.
+fn double_statistics(bits: &[i64], nulls: u64) -> Statistics {
+    let numbers =
+        || bits.iter().map(|bits| f64::from_bits(bits.cast_unsigned())).filter(|number| !number.is_nan());
+    let zero = |bound: f64, zero: f64| if bound == 0.0 { zero } else { bound };
+    let first = numbers().min_by(f64::total_cmp).map(|first| zero(first, -0.0));
+    let last = numbers().max_by(f64::total_cmp).map(|last| zero(last, 0.0));
+    Statistics::double(first, last, None, Some(nulls), false)
 }
 
 /// Values as they are, uncompressed.

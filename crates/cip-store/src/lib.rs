@@ -9,6 +9,7 @@
 //!   manifest.json                       schema, mapping, commits: files, rows, spans, checksums, accounts
 //!   commits/000001/
 //!     events-00000.parquet …            sorted by user_id, event_time, source file, line
+//!     transactions.parquet              the purchases and cancellations among them, where they are few
 //!     session_dictionary.parquet        source_session ─▶ user_session (16 bytes), user_id
 //!     product_dictionary.parquet        product_code ─▶ product_id
 //!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
@@ -19,7 +20,8 @@
 //! Nothing appears before it is whole: [`StagedFolder`] and [`StagedFile`] write beside their target and rename.
 //!
 //! # Tour
-//! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
+//! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory; [`EventStore::scan_transactions`]:
+//!   purchases and cancellations alone.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
 //! - [`TableWriter`], [`read_table`]: result tables.

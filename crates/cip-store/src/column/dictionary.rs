@@ -11,7 +11,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Codec, EncodedColumn, Pages};
-use super::{PAGE_ROWS, Rows, Scratch, bits, statistics};
+use super::{PAGE_ROWS, Rows, Scratch, bits, double_statistics, statistics};
 
 /// Longer texts are no bounds.
 const LONGEST_BOUND: usize = 64;
@@ -22,10 +22,23 @@ pub(super) fn integers(
     rows: &Rows,
     scratch: &mut Scratch,
 ) -> Result<EncodedColumn> {
+    if !sorted_codes(scratch) {
+        return byte_streams(descriptor, rows, scratch, statistics);
+    }
+    let column = coded_numbers(descriptor, rows, scratch, statistics)?;
+    Ok(EncodedColumn { distinct: Some(scratch.distinct.values().to_vec()), ..column })
+}
+
+/// The same for the bits of doubles.
+pub(super) fn doubles(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<EncodedColumn> {
     if sorted_codes(scratch) {
-        coded_integers(descriptor, rows, scratch)
+        coded_numbers(descriptor, rows, scratch, double_statistics)
     } else {
-        byte_streams(descriptor, rows, scratch)
+        byte_streams(descriptor, rows, scratch, double_statistics)
     }
 }
 
@@ -101,13 +114,14 @@ pub(super) fn keyed_integers(
             None => kept.extend((0..rows.rows).map(of_row)),
             Some(nulls) => kept.extend(nulls.valid_indices().map(of_row)),
         }
-        return byte_streams(descriptor, rows, scratch);
+        return byte_streams(descriptor, rows, scratch, statistics);
     }
     let new = distinct.sort();
     // Keys without a value may have no codes at all.
     key_codes.iter_mut().for_each(|code| *code = new.get(usize::from(*code)).copied().unwrap_or_default());
     spread(keys, rows, scratch);
-    coded_integers(descriptor, rows, scratch)
+    let column = coded_numbers(descriptor, rows, scratch, statistics)?;
+    Ok(EncodedColumn { distinct: Some(scratch.distinct.values().to_vec()), ..column })
 }
 
 /// Fills the codes of the rows that have a value by those of the keys.
@@ -122,13 +136,17 @@ fn spread(keys: &[u32], rows: &Rows, scratch: &mut Scratch) {
 }
 
 /// Writes the dictionary that was made, and the codes.
-fn coded_integers(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
+fn coded_numbers(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+    statistics: impl Fn(&[i64], u64) -> Statistics,
+) -> Result<EncodedColumn> {
     let Scratch { compressors, distinct, codes, page, .. } = scratch;
     let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
     integer_dictionary(distinct.values(), page, &mut pages)?;
     coded_pages(distinct.values().len(), codes, rows, page, &mut pages)?;
-    let column = pages.finish(rows.rows, Some(statistics(distinct.values(), rows.null_count())))?;
-    Ok(EncodedColumn { distinct: Some(distinct.values().to_vec()), ..column })
+    pages.finish(rows.rows, Some(statistics(distinct.values(), rows.null_count())))
 }
 
 fn integer_dictionary(values: &[i64], page: &mut Vec<u8>, pages: &mut Pages<'_>) -> Result<()> {
@@ -177,7 +195,12 @@ fn are_as_small_packed(codes: &[u16], width: u8, page: &mut Vec<u8>, pages: &mut
 }
 
 /// The kept values, which seldom repeat: all first bytes of a page, then all second ones, ….
-fn byte_streams(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
+fn byte_streams(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+    statistics: impl Fn(&[i64], u64) -> Statistics,
+) -> Result<EncodedColumn> {
     let Scratch { compressors, values: present, page, .. } = scratch;
     let mut pages = Pages::new(descriptor, Codec::Zstd(1), compressors);
     rows.pages(|of_page, values_of_page| {

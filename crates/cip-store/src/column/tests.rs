@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array,
-    RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int32Array,
+    Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow_schema::{Field, Schema};
 use arrow_select::take::take_record_batch;
@@ -116,6 +116,14 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
     let times = TimestampMicrosecondArray::from(values.to_vec()).with_timezone("UTC");
     let uuids: Vec<[u8; 16]> = values.iter().map(|&value| i128::from(value).to_le_bytes()).collect();
     let codes = |value: i64| value as u32;
+    // Any bits, among them both zeros, infinities, and one NaN, as equality of arrays is that of bits.
+    let double = |value: i64| match value % 9 {
+        0 => 0.0,
+        1 => -0.0,
+        2 if value % 4 == 0 => f64::NAN,
+        3 if value % 4 == 0 => f64::INFINITY,
+        _ => value as f64 / 7.0,
+    };
     // What is missing in a row is missing in all rows of the same number, too, where it is said once for them.
     let (batch, file) = check(vec![
         (column::EVENT_TIME, Arc::new(times.clone()), false),
@@ -141,6 +149,12 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
             Arc::new(values.iter().map(|&value| value.cast_unsigned()).collect::<UInt64Array>()),
             false,
         ),
+        (
+            "support",
+            Arc::new(values.iter().map(|&value| Some(double(value))).collect::<Float64Array>()),
+            false,
+        ),
+        ("lift", Arc::new(optional.iter().map(|value| value.map(double)).collect::<Float64Array>()), true),
         ("product_code", Arc::new(values.iter().map(|&value| codes(value)).collect::<UInt32Array>()), false),
     ]);
     let numbers: Vec<i64> =
