@@ -9,7 +9,7 @@ use cip::arrow_array::types::{Float64Type, Int64Type};
 use cip::store::read_table;
 
 use crate::real::data;
-use crate::{args, bytes_of, cip};
+use crate::{args, bytes_of, cip, peak};
 
 /// The CDNOW sample's triples, in weeks with two decimals as those that the published estimates were made from, and how many
 /// customers have each.
@@ -215,6 +215,53 @@ fn what_no_model_can_be_of_is_refused() {
     cip(args!["clv", folder.path(), "--model", "sbg"]).fails(2, "--model sbg needs a summary");
 }
 
+/// Of 800,000 customers the histories alone would take more than the budget.
+#[test]
+fn more_customers_than_fit_in_memory_are_read_twice() {
+    const BUDGET: u64 = 64 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let triples = triples();
+    let (header, rows) = triples.split_once('\n').unwrap();
+    fs::write(at("many.csv"), format!("{header}\n{}", rows.repeat(800))).unwrap();
+    let run = |memory: &str, threads: &str| {
+        let out = at("v.parquet");
+        let (said, peak) = peak(&args![
+            "clv",
+            at("many.csv"),
+            "--model",
+            "mbgnbd",
+            "--out",
+            out,
+            "--json",
+            "--memory",
+            memory,
+            "--threads",
+            threads
+        ]);
+        (said.ok().stdout, fs::read(out).unwrap(), peak)
+    };
+    let (said, bytes, peak_bytes) = run("64MiB", "1");
+    assert!(0 < peak_bytes && peak_bytes < BUDGET, "{peak_bytes} bytes");
+    let (same, expected, _) = run("1GiB", "2");
+    assert!(said == same && bytes == expected, "the budget or the threads change the answer");
+    assert_eq!(crate::rows(&at("v.parquet")), 812_800);
+
+    // No two are alike.
+    let rows: String = (0..400_000).map(|row| format!("1,{row}.5,400000\n")).collect();
+    fs::write(at("all.csv"), format!("frequency,recency,T\n{rows}")).unwrap();
+    let args = args!["clv", at("all.csv"), "--model", "bgnbd", "--memory", "64MiB"];
+    let (refused, peak_bytes) = peak(&args);
+    // 56 MiB, and 48 bytes of each.
+    refused.fails(
+        1,
+        "the histories of 400000 customers differ too much for 64MiB of memory: give --memory 74.4MiB",
+    );
+    assert!(0 < peak_bytes && peak_bytes < BUDGET, "{peak_bytes} bytes");
+    cip(args!["clv", at("all.csv"), "--model", "bgnbd", "--memory", "63MiB"])
+        .fails(1, "a model of the customers of a table needs at least 64MiB of memory");
+}
+
 /// Fader and Hardie's CDNOW sample, from its purchases: the estimates are those of exact times.
 #[test]
 fn the_cdnow_sample_is_calibrated_and_held_out() {
@@ -222,10 +269,12 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
     let folder = tempfile::tempdir().unwrap();
     let (store, out) = (folder.path().join("store"), folder.path().join("v.parquet"));
     cip(args!["ingest", file, "--mapping", "cdnow", "--out", store]).ok();
-    let run = |threads: &str| {
-        let run = cip(args![
+    let run = |threads: &str, memory: &str| {
+        let (run, peak) = peak(&args![
             "clv",
             store,
+            "--memory",
+            memory,
             "--model",
             "bgnbd",
             "--calibrate-until",
@@ -238,10 +287,15 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
             threads,
             "--json"
         ]);
+        assert!(0 < peak && peak < 64 << 20, "{peak} bytes");
         (run.ok().stdout, bytes_of(folder.path())[Path::new("v.parquet")].clone())
     };
-    let (said, bytes) = run("1");
-    assert_eq!(run("2"), (said.clone(), bytes), "the same for any number of threads");
+    let (said, bytes) = run("1", "64MiB");
+    assert_eq!(
+        run("2", "512MiB"),
+        (said.clone(), bytes),
+        "the same for any number of threads, and any budget"
+    );
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     for (name, published) in [("r", "0.243"), ("alpha", "4.414"), ("a", "0.793"), ("b", "2.426")] {
         assert_eq!(format!("{:.3}", said["params"][name].as_f64().unwrap()), published);
