@@ -8,6 +8,7 @@ mod commands;
 mod currency;
 mod error;
 mod experiment;
+mod kept;
 mod number;
 mod output;
 mod progress;

@@ -23,7 +23,8 @@
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
 //! - [`TableWriter`], [`read_table`]: result tables.
-//! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since.
+//! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since; [`KeptState`]: a state
+//!   of a method that is kept in the same way.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 //! - [`BasketLines`]: a text file with one basket a line.
 
@@ -41,6 +42,7 @@ mod encoding;
 mod erase;
 mod error;
 mod event_encoder;
+mod kept_state;
 mod manifest;
 mod merge;
 mod page;
@@ -72,6 +74,7 @@ pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
 pub use event_encoder::{EncodedEvents, EventEncoder};
+pub use kept_state::KeptState;
 pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,

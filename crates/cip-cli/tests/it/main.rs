@@ -21,6 +21,7 @@ mod heads;
 mod hostile;
 mod identities;
 mod json;
+mod kept_rfm;
 mod kept_sessions;
 mod pairs;
 mod paths;
