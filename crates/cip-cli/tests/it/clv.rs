@@ -315,3 +315,27 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
         assert!((found.unwrap() - published).abs() < 0.1, "{found:?} {published}");
     }
 }
+
+/// The walk-through of the R package BTYD: what customers of 0, 1, … 7 and more repeats bought in the 39 weeks that followed, and what the
+/// Pareto/NBD model expected.
+#[test]
+fn the_cdnow_sample_is_held_out_as_btyd_does() {
+    let Some(file) = data("CDNOW_sample.txt") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    cip(args!["ingest", file, "--mapping", "cdnow", "--out", store]).ok();
+    let said = cip(args!["clv", store, "--model", "paretonbd", "--calibrate-until", "1997-10-01", "--json"]);
+    let said = said.ok().json();
+    let groups = said["hold_out"]["by_frequency"].as_array().unwrap();
+    let bins = [1_411, 439, 214, 100, 62, 38, 29, 64];
+    let actual = [0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359];
+    let expected = [0.138, 0.600, 1.196, 1.714, 2.399, 2.907, 3.819, 6.403];
+    assert_eq!(groups.len(), bins.len());
+    for (at, group) in groups.iter().enumerate() {
+        let mean = |name: &str| group[name].as_f64().unwrap() / group["customers"].as_f64().unwrap();
+        assert_eq!(group["customers"], bins[at]);
+        assert_eq!(format!("{:.3}", mean("purchases")), format!("{:.3}", actual[at]));
+        // Its estimates stop before the maximum: beta is 11.656, here 11.671.
+        assert!((mean("expected") - expected[at]).abs() < 1.5e-3, "{at}: {}", mean("expected"));
+    }
+}
