@@ -13,6 +13,7 @@ mod number;
 mod output;
 mod progress;
 mod quality;
+mod report_table;
 mod scatter;
 mod stage;
 mod summary;

@@ -22,7 +22,7 @@
 //! - [`EventStore::open`], [`EventStore::scan`]: read, pruned by time and user, in bounded memory.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
-//! - [`TableWriter`], [`read_table`]: result tables.
+//! - [`TableWriter`], [`read_table`]: result tables; [`write_csv`]: small ones for spreadsheets.
 //! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since; [`KeptState`]: a state
 //!   of a method that is kept in the same way.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
@@ -34,6 +34,7 @@ mod basket_lines;
 mod column;
 mod commit;
 mod crash;
+mod csv_file;
 mod csv_records;
 mod csv_table;
 mod currency;
@@ -69,6 +70,7 @@ pub use basket_lines::BasketLines;
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EventsWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
+pub use csv_file::write_csv;
 pub use currency::{CurrencyCount, CurrencyCounts};
 pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
