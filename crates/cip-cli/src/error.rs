@@ -39,6 +39,13 @@ pub(crate) enum CliError {
          {budget}: give more --memory, or take columns of fewer values", path.display()
     )]
     Groups { path: PathBuf, rows: u64, held: MemoryBudget, budget: MemoryBudget },
+    /// Histories that take more than may be had.
+    #[error(
+        "{}: the histories of {customers} customers differ too much for {budget} of memory: give --memory {enough}, which is enough \
+         where no two are alike, or count times in whole days or weeks and money in whole cents, of which fewer differ",
+        path.display()
+    )]
+    Histories { path: PathBuf, customers: u64, budget: MemoryBudget, enough: MemoryBudget },
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use cip::arrow_array::{Array, Float64Array};
+use cip::arrow_array::{Array, Float64Array, RecordBatch};
 use cip::core::{IdBuilder, IdRef, IdType, column};
+use cip::line::LineError;
 use cip::rfm::RfmError;
 use cip::rfm::lifetime::{
     ContractHistory, FirstPurchase, History, HistoryTable, RepeatHistory, SpendHistory,
@@ -16,6 +17,9 @@ const FREQUENCY: &str = "frequency";
 const RECENCY: &str = "recency";
 const AGE: &str = "T";
 const MONETARY: &str = "monetary_value";
+
+/// What takes customers, table by table.
+pub(crate) type Consume<'a, H> = dyn FnMut(HistoryTable<H>) -> Result<(), LineError> + 'a;
 
 /// Where a summary is, and what its columns are called.
 pub(crate) struct Summary {
@@ -33,92 +37,121 @@ impl Summary {
     }
 
     /// The repeat purchases of every row, and what it spends.
-    pub(crate) fn repeats(&self, first: FirstPurchase) -> Result<HistoryTable<RepeatHistory>, CliError> {
+    pub(crate) fn repeats(
+        &self,
+        first: FirstPurchase,
+        consume: &mut Consume<'_, RepeatHistory>,
+    ) -> Result<(), CliError> {
         let history = |row: &Row<'_>| {
             let (frequency, recency, age) = (row.count(FREQUENCY)?, row.number(RECENCY)?, row.number(AGE)?);
             RepeatHistory::new(frequency, recency, age).map_err(|error| row.refuse(FREQUENCY, error))
         };
-        self.read(&[FREQUENCY, RECENCY, AGE], history, |history| {
-            history.frequency() + u64::from(first == FirstPurchase::Include)
-        })
+        let columns = self.columns(&[FREQUENCY, RECENCY, AGE]);
+        let transactions =
+            |history: &RepeatHistory| history.frequency() + u64::from(first == FirstPurchase::Include);
+        self.read(&columns, history, transactions, consume)
     }
 
     /// What every row spends, whatever its times are.
-    pub(crate) fn spend(&self, first: FirstPurchase) -> Result<HistoryTable<RepeatHistory>, CliError> {
+    pub(crate) fn spend(
+        &self,
+        first: FirstPurchase,
+        consume: &mut Consume<'_, RepeatHistory>,
+    ) -> Result<(), CliError> {
         self.source.batches(&[MONETARY])?;
         if self.has(RECENCY) && self.has(AGE) {
-            return self.repeats(first);
+            return self.repeats(first, consume);
         }
         let history = |row: &Row<'_>| {
             RepeatHistory::new(row.count(FREQUENCY)?, 0.0, 0.0).map_err(|error| row.refuse(FREQUENCY, error))
         };
-        self.read(&[FREQUENCY], history, |history| {
-            history.frequency() + u64::from(first == FirstPurchase::Include)
-        })
+        let transactions =
+            |history: &RepeatHistory| history.frequency() + u64::from(first == FirstPurchase::Include);
+        self.read(&self.columns(&[FREQUENCY]), history, transactions, consume)
     }
 
     /// The contract of every row, and what each of its periods costs.
-    pub(crate) fn contracts(&self) -> Result<HistoryTable<ContractHistory>, CliError> {
+    pub(crate) fn contracts(&self, consume: &mut Consume<'_, ContractHistory>) -> Result<(), CliError> {
         let history = |row: &Row<'_>| {
             ContractHistory::new(row.count(FREQUENCY)?, row.count(AGE)?)
                 .map_err(|error| row.refuse(FREQUENCY, error))
         };
         // The first period was not renewed, and was paid for.
-        self.read(&[FREQUENCY, AGE], history, |history| history.renewals() + 1)
+        let columns = self.columns(&[FREQUENCY, AGE]);
+        self.read(&columns, history, |history: &ContractHistory| history.renewals() + 1, consume)
     }
 
     fn has(&self, column: &str) -> bool {
         self.source.schema().index_of(column).is_ok()
     }
 
-    /// Reads the columns that are needed, and the others that there are.
-    fn read<H: History>(
-        &self,
-        needed: &[&str],
-        history: impl Fn(&Row<'_>) -> Result<H, CliError>,
-        transactions: impl Fn(&H) -> u64,
-    ) -> Result<HistoryTable<H>, CliError> {
+    /// The columns of numbers that are needed, and the others that there are.
+    fn columns<'a>(&'a self, needed: &[&'a str]) -> Vec<&'a str> {
         let mut names = needed.to_vec();
         names.extend(Some(MONETARY).filter(|name| self.has(name)));
         names.extend(self.weight.as_deref());
-        let numbers = names.len();
+        names
+    }
+
+    /// Reads rows of these numbers, and gives them on some thousand at a time.
+    fn read<H: History>(
+        &self,
+        numbers: &[&str],
+        history: impl Fn(&Row<'_>) -> Result<H, CliError>,
+        transactions: impl Fn(&H) -> u64,
+        consume: &mut Consume<'_, H>,
+    ) -> Result<(), CliError> {
+        /// A batch of an Arrow file may be all of it.
+        const ROWS: usize = 8_192;
+        let mut names = numbers.to_vec();
         names.extend(self.id.as_deref());
-        let batches = self.source.batches(&names)?;
-        let id_type = match &self.id {
-            Some(_) => TableColumn::id_type(batches.schema().field(numbers).data_type()),
-            None => Some(IdType::Int64),
-        };
-        let mut ids = IdBuilder::new(id_type.unwrap_or(IdType::Utf8));
-        let (mut histories, mut spend, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
-        for batch in batches {
+        for batch in self.source.batches(&names)? {
             let batch = batch?;
-            let column =
-                |at: usize| TableColumn::new(self.source.path(), names[at], before, batch.column(at));
-            let values = (0..numbers).map(|at| column(at).numbers()).collect::<Result<Vec<_>, _>>()?;
-            let id = self.id.as_ref().map(|_| column(numbers).ids()).transpose()?;
-            for at in 0..batch.num_rows() {
-                let number = before + at as u64;
-                let row = Row { path: self.source.path(), names: &names, values: &values, at, number };
-                match (&id, &self.id) {
-                    (Some(id), Some(name)) => ids
-                        .append(Some(id.get(at).ok_or_else(|| {
-                            row.refuse(name, "an id is missing: drop the rows without one")
-                        })?))?,
-                    _ => ids.append(Some(IdRef::Int64(number.cast_signed())))?,
-                }
-                let found = history(&row)?;
-                spend.push(match row.optional(MONETARY)? {
-                    // What is not above 0 is no spend.
-                    Some(mean) => SpendHistory::new(transactions(&found), mean).ok(),
-                    None => None,
-                });
-                if let Some(weight) = &self.weight {
-                    weights.push(row.number(weight)?);
-                }
-                histories.push(found);
+            for start in (0..batch.num_rows()).step_by(ROWS) {
+                let rows = batch.slice(start, ROWS.min(batch.num_rows() - start));
+                consume(self.table(numbers, &rows, before, &history, &transactions)?)?;
+                before += rows.num_rows() as u64;
             }
-            before += batch.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    /// The customers of a batch, behind `before` others.
+    fn table<H: History>(
+        &self,
+        numbers: &[&str],
+        batch: &RecordBatch,
+        before: u64,
+        history: impl Fn(&Row<'_>) -> Result<H, CliError>,
+        transactions: impl Fn(&H) -> u64,
+    ) -> Result<HistoryTable<H>, CliError> {
+        let column = |name, at: usize| TableColumn::new(self.source.path(), name, before, batch.column(at));
+        let values = numbers.iter().enumerate().map(|(at, name)| column(name, at).numbers());
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let id = self.id.as_deref().map(|name| Ok::<_, CliError>((name, column(name, numbers.len()).ids()?)));
+        let id = id.transpose()?;
+        let mut ids = IdBuilder::new(id.as_ref().map_or(IdType::Int64, |(_, ids)| ids.id_type()));
+        let (mut histories, mut spend, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for at in 0..batch.num_rows() {
+            let number = before + at as u64;
+            let row = Row { path: self.source.path(), names: numbers, values: &values, at, number };
+            ids.append(Some(match &id {
+                Some((name, ids)) => ids
+                    .get(at)
+                    .ok_or_else(|| row.refuse(name, "an id is missing: drop the rows without one"))?,
+                None => IdRef::Int64(number.cast_signed()),
+            }))?;
+            let found = history(&row)?;
+            spend.push(match row.optional(MONETARY)? {
+                // What is not above 0 is no spend.
+                Some(mean) => SpendHistory::new(transactions(&found), mean).ok(),
+                None => None,
+            });
+            if let Some(weight) = &self.weight {
+                weights.push(row.number(weight)?);
+            }
+            histories.push(found);
         }
         let mut table = HistoryTable::new(ids.finish(), histories)?;
         if self.has(MONETARY) {

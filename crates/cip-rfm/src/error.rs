@@ -1,6 +1,6 @@
 //! The errors of RFM and of lifetime value.
 
-use cip_core::{CoreError, Id, StateFault, Timestamp};
+use cip_core::{CoreError, Id, MemoryBudget, StateFault, Timestamp};
 
 /// Why customers were not scored, or a model not fitted.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +179,19 @@ pub enum RfmError {
          count all parts, and score them, with one `Rfm`"
     )]
     PartsDiffer,
+    /// More different histories than fit in memory.
+    #[error(
+        "the histories of {customers} customers differ too much for {budget} of memory: give {enough}, which is enough where no two \
+         are alike, or count times in whole days or weeks and money in whole cents, of which fewer differ"
+    )]
+    ManyHistories {
+        /// How many customers there are.
+        customers: u64,
+        /// What their histories may take.
+        budget: MemoryBudget,
+        /// What they take at most.
+        enough: MemoryBudget,
+    },
     /// More customers than one table can rank.
     #[error("more than {limit} customers: score parts of them")]
     TooManyCustomers {

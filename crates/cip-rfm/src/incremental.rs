@@ -165,6 +165,35 @@ impl IncrementalRfm {
         Ok(())
     }
 
+    /// Adds what another state was given: of the same analysis, kept as finely, and made of other events.
+    ///
+    /// Parts of the events may be added up on several threads, and then to what was kept before.
+    ///
+    /// # Errors
+    /// [`RfmError::OtherState`] where the other is of other events, returns or another [`Keeping`]; [`RfmError::Forgotten`] where it has forgotten;
+    /// [`CoreError::MoneyOverflow`] where a sum exceeds 128 bits: then begin anew.
+    pub fn append(&mut self, other: Self) -> Result<(), RfmError> {
+        let (found, expected) = (other.made_with(), self.made_with());
+        if found != expected {
+            return Err(RfmError::OtherState { found, expected });
+        }
+        if self.progress.forgotten.max(other.progress.forgotten) > i64::MIN {
+            let until = self.progress.forgotten.max(other.progress.forgotten);
+            return Err(RfmError::Forgotten { until: Timestamp::from_micros(until) });
+        }
+        self.progress.newest = self.progress.newest.max(other.progress.newest);
+        self.progress.skipped += other.progress.skipped;
+        for (key, sum) in other.lines {
+            self.lines.entry(key).or_default().add(sum)?;
+        }
+        Ok(())
+    }
+
+    /// What the state depends on, in words: events are added to it, and it is resumed, where these are the same.
+    pub fn made_with(&self) -> Box<str> {
+        made_with(&self.facts, self.keeping)
+    }
+
     /// What a row adds to which line; none where it does not count.
     fn line(&self, input: &Input<'_>, row: usize) -> Result<Option<(Line, Sum)>, RfmError> {
         let kind = input.kind(row);
@@ -254,7 +283,7 @@ impl IncrementalRfm {
 
     /// Whether what is kept suffices.
     fn check(&self, facts: &Facts) -> Result<(), RfmError> {
-        let (found, expected) = (made_with(&self.facts, self.keeping), made_with(facts, self.keeping));
+        let (found, expected) = (self.made_with(), made_with(facts, self.keeping));
         if found != expected {
             return Err(RfmError::OtherState { found, expected });
         }
@@ -301,7 +330,7 @@ impl IncrementalRfm {
     /// # Errors
     /// [`RfmError::StateIo`].
     pub fn save(&self, to: impl Write) -> Result<(), RfmError> {
-        let mut writer = StateWriter::begin(to, &made_with(&self.facts, self.keeping), self.progress)?;
+        let mut writer = StateWriter::begin(to, &self.made_with(), self.progress)?;
         for ((user, line), sum) in &self.lines {
             writer.line(user, line, sum)?;
         }
@@ -315,7 +344,7 @@ impl IncrementalRfm {
     /// [`RfmError::OtherState`] where it was begun for other events, returns or another [`Keeping`].
     pub fn resume(rfm: &Rfm, keeping: Keeping, from: impl Read) -> Result<Self, RfmError> {
         let mut kept = Self::new(rfm, keeping);
-        let (mut reader, progress) = StateReader::begin(from, &made_with(&kept.facts, keeping))?;
+        let (mut reader, progress) = StateReader::begin(from, &kept.made_with())?;
         kept.progress = progress;
         while let Some((user, line, sum)) = reader.line()? {
             kept.lines.insert((user, line), sum);

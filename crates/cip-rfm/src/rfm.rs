@@ -194,6 +194,11 @@ impl Rfm {
         self.facts.from
     }
 
+    /// The date before which events count.
+    pub fn as_of(&self) -> Timestamp {
+        self.facts.as_of
+    }
+
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -24,8 +24,9 @@
 //!   purchases and cancellations alone.
 //! - [`StoreWriter`]: write a store; encode row groups on many threads, append them in order.
 //! - [`StoreEraser`]: erase users from a store and from result tables, and prove it.
-//! - [`TableWriter`], [`read_table`]: result tables.
-//! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since.
+//! - [`TableWriter`], [`read_table`]: result tables; [`write_csv`]: small ones for spreadsheets.
+//! - [`KeptTable`]: a result table that is kept with what it was made of, so that the next run reads what came since; [`KeptState`]: a state
+//!   of a method that is kept in the same way.
 //! - [`TableSource`]: any table from elsewhere, Parquet, Arrow or CSV; [`TableColumn`]: its columns as ids, labels or numbers.
 //! - [`BasketLines`]: a text file with one basket a line.
 
@@ -35,6 +36,7 @@ mod basket_lines;
 mod column;
 mod commit;
 mod crash;
+mod csv_file;
 mod csv_records;
 mod csv_table;
 mod currency;
@@ -43,6 +45,7 @@ mod encoding;
 mod erase;
 mod error;
 mod event_encoder;
+mod kept_state;
 mod manifest;
 mod merge;
 mod page;
@@ -70,11 +73,13 @@ pub use basket_lines::BasketLines;
 pub use commit::{
     CommitParts, EVENT_ROW_GROUP_ROWS, EventsWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
+pub use csv_file::write_csv;
 pub use currency::{CurrencyCount, CurrencyCounts};
 pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
 pub use event_encoder::{EncodedEvents, EventEncoder};
+pub use kept_state::KeptState;
 pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,

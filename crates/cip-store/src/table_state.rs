@@ -179,6 +179,8 @@ impl CommitMark {
 pub struct KeptTable {
     staged: StagedFolder,
     table: &'static str,
+    /// Of its file.
+    extension: &'static str,
     before: Option<TableState>,
 }
 
@@ -192,6 +194,15 @@ impl KeptTable {
     /// [`StoreError::NotOurs`] where something else is there, [`StoreError::Busy`] where another run has it,
     /// [`StoreError::TableState`] and [`StoreError::Version`] where its document cannot be understood, [`StoreError::Io`].
     pub fn begin(path: &Path, table: &'static str) -> Result<Self, StoreError> {
+        Self::begin_as(path, table, "parquet")
+    }
+
+    /// As [`KeptTable::begin`], of a file of another kind.
+    pub(crate) fn begin_as(
+        path: &Path,
+        table: &'static str,
+        extension: &'static str,
+    ) -> Result<Self, StoreError> {
         let staged = StagedFolder::begin(path)?;
         let document = staged.target().join(FILE_NAME);
         let before = match fs::read(&document) {
@@ -210,7 +221,7 @@ impl KeptTable {
             let reason = format!("it keeps the table `{}`, expected `{table}`", other.table);
             return Err(StoreError::TableState { path: document, reason });
         }
-        Ok(Self { staged, table, before })
+        Ok(Self { staged, table, extension, before })
     }
 
     /// What is there; none where the folder is new.
@@ -223,6 +234,12 @@ impl KeptTable {
     /// # Errors
     /// [`StoreError::KeptTable`] where it is not as it was written, [`StoreError::Io`].
     pub fn read(&self) -> Result<Option<TableReader>, StoreError> {
+        let Some((file, path)) = self.open_before()? else { return Ok(None) };
+        read_batches(file, &path, BATCH_ROWS).map(Some)
+    }
+
+    /// Opens the file that is there.
+    pub(crate) fn open_before(&self) -> Result<Option<(fs::File, PathBuf)>, StoreError> {
         let Some(before) = &self.before else { return Ok(None) };
         let path = self.file(self.staged.target());
         let found = checksum(&path)?;
@@ -230,7 +247,13 @@ impl KeptTable {
             return Err(StoreError::KeptTable { path, found, expected: before.xxh3.clone() });
         }
         let file = fs::File::open(&path).map_err(StoreError::io("read", &path))?;
-        read_batches(file, &path, BATCH_ROWS).map(Some)
+        Ok(Some((file, path)))
+    }
+
+    /// Starts the new file.
+    pub(crate) fn create_file(&self) -> Result<fs::File, StoreError> {
+        let path = self.file(self.staged.path());
+        fs::File::create(&path).map_err(StoreError::io("write", &path))
     }
 
     /// Starts the new table.
@@ -289,6 +312,6 @@ impl KeptTable {
     }
 
     fn file(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("{}.parquet", self.table))
+        folder.join(format!("{}.{}", self.table, self.extension))
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct CohortsArgs {
     /// What customers are grouped by: the week, from Monday, or the month of their first purchase
     #[arg(long, value_enum)]
     pub(crate) by: PeriodArg,
-    /// Parquet file to write
+    /// File to write: CSV where it ends in .csv, else Parquet
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Count what happened before this day or instant [default: the day after the last event]
@@ -89,7 +89,7 @@ pub(crate) struct MigrateArgs {
     pub(crate) before: PathBuf,
     /// What it wrote for a later one
     pub(crate) after: PathBuf,
-    /// Parquet file to write, one row a pair of segments
+    /// File to write, one row a pair of segments: CSV where it ends in .csv, else Parquet
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

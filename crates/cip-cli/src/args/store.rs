@@ -137,6 +137,9 @@ pub(crate) struct RfmArgs {
     /// Parquet file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Folder that keeps what customers bought from one run to the next: a run reads the events of new commits alone
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Adds one score of the three by their weights, as in r=0.5,f=0.3,m=0.2
     #[arg(long, value_name = "WEIGHTS")]
     pub(crate) weights: Option<Weights>,

@@ -1,7 +1,6 @@
 //! `cip cohorts`: customers by their first purchase, and how many of them come back.
 
 use cip::core::{MICROS_PER_DAY, Timestamp};
-use cip::line::write_table;
 use cip::rfm::{Cohort, CohortCell, CohortMean, CohortPeriod, CohortTable, Cohorts};
 use cip::store::EventStore;
 use serde_json::json;
@@ -11,6 +10,7 @@ use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
+use crate::report_table;
 
 /// What fits a terminal.
 const MOST_PERIODS: usize = 13;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &CohortsArgs, common: &Common) -> Result<Answer, CliErro
     let cohorts = Cohorts::new(by, as_of, store.schema())?.with_returns(args.returns.into());
     let line = currency::line(&store, &args.currency, common)?;
     let found = line.cohorts(&cohorts)?;
-    write_table(&args.out, "cohorts", found.record_batch()?)?;
+    report_table::write(&args.out, "cohorts", found.record_batch()?)?;
     let text = format!("{}\nwritten to {}", text(&found), args.out.display());
     let mut answer = Answer { text, json: to_json(&found) };
     currency::tell(&line, &args.currency, &mut answer);

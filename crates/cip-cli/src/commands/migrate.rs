@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use cip::line::write_table;
 use cip::rfm::{Migration, SegmentedCustomers};
 use cip::store::TableSource;
 use serde_json::json;
@@ -11,6 +10,7 @@ use crate::args::MigrateArgs;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
+use crate::report_table;
 
 /// The fallen who are named.
 const NAMED: usize = 10;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<Answer, CliError> {
                 out.display()
             )));
         }
-        write_table(out, "segment_migration", migration.record_batch()?)?;
+        report_table::write(out, "segment_migration", migration.record_batch()?)?;
         text.push_str(&format!("\nwritten to {}", out.display()));
     }
     Ok(Answer { text, json: to_json(&migration) })

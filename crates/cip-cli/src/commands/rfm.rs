@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use cip::core::{EventSchema, MoneyScale, Timestamp};
+use cip::line::KeptRfm;
 use cip::rfm::{
-    Cuts, Quantiles, Rfm, RfmError, RfmTable, ScoreBin, Scoring, SegmentMap, SegmentSummary, Ties,
+    Cuts, Keeping, Quantiles, Rfm, RfmError, RfmTable, ScoreBin, Scoring, SegmentMap, SegmentSummary, Ties,
 };
 use cip::store::EventStore;
 use serde_json::json;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::args::{Common, RfmArgs, ScoringArg, ScoringArgs, TiesArg};
 use crate::currency;
 use crate::error::CliError;
+use crate::kept::check_apart;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
 use crate::summary::usage;
@@ -29,13 +31,23 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
         .with_map(map(&args.scoring.map)?);
     rfm.check().map_err(usage)?;
     let line = currency::line(&store, &args.currency, common)?;
-    let scored = line.write_rfm(&rfm, &args.out)?;
+    let (scored, kept) = match &args.state {
+        None => (line.write_rfm(&rfm, &args.out)?, None),
+        Some(folder) => {
+            check_apart(folder, &args.out)?;
+            let kept = line.keep_rfm(&rfm, folder, &args.out)?;
+            let told = (kept_text(&kept), kept_json(&kept));
+            (kept.scored, Some(told))
+        }
+    };
     let summary = scored.summary()?;
+    let (kept_text, kept_json) = kept.unwrap_or_default();
     let told = [
         text(&scored, &summary, args.as_of),
         before_text(&scored),
         actions_text(&summary),
         bins_text(&scored),
+        kept_text,
         format!("written to {}", args.out.display()),
     ];
     let mut answer = Answer {
@@ -44,8 +56,34 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     };
     answer.json["from"] = json!(rfm.from().map(|from| from.to_string()));
     answer.json["weights"] = json!(args.weights.map(|weights| weights.to_string()));
+    if !kept_json.is_null() {
+        answer.json["state"] = kept_json;
+    }
     currency::tell(&line, &args.currency, &mut answer);
     Ok(answer)
+}
+
+/// What a run over kept purchases did, in a line.
+fn kept_text(kept: &KeptRfm) -> String {
+    let what = match &kept.rebuilt {
+        Some(why) => format!("made anew, as {why}"),
+        None if kept.new_commits == 0 => {
+            return "no commit since the run before: no event was read\n".to_owned();
+        }
+        None => format!("brought up to date with {} new commits", grouped(kept.new_commits)),
+    };
+    format!("{what}; {} of {} events read\n", grouped(kept.events_read), grouped(kept.events_stored))
+}
+
+fn kept_json(kept: &KeptRfm) -> serde_json::Value {
+    let keeps = match kept.keeping {
+        Keeping::Sums => "sums",
+        Keeping::Times => "times",
+    };
+    json!({
+        "run": kept.run, "rebuilt": kept.rebuilt.as_ref().map(ToString::to_string), "new_commits": kept.new_commits,
+        "keeps": keeps, "events_read": kept.events_read, "events_stored": kept.events_stored,
+    })
 }
 
 fn scoring(args: &ScoringArgs, schema: &EventSchema) -> Result<Scoring, CliError> {

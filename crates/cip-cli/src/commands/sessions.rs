@@ -1,7 +1,5 @@
 //! `cip sessions`: one row a session.
 
-use std::path::Path;
-
 use cip::line::{KeptSessions, SessionTotals};
 use cip::sessionize::{SessionBasis, SessionChange, SessionRule, SessionizeError, SourceComparison};
 use cip::store::EventStore;
@@ -11,6 +9,7 @@ use crate::allocator::keep_freed_memory;
 use crate::args::{BasisArg, Common, SessionsArgs};
 use crate::currency;
 use crate::error::CliError;
+use crate::kept::check_apart;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
 
@@ -100,21 +99,6 @@ pub(crate) fn to_json(totals: &SessionTotals) -> serde_json::Value {
         "revenue": totals.money.map(|money| money.display(totals.revenue).to_string()),
         "engaged_sessions": totals.engaged_sessions, "engagement_rate": totals.engagement_rate(),
     })
-}
-
-/// Refuses to write into the folder that keeps the table: all of it is replaced.
-fn check_apart(folder: &Path, out: &Path) -> Result<(), CliError> {
-    let above = out.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
-    let real = |path: &Path| path.canonicalize().ok();
-    let inside =
-        above.and_then(real).zip(real(folder)).is_some_and(|(above, folder)| above.starts_with(folder));
-    if inside || above == Some(folder) {
-        let (out, folder) = (out.display(), folder.display());
-        return Err(CliError::Usage(format!(
-            "{out} lies in {folder}, which --state replaces: choose another --out"
-        )));
-    }
-    Ok(())
 }
 
 /// What a run over a kept table did, in a line of its own.

@@ -9,7 +9,7 @@ use cip::arrow_array::types::{Float64Type, Int64Type};
 use cip::store::read_table;
 
 use crate::real::data;
-use crate::{args, bytes_of, cip};
+use crate::{args, bytes_of, cip, peak};
 
 /// The CDNOW sample's triples, in weeks with two decimals as those that the published estimates were made from, and how many
 /// customers have each.
@@ -215,6 +215,53 @@ fn what_no_model_can_be_of_is_refused() {
     cip(args!["clv", folder.path(), "--model", "sbg"]).fails(2, "--model sbg needs a summary");
 }
 
+/// Of 800,000 customers the histories alone would take more than the budget.
+#[test]
+fn more_customers_than_fit_in_memory_are_read_twice() {
+    const BUDGET: u64 = 64 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let triples = triples();
+    let (header, rows) = triples.split_once('\n').unwrap();
+    fs::write(at("many.csv"), format!("{header}\n{}", rows.repeat(800))).unwrap();
+    let run = |memory: &str, threads: &str| {
+        let out = at("v.parquet");
+        let (said, peak) = peak(&args![
+            "clv",
+            at("many.csv"),
+            "--model",
+            "mbgnbd",
+            "--out",
+            out,
+            "--json",
+            "--memory",
+            memory,
+            "--threads",
+            threads
+        ]);
+        (said.ok().stdout, fs::read(out).unwrap(), peak)
+    };
+    let (said, bytes, peak_bytes) = run("64MiB", "1");
+    assert!(0 < peak_bytes && peak_bytes < BUDGET, "{peak_bytes} bytes");
+    let (same, expected, _) = run("1GiB", "2");
+    assert!(said == same && bytes == expected, "the budget or the threads change the answer");
+    assert_eq!(crate::rows(&at("v.parquet")), 812_800);
+
+    // No two are alike.
+    let rows: String = (0..400_000).map(|row| format!("1,{row}.5,400000\n")).collect();
+    fs::write(at("all.csv"), format!("frequency,recency,T\n{rows}")).unwrap();
+    let args = args!["clv", at("all.csv"), "--model", "bgnbd", "--memory", "64MiB"];
+    let (refused, peak_bytes) = peak(&args);
+    // 56 MiB, and 48 bytes of each.
+    refused.fails(
+        1,
+        "the histories of 400000 customers differ too much for 64MiB of memory: give --memory 74.4MiB",
+    );
+    assert!(0 < peak_bytes && peak_bytes < BUDGET, "{peak_bytes} bytes");
+    cip(args!["clv", at("all.csv"), "--model", "bgnbd", "--memory", "63MiB"])
+        .fails(1, "a model of the customers of a table needs at least 64MiB of memory");
+}
+
 /// Fader and Hardie's CDNOW sample, from its purchases: the estimates are those of exact times.
 #[test]
 fn the_cdnow_sample_is_calibrated_and_held_out() {
@@ -222,10 +269,12 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
     let folder = tempfile::tempdir().unwrap();
     let (store, out) = (folder.path().join("store"), folder.path().join("v.parquet"));
     cip(args!["ingest", file, "--mapping", "cdnow", "--out", store]).ok();
-    let run = |threads: &str| {
-        let run = cip(args![
+    let run = |threads: &str, memory: &str| {
+        let (run, peak) = peak(&args![
             "clv",
             store,
+            "--memory",
+            memory,
             "--model",
             "bgnbd",
             "--calibrate-until",
@@ -238,10 +287,15 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
             threads,
             "--json"
         ]);
+        assert!(0 < peak && peak < 64 << 20, "{peak} bytes");
         (run.ok().stdout, bytes_of(folder.path())[Path::new("v.parquet")].clone())
     };
-    let (said, bytes) = run("1");
-    assert_eq!(run("2"), (said.clone(), bytes), "the same for any number of threads");
+    let (said, bytes) = run("1", "64MiB");
+    assert_eq!(
+        run("2", "512MiB"),
+        (said.clone(), bytes),
+        "the same for any number of threads, and any budget"
+    );
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     for (name, published) in [("r", "0.243"), ("alpha", "4.414"), ("a", "0.793"), ("b", "2.426")] {
         assert_eq!(format!("{:.3}", said["params"][name].as_f64().unwrap()), published);
@@ -259,5 +313,29 @@ fn the_cdnow_sample_is_calibrated_and_held_out() {
     let spend = numbers(&batch, "expected_spend");
     for (found, published) in spend.iter().zip([24.65, 35.17, 18.91]) {
         assert!((found.unwrap() - published).abs() < 0.1, "{found:?} {published}");
+    }
+}
+
+/// The walk-through of the R package BTYD: what customers of 0, 1, … 7 and more repeats bought in the 39 weeks that followed, and what the
+/// Pareto/NBD model expected.
+#[test]
+fn the_cdnow_sample_is_held_out_as_btyd_does() {
+    let Some(file) = data("CDNOW_sample.txt") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    cip(args!["ingest", file, "--mapping", "cdnow", "--out", store]).ok();
+    let said = cip(args!["clv", store, "--model", "paretonbd", "--calibrate-until", "1997-10-01", "--json"]);
+    let said = said.ok().json();
+    let groups = said["hold_out"]["by_frequency"].as_array().unwrap();
+    let bins = [1_411, 439, 214, 100, 62, 38, 29, 64];
+    let actual = [0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359];
+    let expected = [0.138, 0.600, 1.196, 1.714, 2.399, 2.907, 3.819, 6.403];
+    assert_eq!(groups.len(), bins.len());
+    for (at, group) in groups.iter().enumerate() {
+        let mean = |name: &str| group[name].as_f64().unwrap() / group["customers"].as_f64().unwrap();
+        assert_eq!(group["customers"], bins[at]);
+        assert_eq!(format!("{:.3}", mean("purchases")), format!("{:.3}", actual[at]));
+        // Its estimates stop before the maximum: beta is 11.656, here 11.671.
+        assert!((mean("expected") - expected[at]).abs() < 1.5e-3, "{at}: {}", mean("expected"));
     }
 }

@@ -30,6 +30,19 @@ fn cohorts_are_written_and_drawn() {
         .map(|cohort| cohort["periods"].as_array().unwrap().len())
         .sum();
     assert_eq!(rows(&out), cells as u64);
+    // The same for a spreadsheet: what is not over is empty.
+    let sheet = folder.path().join("c.csv");
+    cip(args!["cohorts", store, "--by", "week", "--out", sheet]).ok();
+    let text = std::fs::read_to_string(&sheet).unwrap();
+    assert!(text.starts_with(
+        "cohort,period,customers,active,retention,revenue,cumulative_revenue,value_per_customer\n2019-09-30,0,"
+    ));
+    assert_eq!(text.lines().count(), cells + 1);
+    let customers = said.0["cohorts"][0]["customers"].as_u64().unwrap();
+    assert!(text.contains(&format!("\n2019-09-30,2,{customers},,,,,\n")), "{text}");
+    cip(args!["cohorts", store, "--by", "week", "--out", sheet]).ok();
+    std::fs::write(&sheet, "notes\n").unwrap();
+    cip(args!["cohorts", store, "--by", "week", "--out", sheet]).fails(1, "was not written by cip");
     let text =
         cip(args!["cohorts", store, "--by", "month", "--out", out, "--as-of", "2019-11-01"]).ok().stdout;
     assert!(text.contains("in 1 cohorts by month, as of 2019-11-01"), "{text}");
@@ -176,6 +189,14 @@ fn customers_move_between_segments() {
         .map(|batch| batch.unwrap().column(2).as_primitive::<Int64Type>().values().iter().sum::<i64>())
         .sum();
     assert_eq!(counted as u64, customers);
+    let sheet = folder.path().join("moves.csv");
+    cip(args!["migrate", before, after, "--out", sheet]).ok();
+    let text = std::fs::read_to_string(&sheet).unwrap();
+    assert_eq!(text.lines().count() as u64, 1 + rows(&out));
+    assert!(
+        text.starts_with("from_segment,to_segment,customers,share,revenue_before,revenue_after\n"),
+        "{text}"
+    );
     let (gone, back) = (
         cip(args!["migrate", after, before, "--json"]).ok().json(),
         cip(args!["migrate", before, before, "--json"]).ok().json(),

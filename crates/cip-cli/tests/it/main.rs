@@ -21,6 +21,7 @@ mod heads;
 mod hostile;
 mod identities;
 mod json;
+mod kept_rfm;
 mod kept_sessions;
 mod pairs;
 mod paths;
@@ -66,6 +67,27 @@ pub(crate) fn cip<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs the command to its end, and returns the most memory that it held, in bytes.
+pub(crate) fn peak<S: AsRef<OsStr>>(args: &[S]) -> (Outcome, u64) {
+    let mut child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) * 1_024);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let output = child.wait_with_output().unwrap();
+    let outcome = Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    (outcome, peak)
 }
 
 /// Rows of a table.

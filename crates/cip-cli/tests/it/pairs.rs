@@ -9,7 +9,7 @@ use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use cip::store::read_table;
 
-use crate::{HEADER, Outcome, args, cip, command, folder_of_store};
+use crate::{HEADER, Outcome, args, cip, folder_of_store, peak};
 
 fn pairs(store: &Path, more: &[&str]) -> (Outcome, Vec<RecordBatch>) {
     let out = store.with_file_name("pairs.parquet");
@@ -155,31 +155,6 @@ fn every_stage_over_baskets_has_the_same_bytes_on_any_number_of_threads() {
             assert!(bytes(threads) == one, "{command} on {threads} threads");
         }
     }
-}
-
-/// Runs the command to its end, and returns the most memory that it held, in bytes.
-fn peak(args: &[OsString]) -> (Outcome, u64) {
-    let mut child = command(args)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        peak = peak.max(kib.unwrap_or(0) * 1_024);
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    let output = child.wait_with_output().unwrap();
-    let outcome = Outcome {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    };
-    (outcome, peak)
 }
 
 /// A bot looks at 100,000 products in one session; two customers look at two of them each.

@@ -246,21 +246,20 @@ impl<H: History> Histories<H> {
     /// # Errors
     /// [`RfmError::Weight`] unless every weight is finite and above 0.
     pub fn weighted(histories: impl IntoIterator<Item = (H, f64)>) -> Result<Self, RfmError> {
-        let mut groups: Vec<(H, f64)> = histories.into_iter().collect();
+        let groups: Vec<(H, f64)> = histories.into_iter().collect();
         if let Some(&(_, weight)) =
             groups.iter().find(|(_, weight)| !(0.0 < *weight && *weight < f64::INFINITY))
         {
             return Err(RfmError::Weight { weight });
         }
-        groups.sort_by(|(a, weight), (b, other)| a.order(b).then_with(|| weight.total_cmp(other)));
-        groups.dedup_by(|(later, weight), (kept, sum)| {
-            let equal = later == kept;
-            if equal {
-                *sum += *weight;
-            }
-            equal
-        });
-        Ok(Self { groups })
+        Ok(Self::of(groups))
+    }
+
+    /// Returns the histories of groups whose weights are finite and above 0.
+    pub(super) fn of(mut groups: Vec<(H, f64)>) -> Self {
+        group(&mut groups, Fractions::Add);
+        groups.shrink_to_fit();
+        Self { groups }
     }
 
     /// How many customers they stand for.
@@ -294,25 +293,43 @@ impl Histories<RepeatHistory> {
     ///
     /// The models are of all customers; of those who came back alone they tell too much of coming back.
     #[must_use]
-    pub fn repeaters(&self) -> Self {
-        let groups = self.groups.iter().filter(|(history, _)| history.frequency() > 0).copied().collect();
-        Self { groups }
+    pub fn repeaters(mut self) -> Self {
+        self.groups.retain(|(history, _)| history.frequency() > 0);
+        self
     }
 }
 
 impl<H: History> FromIterator<H> for Histories<H> {
     fn from_iter<I: IntoIterator<Item = H>>(histories: I) -> Self {
-        let mut ones: Vec<H> = histories.into_iter().collect();
-        ones.sort_by(H::order);
-        let mut groups: Vec<(H, f64)> = Vec::new();
-        for history in ones {
-            match groups.last_mut() {
-                Some((last, weight)) if *last == history => *weight += 1.0,
-                _ => groups.push((history, 1.0)),
-            }
-        }
-        Self { groups }
+        Self::of(histories.into_iter().map(|history| (history, 1.0)).collect())
     }
+}
+
+/// What becomes of weights that are no whole numbers where equal histories become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fractions {
+    /// They stand apart, as more may come: their sum depends on the order in which they are added.
+    Keep,
+    /// They are added, the least first.
+    Add,
+}
+
+/// Sorts histories, and adds the weights of equal ones: first those that are whole numbers, whose sum is the same in any order.
+pub(super) fn group<H: History>(groups: &mut Vec<(H, f64)>, fractions: Fractions) {
+    let is_fraction = |weight: f64| weight.fract() != 0.0;
+    groups.sort_unstable_by(|(a, weight), (b, other)| {
+        a.order(b)
+            .then_with(|| is_fraction(*weight).cmp(&is_fraction(*other)))
+            .then_with(|| weight.total_cmp(other))
+    });
+    groups.dedup_by(|(later, weight), (kept, sum)| {
+        let whole = !is_fraction(*weight) && !is_fraction(*sum);
+        let one = later == kept && (whole || fractions == Fractions::Add);
+        if one {
+            *sum += *weight;
+        }
+        one
+    });
 }
 
 #[cfg(test)]
@@ -355,7 +372,7 @@ mod tests {
         let one: Histories<_> = [a, b, c, a].into_iter().collect();
         assert_eq!(one, [c, a, a, b].into_iter().collect());
         assert_eq!(one, Histories::weighted([(b, 1.0), (a, 0.5), (c, 1.0), (a, 1.5)]).unwrap());
-        assert_eq!((one.customers(), one.distinct(), one.repeaters().customers()), (4.0, 3, 3.0));
+        assert_eq!((one.customers(), one.distinct(), one.clone().repeaters().customers()), (4.0, 3, 3.0));
         // Zero has two signs, and is one time.
         let signs: Histories<_> = [history(0, -0.0, 5.0), history(0, 0.0, 5.0)].into_iter().collect();
         assert_eq!(signs.distinct(), 1);

@@ -1,11 +1,11 @@
 //! The histories of all customers side by side, and what is foretold of each.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use cip_core::{CoreError, IdColumn, column, table};
 
+use super::forecast::{Forecast, Forecaster};
 use super::gamma_gamma::GammaGamma;
 use super::history::{ContractHistory, Histories, History, RepeatHistory, SpendHistory};
 use super::hold_out::HoldOutReport;
@@ -24,19 +24,6 @@ pub struct HistoryTable<H> {
     spend: Option<Vec<Option<SpendHistory>>>,
     weights: Option<Vec<f64>>,
     hold_out: Option<(f64, Vec<u64>)>,
-}
-
-/// What is foretold of one customer.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Forecast {
-    /// The probability of being a customer still.
-    pub p_alive: Option<f64>,
-    /// Purchases, or renewals, within the horizon.
-    pub purchases: Option<f64>,
-    /// What each of them is worth.
-    pub spend: Option<f64>,
-    /// What all of them are worth, discounted: the customer's lifetime value.
-    pub value: Option<f64>,
 }
 
 impl<H: History> HistoryTable<H> {
@@ -154,11 +141,20 @@ impl<H: History> HistoryTable<H> {
         Ok(RecordBatch::try_new(schema, columns).map_err(CoreError::from)?)
     }
 
-    fn weight(&self, row: usize) -> f64 {
+    pub(super) fn weight(&self, row: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
-    fn spend(&self, row: usize) -> Option<&SpendHistory> {
+    pub(super) fn rows(&self) -> &[H] {
+        &self.histories
+    }
+
+    /// What is known of the spend of each row; none where no column of it was given.
+    pub(super) fn spends(&self) -> Option<&[Option<SpendHistory>]> {
+        self.spend.as_deref()
+    }
+
+    pub(super) fn spend(&self, row: usize) -> Option<&SpendHistory> {
         self.spend.as_ref()?[row].as_ref()
     }
 }
@@ -178,45 +174,21 @@ impl HistoryTable<RepeatHistory> {
         spend: Option<&GammaGamma>,
         horizon: Horizon,
     ) -> Result<Vec<Forecast>, RfmError> {
-        let mut seen: HashMap<(u64, u64, u64), [f64; 3]> = HashMap::new();
-        let mut forecast = |row: usize| {
-            let history = &self.histories[row];
-            let spend = spend.and_then(|model| match self.spend(row) {
-                Some(known) => model.expected_spend_given(known),
-                None => model.expected_spend(),
-            });
-            let Some(model) = model else { return Ok(Forecast { spend, ..Forecast::default() }) };
-            let key = (history.frequency(), history.recency().to_bits(), history.age().to_bits());
-            let [p_alive, purchases, discounted] = match seen.get(&key) {
-                Some(known) => *known,
-                None => {
-                    let time = f64::from(horizon.periods());
-                    let found = [
-                        model.p_alive(history),
-                        model.expected_purchases_given(history, time)?,
-                        model.discounted_purchases(history, horizon)?,
-                    ];
-                    seen.insert(key, found);
-                    found
-                }
-            };
-            Ok(Forecast {
-                p_alive: Some(p_alive),
-                purchases: Some(purchases),
-                spend,
-                value: spend.map(|spend| spend * discounted),
-            })
-        };
-        (0..self.len()).map(&mut forecast).collect()
+        Forecaster::new(model, spend, horizon).forecast(self)
     }
 
-    /// Returns how the model's expectations compare with what was held out; none where nothing was.
+    /// Returns how the model's expectations compare with what was held out; none where nothing was. Of customers in several tables,
+    /// `before` is what was said of those above.
     ///
     /// # Errors
     /// As [`PurchaseModel::expected_purchases_given`].
-    pub fn hold_out(&self, model: &dyn PurchaseModel) -> Result<Option<HoldOutReport>, RfmError> {
-        let Some((time, purchases)) = &self.hold_out else { return Ok(None) };
-        let mut report = HoldOutReport::new(*time);
+    pub fn hold_out(
+        &self,
+        model: &dyn PurchaseModel,
+        before: Option<HoldOutReport>,
+    ) -> Result<Option<HoldOutReport>, RfmError> {
+        let Some((time, purchases)) = &self.hold_out else { return Ok(before) };
+        let mut report = before.unwrap_or_else(|| HoldOutReport::new(*time));
         for ((history, weight), &purchases) in self.weighted().zip(purchases) {
             let expected = model.expected_purchases_given(history, *time)?;
             report.add(history.frequency(), weight, purchases as f64, expected);

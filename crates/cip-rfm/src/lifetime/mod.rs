@@ -13,7 +13,8 @@
 //! | [`ShiftedBeta`]: sBG | have a contract, and are seen to leave | α, β |
 //!
 //! [`PurchaseDays`] makes the histories from events, a [`HistoryTable`] holds those of all customers and gives `lifetime_values`:
-//! [`cip_core::table::lifetime_values`].
+//! [`cip_core::table::lifetime_values`]. Of more customers than fit in memory a [`HistoryTally`] collects what differs, table by table, and a
+//! [`Forecaster`] foretells them in the same way.
 //!
 //! ```
 //! use cip_rfm::lifetime::{BgNbd, DropOut, Histories, Horizon, PurchaseModel, RepeatHistory};
@@ -43,9 +44,11 @@
 mod bg_nbd;
 mod dual;
 mod fit;
+mod forecast;
 mod gamma_gamma;
 mod history;
 mod history_table;
+mod history_tally;
 mod hold_out;
 mod hypergeometric;
 mod maximum;
@@ -56,9 +59,11 @@ mod shifted_beta;
 
 pub use bg_nbd::{BgNbd, DropOut};
 pub use fit::{Estimate, Fit};
+pub use forecast::{Forecast, Forecaster};
 pub use gamma_gamma::GammaGamma;
 pub use history::{ContractHistory, Histories, History, RepeatHistory, SpendHistory};
-pub use history_table::{Forecast, HistoryTable};
+pub use history_table::HistoryTable;
+pub use history_tally::{HistoryTally, TalliedCustomers};
 pub use hold_out::{HoldOutGroup, HoldOutReport};
 pub use pareto_nbd::ParetoNbd;
 pub use purchase_days::{CustomerHistories, FirstPurchase, PurchaseDays, PurchaseDaysBuilder, TimeUnit};

@@ -51,6 +51,28 @@ proptest! {
         prop_assert_eq!(saved(&kept), saved(&whole), "batches do not change the bytes");
     }
 
+    /// Parts that are added up apart, as threads do, in any order of the parts.
+    #[test]
+    fn parts_that_are_appended_are_one_state(
+        events in events().prop_shuffle(),
+        shape in shape(),
+        returns in returns(),
+        keeping in prop_oneof![Just(Keeping::Sums), Just(Keeping::Times)],
+        cuts in proptest::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let rfm = Rfm::new(at(20), shape.batch(&[]).schema()).unwrap().with_returns(returns);
+        let state = |batch| {
+            let mut state = IncrementalRfm::new(&rfm, keeping);
+            state.push(&batch).unwrap();
+            state
+        };
+        let mut kept = IncrementalRfm::new(&rfm, keeping);
+        for part in split(&shape.batch(&events), &cuts).into_iter().rev() {
+            kept.append(state(part)).unwrap();
+        }
+        prop_assert_eq!(saved(&kept), saved(&state(shape.batch(&events))));
+    }
+
     /// Times: any date and any window, with what lies before it forgotten in between, or not.
     #[test]
     fn times_that_are_kept_serve_any_date_and_window(
@@ -168,6 +190,19 @@ fn what_is_not_kept_is_not_guessed() {
     times.push(&Shape::FULL.batch(&[Event::on(6, 1, PURCHASE), Event::on(1, 2, PURCHASE)])).unwrap();
     let scored = times.score(&window).unwrap();
     assert_eq!((scored.monetary(), scored.customers_before()), (&[100, 100, 0][..], 0));
+}
+
+#[test]
+fn what_is_not_alike_is_not_appended() {
+    let mut sums = some(Keeping::Sums);
+    let before = saved(&sums);
+    assert!(matches!(sums.append(some(Keeping::Times)), Err(RfmError::OtherState { .. })));
+    let excluded = IncrementalRfm::new(&full(), Keeping::Sums);
+    assert!(matches!(sums.append(excluded), Err(RfmError::OtherState { .. })));
+    let mut forgetful = some(Keeping::Times);
+    forgetful.forget_before(at(2));
+    assert!(matches!(some(Keeping::Times).append(forgetful), Err(RfmError::Forgotten { .. })));
+    assert_eq!(saved(&sums), before);
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn the_order_of_customers_changes_nothing() {
 fn what_no_model_can_be_fitted_to_is_refused() {
     let once: Histories<_> = (1..20).map(|age| RepeatHistory::new(0, 0.0, f64::from(age)).unwrap()).collect();
     let nobody: Histories<RepeatHistory> = [].into_iter().collect();
-    for histories in [&once, &nobody, &once.repeaters()] {
+    for histories in [&once, &nobody, &once.clone().repeaters()] {
         for drop_out in DROP_OUTS {
             assert!(matches!(BgNbd::fit(drop_out, histories), Err(RfmError::NoRepeats { .. })));
         }

@@ -7,6 +7,7 @@ mod experiment;
 mod features;
 mod funnel;
 mod histories;
+mod kept_rfm;
 mod kept_sessions;
 mod lifetime;
 mod pairs;
@@ -28,6 +29,7 @@ use cip_store::{CurrencyCounts, EventPartition, EventScan, EventStore, TableWrit
 pub use carts::CartTotals;
 pub use error::LineError;
 pub use features::FeatureTotals;
+pub use kept_rfm::KeptRfm;
 pub use kept_sessions::KeptSessions;
 pub use pairs::{PairTotals, TopPair};
 pub use propensity::PropensityWindows;
