@@ -143,10 +143,12 @@ fn every_stage_over_baskets_has_the_same_bytes_on_any_number_of_threads() {
         (
             "rules",
             &[
+                "--by",
+                "user",
                 "--level",
-                "product,category,brand",
+                "product,brand",
                 "--min-support",
-                "20",
+                "5",
                 "--min-confidence",
                 "0.1",
                 "--interest",
