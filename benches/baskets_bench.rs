@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use cip::basket::{
     AssociationRules, Baskets, FrequentItemsets, ItemLevel, ItemsetKind, MinSupport, Recommender,
-    RecommenderParams, Transactions,
+    RecommenderParams, Similarity, Transactions,
 };
 use cip::core::{IdRef, MemoryBudget, TimeRange};
 use cip::line::Line;
@@ -44,22 +44,26 @@ fn baskets(criterion: &mut Criterion) {
 fn recommendations(criterion: &mut Criterion) {
     let shop = Shop::new(EVENTS).unwrap();
     let visits = Line::new(&shop.store).visits(TimeRange::ALL, ItemLevel::Product, 50, BUDGET).unwrap();
-    let recommender = RecommenderParams::default().train(&visits).unwrap();
-    let mut file = Vec::new();
-    recommender.write_to(&mut file).unwrap();
     let mut group = criterion.benchmark_group("recommendations");
-    // The index file in memory to an index that answers.
-    let id = BenchmarkId::new("read", format!("products={}", recommender.products()));
-    group
-        .bench_function(id, |bencher| bencher.iter(|| Recommender::read_from(black_box(&file[..])).unwrap()));
-    // Ten products behind a session of so many popular ones, two owned.
-    let popular = recommender.next(&[], &[], 22);
-    let popular: Vec<IdRef<'_>> = popular.iter().map(|next| next.product).collect();
-    for session in [1, 5, 20] {
-        let id = BenchmarkId::new("next", format!("session={session}/count=10"));
-        group.bench_function(id, |bencher| {
-            bencher.iter(|| recommender.next(black_box(&popular[2..2 + session]), &popular[..2], 10));
+    let laws = [("cosine", Similarity::Cosine), ("lift", Similarity::Lift), ("bm25", Similarity::Bm25)];
+    for (law, similarity) in laws {
+        let recommender = RecommenderParams::new(similarity).train(&visits).unwrap();
+        let mut file = Vec::new();
+        recommender.write_to(&mut file).unwrap();
+        // The index file in memory to an index that answers.
+        let size = format!("{law}/products={}/bytes={}", recommender.products(), file.len());
+        group.bench_function(BenchmarkId::new("read", size), |bencher| {
+            bencher.iter(|| Recommender::read_from(black_box(&file[..])).unwrap());
         });
+        // Ten products behind one product, and behind a session of so many popular ones, two owned.
+        let popular = recommender.next(&[], &[], 22);
+        let popular: Vec<IdRef<'_>> = popular.iter().map(|next| next.product).collect();
+        for session in [1, 5, 20] {
+            let id = BenchmarkId::new("next", format!("{law}/session={session}/count=10"));
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| recommender.next(black_box(&popular[2..2 + session]), &popular[..2], 10));
+            });
+        }
     }
     group.finish();
 }

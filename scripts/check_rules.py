@@ -1,28 +1,29 @@
 #!/usr/bin/env python3
-"""Holds itemsets and rules of `cip` to those of mlxtend, efficient-apriori, PyFIM and PySpark, and says how long each takes.
+"""Holds itemsets and rules of `cip` to those of mlxtend, efficient-apriori, PyFIM and PySpark, and says what each takes.
 
     pip install duckdb mlxtend efficient-apriori pyfim pyspark
     python3 scripts/check_rules.py CIP BASKETS [--min-support 0.01] [--min-confidence 0.2]
 
 BASKETS has one basket a line, items split by commas, or is an event store, of which the baskets are source sessions of up to 50 products.
-The itemsets must be the same, with the same counts, and so must the rules; measures may differ by 1e-9. Times are of the whole process of `cip`, and of
-the calls of the others, which use one thread, but for PySpark, which uses all. PyFIM (Borgelt's FP-growth in C) and PySpark (its FP-growth, in a JVM) are left out where
-they are not installed; PySpark makes rules with consequents of one item alone, so its rules are compared with those.
+The itemsets must be the same, with the same counts, and so must the rules; measures may differ by 1e-9. Each program has a process of its own. CPU (user +
+system) and wall seconds are of the whole process of `cip`, with reading and writing; of the others they are of the calls alone, by which baskets in memory
+become itemsets and rules in memory. They use one thread, but for PySpark, which uses all; its CPU is that of its JVM as well, which
+was started, and had the baskets, before. Peak resident memory is of the whole process; of PySpark of the JVM. PyFIM (Borgelt's FP-growth in C) and PySpark (FP-growth of
+Spark, which needs Java) are left out where they are not installed. PySpark makes rules with consequents of one item alone, so its rules are compared with those.
 """
 
 import argparse
+import importlib.util
 import math
+import multiprocessing
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-
-import duckdb
-import pandas
-from efficient_apriori import apriori as efficient_apriori
-from mlxtend.frequent_patterns import association_rules, fpgrowth
-from mlxtend.preprocessing import TransactionEncoder
 
 TOLERANCE = 1e-9
 MOST_CELLS = 2_000_000_000
@@ -33,10 +34,34 @@ MLXTEND = {
 }
 
 
-def timed(call):
-    start = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - start
+class Cost:
+    """The CPU and wall seconds from its making on, and the peak memory; of another process as well where one works."""
+
+    def __init__(self, other=None):
+        self.other = other
+        self.start = self.now()
+
+    def now(self):
+        cpu = time.process_time()
+        if self.other:
+            fields = Path(f"/proc/{self.other}/stat").read_text().rsplit(")", 1)[1].split()
+            cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu, time.perf_counter()
+
+    def so_far(self):
+        cpu, wall = (now - start for now, start in zip(self.now(), self.start))
+        if self.other:
+            status = Path(f"/proc/{self.other}/status").read_text()
+            peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return cpu, wall, peak
+
+
+def alone(call, *args):
+    """Returns what a call returns in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *args).result()
 
 
 def close(found, expected):
@@ -46,16 +71,26 @@ def close(found, expected):
 
 
 def of_cip(cip, command, baskets, options, folder):
+    """Returns the rows that a command writes, as mappings, and its cost."""
+    import duckdb
+
     out = Path(folder) / f"{command}.parquet"
-    call = [cip, command, baskets, "--out", out, "--json", *map(str, options)]
-    _, seconds = timed(lambda: subprocess.run(call, check=True, capture_output=True))
-    return duckdb.read_parquet(str(out)).fetchall(), duckdb.read_parquet(str(out)).columns, seconds
+    start = time.perf_counter()
+    process = subprocess.Popen([cip, command, baskets, "--out", out, "--json", *map(str, options)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    cost = usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss * 1024
+    if status != 0:
+        sys.exit(f"cip {command} failed")
+    table = duckdb.read_parquet(str(out))
+    return [dict(zip(table.columns, row)) for row in table.fetchall()], cost
 
 
 def baskets_of(source):
     """Returns the baskets of a file, or of a store as `cip` makes them."""
     if not source.is_dir():
         return [tuple(line.split(",")) for line in source.read_text(encoding="utf-8").splitlines() if line]
+    import duckdb
+
     rows = duckdb.sql(f"""
         SELECT list(DISTINCT product_id::VARCHAR) AS items FROM '{source}/commits/*/events-*.parquet'
         WHERE source_session IS NOT NULL AND product_id IS NOT NULL
@@ -63,34 +98,85 @@ def baskets_of(source):
     return [tuple(items) for (items,) in rows]
 
 
-def of_pyfim(baskets, least):
-    """Returns the itemsets with their counts, and the seconds; none where it is not installed."""
-    try:
-        import fim
-    except ImportError:
-        return None
-    found, seconds = timed(lambda: fim.fpgrowth(baskets, target="s", supp=-least, zmin=1, report="a"))
-    return {frozenset(items): count for items, count in found}, seconds
+def of_mlxtend(baskets, min_support, min_confidence):
+    """Returns the itemsets with their counts and the cost so far, and the rules with theirs."""
+    import pandas
+    from mlxtend.frequent_patterns import association_rules, fpgrowth
+    from mlxtend.preprocessing import TransactionEncoder
+
+    encoder = TransactionEncoder()
+    encoder.fit(baskets)
+    # mlxtend is faster with a dense table, which many products do not allow.
+    if len(baskets) * len(encoder.columns_) <= MOST_CELLS:
+        table = pandas.DataFrame(encoder.transform(baskets), columns=encoder.columns_)
+    else:
+        table = pandas.DataFrame.sparse.from_spmatrix(encoder.transform(baskets, sparse=True), columns=encoder.columns_)
+    cost = Cost()
+    sets = fpgrowth(table, min_support=min_support, use_colnames=True)
+    sets_cost = cost.so_far()
+    rules = association_rules(sets, num_itemsets=len(baskets), metric="confidence", min_threshold=min_confidence)
+    rules_cost = cost.so_far()
+    sets = {row.itemsets: round(row.support * len(baskets)) for row in sets.itertuples()}
+    return sets, sets_cost, {(row["antecedents"], row["consequents"]): row for row in rules.to_dict("records")}, rules_cost
+
+
+def of_efficient_apriori(baskets, min_support, min_confidence):
+    """Returns the itemsets with their counts, and the rules with the cost of both."""
+    from efficient_apriori import apriori
+
+    cost = Cost()
+    sets, rules = apriori(baskets, min_support=min_support, min_confidence=min_confidence)
+    cost = cost.so_far()
+    sets = {frozenset(items): count for size in sets.values() for items, count in size.items()}
+    # Its conviction has a small number added to the denominator, so that it is never infinite.
+    measures = lambda rule: {column: getattr(rule, column) for column in ("support", "confidence", "lift")}
+    return sets, None, {(frozenset(rule.lhs), frozenset(rule.rhs)): measures(rule) for rule in rules}, cost
+
+
+def of_pyfim(baskets, min_support, _):
+    """Returns the itemsets with their counts, and the cost."""
+    import fim
+
+    least = math.ceil(min_support * len(baskets) - 1e-9)
+    cost = Cost()
+    found = fim.fpgrowth(baskets, target="s", supp=-least, zmin=1, report="a")
+    cost = cost.so_far()
+    return {frozenset(items): count for items, count in found}, cost, None, None
 
 
 def of_pyspark(baskets, min_support, min_confidence):
-    """Returns the itemsets with their counts and seconds, and the rules with theirs; none where it is not installed."""
-    try:
-        from pyspark.ml.fpm import FPGrowth
-        from pyspark.sql import SparkSession
-    except ImportError:
-        return None
+    """Returns the itemsets with their counts and the cost so far, and the rules of one consequent with theirs."""
+    from pyspark.ml.fpm import FPGrowth
+    from pyspark.sql import SparkSession
+
     spark = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     frame = spark.createDataFrame([(list(basket),) for basket in baskets], ["items"]).cache()
     frame.count()
-    model, fit_s = timed(lambda: FPGrowth(minSupport=min_support, minConfidence=min_confidence).fit(frame))
-    sets, sets_s = timed(lambda: model.freqItemsets.collect())
-    rules, rules_s = timed(lambda: model.associationRules.collect())
-    sets = {frozenset(row["items"]): row["freq"] for row in sets}
-    rules = {(frozenset(row["antecedent"]), frozenset(row["consequent"])): row for row in rules}
+    cost = Cost(spark.sparkContext._gateway.proc.pid)
+    model = FPGrowth(minSupport=min_support, minConfidence=min_confidence).fit(frame)
+    sets = model.freqItemsets.collect()
+    sets_cost = cost.so_far()
+    rules = model.associationRules.collect()
+    rules_cost = cost.so_far()
     spark.stop()
-    return sets, fit_s + sets_s, rules, fit_s + sets_s + rules_s
+    sets = {frozenset(row["items"]): row["freq"] for row in sets}
+    measures = lambda row: {column: row[column] for column in ("support", "confidence", "lift")}
+    return sets, sets_cost, {(frozenset(row["antecedent"]), frozenset(row["consequent"])): measures(row) for row in rules}, rules_cost
+
+
+# The name, the call, the module that may be missing, the measures by their names there, and how many items a consequent has at most.
+SAME = {column: column for column in ("support", "confidence", "lift")}
+PEERS = [
+    ("mlxtend (FP-growth)", of_mlxtend, None, MLXTEND, None),
+    ("efficient-apriori", of_efficient_apriori, None, SAME, None),
+    ("PyFIM (FP-growth)", of_pyfim, "fim", {}, None),
+    ("PySpark (FP-growth; rules of one consequent)", of_pyspark, "pyspark", SAME, 1),
+]
+
+
+def cells(cost):
+    return f"{cost[0]:.2f} | {cost[1]:.2f} | {cost[2] / 2**20:.0f}" if cost else "| | "
 
 
 def main():
@@ -101,81 +187,38 @@ def main():
     parser.add_argument("--min-confidence", type=float, default=0.2)
     args = parser.parse_args()
 
-    baskets = baskets_of(Path(args.baskets))
-    least = math.ceil(args.min_support * len(baskets) - 1e-9)
-    encoder = TransactionEncoder()
-    encoder.fit(baskets)
-    # mlxtend is faster with a dense table, which many products do not allow.
-    if len(baskets) * len(encoder.columns_) <= MOST_CELLS:
-        table = pandas.DataFrame(encoder.transform(baskets), columns=encoder.columns_)
-    else:
-        table = pandas.DataFrame.sparse.from_spmatrix(encoder.transform(baskets, sparse=True), columns=encoder.columns_)
-    sets, mlxtend_sets_s = timed(lambda: fpgrowth(table, min_support=args.min_support, use_colnames=True))
-    rules, mlxtend_rules_s = timed(
-        lambda: association_rules(sets, num_itemsets=len(baskets), metric="confidence", min_threshold=args.min_confidence)
-    )
-    (efficient_sets, efficient_rules), efficient_s = timed(
-        lambda: efficient_apriori(baskets, min_support=args.min_support, min_confidence=args.min_confidence)
-    )
-
-    support = ["--min-support", args.min_support]
+    baskets = alone(baskets_of, Path(args.baskets))
+    support, faults = ["--min-support", args.min_support], []
     with tempfile.TemporaryDirectory() as folder:
-        found_sets, _, cip_sets_s = of_cip(args.cip, "itemsets", args.baskets, support, folder)
+        sets, sets_cost = of_cip(args.cip, "itemsets", args.baskets, support, folder)
         most = ["--min-confidence", args.min_confidence, "--max-consequent", 64]
-        found_rules, columns, cip_rules_s = of_cip(args.cip, "rules", args.baskets, [*support, *most], folder)
+        rules, rules_cost = of_cip(args.cip, "rules", args.baskets, [*support, *most], folder)
+    ours = {frozenset(row["items"]): row["count"] for row in sets}
+    by_sides = {(frozenset(row["antecedent"]), frozenset(row["consequent"])): row for row in rules}
+    lines = [f"| cip | {cells(sets_cost)} | {cells(rules_cost)} |"]
 
-    faults = []
-    ours = {frozenset(items): count for items, _, count, _ in found_sets}
-    theirs = {row.itemsets: round(row.support * len(baskets)) for row in sets.itertuples()}
-    efficient = {frozenset(items): count for size in efficient_sets.values() for items, count in size.items()}
-    if ours != theirs:
-        faults.append(f"itemsets: {len(ours)} of cip, {len(theirs)} of mlxtend, {len(ours.items() ^ theirs.items())} differ")
-    if ours != efficient:
-        faults.append(f"itemsets: {len(ours)} of cip, {len(efficient)} of efficient-apriori differ")
-
-    rows = [dict(zip(columns, row)) for row in found_rules]
-    by_sides = {(frozenset(row["antecedent"]), frozenset(row["consequent"])): row for row in rows}
-    expected = {(row["antecedents"], row["consequents"]): row for row in rules.to_dict("records")}
-    pyfim = of_pyfim(baskets, least)
-    if pyfim and pyfim[0] != ours:
-        faults.append(f"itemsets: {len(ours)} of cip, {len(pyfim[0])} of PyFIM, {len(ours.items() ^ pyfim[0].items())} differ")
-    spark = of_pyspark(baskets, args.min_support, args.min_confidence)
-    if spark:
-        if spark[0] != ours:
-            faults.append(f"itemsets: {len(ours)} of cip, {len(spark[0])} of PySpark, {len(ours.items() ^ spark[0].items())} differ")
-        one = {sides: row for sides, row in by_sides.items() if len(sides[1]) == 1}
-        if one.keys() != spark[2].keys():
-            faults.append(f"rules of one consequent: {len(one)} of cip, {len(spark[2])} of PySpark")
-        for sides in one.keys() & spark[2].keys():
-            for column in ("support", "confidence", "lift"):
-                if not close(one[sides][column], spark[2][sides][column]):
-                    faults.append(f"{sides}: {column} {one[sides][column]}, PySpark {spark[2][sides][column]}")
-    if by_sides.keys() != expected.keys():
-        faults.append(f"rules: {len(by_sides)} of cip, {len(expected)} of mlxtend")
-    for sides in by_sides.keys() & expected.keys():
-        for column, name in MLXTEND.items():
-            if not close(by_sides[sides][column], expected[sides][name]):
-                faults.append(f"{sides}: {column} {by_sides[sides][column]}, mlxtend {expected[sides][name]}")
-    sides_of = {(frozenset(rule.lhs), frozenset(rule.rhs)): rule for rule in efficient_rules}
-    if by_sides.keys() != sides_of.keys():
-        faults.append(f"rules: {len(by_sides)} of cip, {len(sides_of)} of efficient-apriori")
-    for sides in by_sides.keys() & sides_of.keys():
-        # Its conviction has a small number added to the denominator, so that it is never infinite.
-        for column in ("support", "confidence", "lift"):
-            theirs = getattr(sides_of[sides], column)
-            if not close(by_sides[sides][column], theirs):
-                faults.append(f"{sides}: {column} {by_sides[sides][column]}, efficient-apriori {theirs}")
+    for name, call, module, measures, most in PEERS:
+        if module and importlib.util.find_spec(module) is None:
+            continue
+        theirs, sets_cost, their_rules, rules_cost = alone(call, baskets, args.min_support, args.min_confidence)
+        lines.append(f"| {name} | {cells(sets_cost)} | {cells(rules_cost)} |")
+        if theirs != ours:
+            faults.append(f"itemsets: {len(ours)} of cip, {len(theirs)} of {name}, {len(ours.items() ^ theirs.items())} differ")
+        if their_rules is None:
+            continue
+        comparable = {sides: row for sides, row in by_sides.items() if most is None or len(sides[1]) <= most}
+        if comparable.keys() != their_rules.keys():
+            faults.append(f"rules: {len(comparable)} of cip, {len(their_rules)} of {name}")
+        for sides in comparable.keys() & their_rules.keys():
+            for column, theirs in measures.items():
+                found, expected = comparable[sides][column], their_rules[sides][theirs]
+                if not close(found, expected):
+                    faults.append(f"{sides}: {column} {found}, {name} {expected}")
 
     print(f"{len(baskets):,} baskets, support {args.min_support}, confidence {args.min_confidence}: "
           f"{len(ours):,} itemsets, {len(by_sides):,} rules, consequents of any size\n")
-    print("| | itemsets, s | rules with their itemsets, s |\n|---|---|---|")
-    print(f"| cip | {cip_sets_s:.3f} | {cip_rules_s:.3f} |")
-    print(f"| mlxtend (FP-growth) | {mlxtend_sets_s:.3f} | {mlxtend_sets_s + mlxtend_rules_s:.3f} |")
-    print(f"| efficient-apriori | | {efficient_s:.3f} |")
-    if pyfim:
-        print(f"| PyFIM (FP-growth) | {pyfim[1]:.3f} | |")
-    if spark:
-        print(f"| PySpark (FP-growth; rules of one consequent) | {spark[1]:.3f} | {spark[3]:.3f} |")
+    print("| | itemsets: CPU s | wall s | peak MiB | with rules: CPU s | wall s | peak MiB |\n|---|---|---|---|---|---|---|")
+    print("\n".join(lines))
     for fault in faults[:20]:
         print(fault, file=sys.stderr)
     if faults:

@@ -66,6 +66,23 @@ pub enum BasketError {
         "no event types are named, and baskets are made of events of some: name `purchase`, or leave it to all types"
     )]
     NoEventTypes,
+    /// A hierarchy of nothing.
+    #[error("no levels are named, expected one or more: name products and categories")]
+    NoLevels,
+    /// A hierarchy that goes round in a circle.
+    #[error(
+        "`{item}` is under itself, by what it is under: a hierarchy has a top, so leave one of these out"
+    )]
+    UnderItself {
+        /// One of those that are.
+        item: String,
+    },
+    /// A level of interest that is none.
+    #[error("the smallest interest is {given}, expected 1 or more, and finite: 1.1 is usual")]
+    MinInterest {
+        /// What was given.
+        given: f64,
+    },
     /// A time beyond all times.
     #[error("the window is {given:?}, expected up to 292,000 years: 7d is usual")]
     Window {

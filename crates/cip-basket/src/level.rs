@@ -11,8 +11,8 @@ use cip_core::{CoreError, EventBatch, EventSchema, IdColumn, IdRef, IdType, colu
 ///
 /// Above products, a basket holds a category once, however many of its products are in it, and a product counts for its one category: that of its
 /// own event. Categories have levels of their own: of `electronics.audio.headphone` depth 1 is `electronics`, depth 2 `electronics.audio`; a
-/// category that is less deep stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// category that is less deep stays as it is. Several levels at once are a [`Hierarchy`](crate::Hierarchy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum ItemLevel {
     /// Products: `product_id`.
     #[default]
@@ -35,6 +35,19 @@ pub(crate) struct ItemSource {
 }
 
 impl ItemLevel {
+    /// Whether items are categories, of whichever depth.
+    pub(crate) fn is_category(self) -> bool {
+        matches!(self, Self::Category | Self::CategoryTo(_))
+    }
+
+    /// How many parts of a category stay; none where all do, or where there are no categories.
+    pub(crate) fn depth(self) -> Option<NonZeroU8> {
+        match self {
+            Self::CategoryTo(depth) => Some(depth),
+            Self::Product | Self::Category | Self::Brand => None,
+        }
+    }
+
     /// Returns where events of `schema` have the items.
     pub(crate) fn of(self, schema: &EventSchema) -> Result<ItemSource, CoreError> {
         let ids = |column| {
@@ -55,6 +68,11 @@ impl ItemLevel {
 }
 
 impl ItemSource {
+    /// All parts of a name.
+    pub(crate) fn whole(self) -> Self {
+        Self { parts: usize::MAX, ..self }
+    }
+
     /// Returns the items of a batch.
     pub(crate) fn read<'a>(&self, events: &'a EventBatch) -> Result<Items<'a>, CoreError> {
         let missing = CoreError::MissingColumn { column: self.column };

@@ -5,6 +5,7 @@
 //!
 //! - [`Baskets`], [`Pairs`]: pairs of products of any number of baskets, as here. [`PairCounts`]: counts that more baskets can be added to.
 //! - [`Transactions`], [`FrequentItemsets`]: any number of items that come together, of events or of baskets from elsewhere.
+//! - [`Hierarchy`]: products with the categories and brands that they are under, in one search.
 //! - [`AssociationRules`]: who has these has those, with eighteen measures, q-values and redundancy.
 //! - [`Visits`], [`RecommenderParams`], [`Recommender`]: what to recommend behind a product or a session, from an index file.
 //! - [`Histories`], [`SequencePatterns`]: who does this, then does that, within some time.
@@ -81,6 +82,7 @@ mod builder;
 mod bytes;
 mod chunk;
 mod error;
+mod hierarchy;
 mod input;
 mod itemsets;
 mod level;
@@ -96,6 +98,7 @@ mod transactions;
 pub use basket_rows::BasketRows;
 pub use builder::BasketBuilder;
 pub use error::BasketError;
+pub use hierarchy::{Hierarchy, HierarchyBuilder};
 pub use input::BasketKey;
 pub use itemsets::{
     Estimate, FrequentItemsets, Itemset, ItemsetBatches, ItemsetKind, Itemsets, LongBasket, MinSupport,

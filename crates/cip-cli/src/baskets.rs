@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use cip::basket::{LongBaskets, Transactions, TransactionsBuilder, sampling_error};
+use cip::basket::{Hierarchy, ItemLevel, LongBaskets, Transactions, TransactionsBuilder, sampling_error};
 use cip::core::TimeRange;
 use cip::line::{Line, LineError};
 use cip::store::{BasketLines, EventStore, TableColumn, TableFormat, TableSource};
 use serde_json::{Value, json};
 
-use crate::args::{BasketSourceArgs, Common, LongerArg};
+use crate::args::{BasketSourceArgs, Common, Levels, LongerArg};
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 
@@ -49,12 +49,19 @@ fn of_store(
         ("basket", args.basket.is_some()),
         ("separator", args.separator.is_some()),
         ("longer split", args.longer == LongerArg::Split),
+        ("hierarchy", args.hierarchy.is_some()),
     ];
     refuse("a file", &for_files)?;
+    let levels = args.form.level.levels()?;
     let store = EventStore::open(source)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let rule = args.form.rule(store.schema(), common.memory, args.max_basket)?;
-    Ok(Transactions::from_table(line.baskets(&rule, range)?).map_err(LineError::from)?)
+    let level = if let Levels::One(level) = levels { level } else { ItemLevel::Product };
+    let rule = args.form.rule_of(level, store.schema(), common.memory, args.max_basket)?;
+    let baskets = Transactions::from_table(line.baskets(&rule, range)?).map_err(LineError::from)?;
+    let Levels::Several(levels) = levels else { return Ok(baskets) };
+    // What products are under does not depend on when.
+    let hierarchy = line.hierarchy(levels, common.memory.part(1, 3))?;
+    Ok(baskets.with_hierarchy(&hierarchy).map_err(LineError::from)?)
 }
 
 fn of_file(args: &BasketSourceArgs, source: &Path, common: &Common) -> Result<Transactions, CliError> {
@@ -71,10 +78,32 @@ fn of_file(args: &BasketSourceArgs, source: &Path, common: &Common) -> Result<Tr
         (Some(most), LongerArg::Split) => LongBaskets::Split(most),
     };
     let builder = Transactions::builder(common.memory).with_long_baskets(long).map_err(usage)?;
-    match (&args.basket, &args.item) {
+    let baskets = match (&args.basket, &args.item) {
         (Some(basket), Some(item)) => of_table(builder, source, basket, item),
         _ => of_lines(builder, source, args.separator.unwrap_or(b',')),
+    }?;
+    match &args.hierarchy {
+        Some(table) => Ok(baskets.with_hierarchy(&hierarchy(table)?).map_err(LineError::from)?),
+        None => Ok(baskets),
     }
+}
+
+/// Rows of (item, group); those without one of the two say nothing.
+fn hierarchy(source: &Path) -> Result<Hierarchy, CliError> {
+    let [item, group] = ["item", "group"];
+    let (mut hierarchy, mut before) = (Hierarchy::default(), 0);
+    for batch in TableSource::open(source)?.batches(&[item, group])? {
+        let batch = batch?;
+        let items = TableColumn::new(source, item, before, batch.column(0)).labels()?;
+        let groups = TableColumn::new(source, group, before, batch.column(1)).labels()?;
+        for (item, group) in items.iter().zip(groups.iter()) {
+            if let (Some(item), Some(group)) = (item, group) {
+                hierarchy.add(item, group).map_err(LineError::from)?;
+            }
+        }
+        before += batch.num_rows() as u64;
+    }
+    Ok(hierarchy)
 }
 
 fn of_lines(

@@ -31,7 +31,7 @@
 //! | `sessionize` | [`sessionize`] | events to sessions and funnels |
 //! | `rfm` | [`rfm`] | customers to scores, segments, cohorts and lifetime value |
 //! | `propensity` | [`propensity`] | feature tables to models and scores |
-//! | `basket` | [`basket`] | events to product pairs and recommendations, baskets to itemsets and rules |
+//! | `basket` | [`basket`] | events to product pairs, sequences and recommendations, baskets to itemsets and rules, of one level or several |
 //! | `features` | [`features`] | users to what was known of them before a date |
 //! | `abtest` | [`abtest`] | experiments: assignment and analysis |
 //! | `drift` | [`drift`] | two tables to what has changed between them |

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use crate::hierarchy::Above;
 use crate::transactions::Transactions;
 
 /// What an entry takes: one in its basket, one in its item's list.
@@ -33,6 +34,8 @@ pub(crate) struct Database {
     basket_ends: Vec<usize>,
     /// The smallest count.
     pub(crate) least: u32,
+    /// By place: the places that it is under.
+    above: Above,
 }
 
 /// Which items beside the first a search looks at.
@@ -78,12 +81,19 @@ impl Database {
             }
             ends.push(places.len());
         }
-        Self { items, counts, places, ends, baskets, basket_ends, least }
+        let above = (transactions.above())
+            .renumbered(&items, |item| Some(place_of[item as usize]).filter(|&place| place != u32::MAX));
+        Self { items, counts, places, ends, baskets, basket_ends, least, above }
     }
 
     /// The number of frequent items.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// Whether an itemset may hold both: neither is under the other.
+    pub(crate) fn may_join(&self, place: u32, other: u32) -> bool {
+        self.above.is_empty() || !self.above.are_related(place, other)
     }
 
     /// The places of a basket, ascending.
@@ -120,7 +130,7 @@ impl Database {
     pub(crate) fn degrees(&self, which: Beside) -> Vec<u32> {
         let degree = |met: &mut Met, first: u32| {
             self.meet(first, which, met);
-            met.places.iter().filter(|&&place| met.counts[place as usize] >= self.least).count() as u32
+            met.places.iter().filter(|&&place| self.is_beside(first, place, met)).count() as u32
         };
         let work = |met: &mut Met, first| {
             let degree = degree(met, first);
@@ -128,6 +138,11 @@ impl Database {
             degree
         };
         (0..self.len() as u32).into_par_iter().map_init(|| Met::new(self.len()), work).collect()
+    }
+
+    /// Whether a place that was met with `first` is frequent with it, and may join it.
+    pub(crate) fn is_beside(&self, first: u32, place: u32, met: &Met) -> bool {
+        met.counts[place as usize] >= self.least && self.may_join(first, place)
     }
 
     /// Counts the places that come with `first`.

@@ -8,6 +8,7 @@ use cip_core::{CoreError, table};
 use rayon::prelude::*;
 
 use crate::error::BasketError;
+use crate::hierarchy::Above;
 use crate::itemsets::lists::Lists;
 use crate::itemsets::params::{ItemsetKind, Plan};
 use crate::itemsets::search::Rows;
@@ -21,6 +22,8 @@ const BATCH: usize = 1 << 14;
 pub struct Itemsets {
     /// By item.
     names: Vec<Box<str>>,
+    /// By item, what it is under.
+    above: Above,
     kind: ItemsetKind,
     baskets: u64,
     /// The smallest count.
@@ -87,6 +90,7 @@ impl Itemsets {
         size_ends.push(order.len());
         Self {
             names: plan.transactions.items().map(Into::into).collect(),
+            above: plan.transactions.above().clone(),
             kind: plan.kind,
             baskets: plan.transactions.len() as u64,
             least: u64::from(plan.database.least),
@@ -171,6 +175,50 @@ impl Itemsets {
 
     pub(crate) fn names(&self) -> &[Box<str>] {
         &self.names
+    }
+
+    /// By item, what it is under.
+    pub(crate) fn above(&self) -> &Above {
+        &self.above
+    }
+
+    /// Keeps those of a kind and of up to so many items, of all itemsets of up to one item more.
+    ///
+    /// An itemset in as many baskets as a larger one is in as many as one of one item more: what lies between is an itemset, too.
+    pub(crate) fn of_kind(mut self, kind: ItemsetKind, most_items: usize) -> Self {
+        let mut has_larger = vec![false; self.len()];
+        let mut smaller = Vec::new();
+        for number in self.of_size(1).end..self.len() {
+            let items = self.items_of(number);
+            for left_out in 0..items.len() {
+                smaller.clear();
+                smaller
+                    .extend(items.iter().enumerate().filter(|&(at, _)| at != left_out).map(|(_, item)| item));
+                if let Some(smaller) = self.find(&smaller)
+                    && (kind == ItemsetKind::Maximal || self.counts[smaller] == self.counts[number])
+                {
+                    has_larger[smaller] = true;
+                }
+            }
+        }
+        let all = std::mem::take(&mut self.counts);
+        let (all_items, all_ends) = (std::mem::take(&mut self.items), std::mem::take(&mut self.ends));
+        let starts = std::iter::once(0).chain(all_ends.iter().copied());
+        self.size_ends.clear();
+        for (number, (start, &end)) in starts.zip(&all_ends).enumerate() {
+            let size = end - start;
+            if has_larger[number] || size > most_items {
+                continue;
+            }
+            while self.size_ends.len() + 1 < size {
+                self.size_ends.push(self.ends.len());
+            }
+            self.items.extend_from_slice(&all_items[start..end]);
+            self.ends.push(self.items.len());
+            self.counts.push(all[number]);
+        }
+        self.size_ends.push(self.ends.len());
+        Self { kind, ..self }
     }
 
     /// The items of an itemset, ascending.

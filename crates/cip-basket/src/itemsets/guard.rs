@@ -102,6 +102,14 @@ pub(crate) fn certain(plan: &Plan<'_>) -> Estimate {
             break;
         }
     }
+    // Of an item and what it is under, one.
+    let mut unrelated: Vec<u32> = Vec::new();
+    for place in shared {
+        if unrelated.iter().all(|&taken| database.may_join(taken, place)) {
+            unrelated.push(place);
+        }
+    }
+    let shared = unrelated;
     let items = shared.len() as u32;
     let itemsets = subsets(items, plan.most_items) - 1.0;
     let holding = subsets(items.saturating_sub(1), plan.most_items - 1) / itemsets;

@@ -131,7 +131,7 @@ impl FrequentItemsets {
     /// # Errors
     /// As [`FrequentItemsets::mine`], but for [`BasketError::TooManyItemsets`].
     pub fn estimate(&self, baskets: &Transactions) -> Result<Estimate, BasketError> {
-        match self.plan(baskets) {
+        match self.searched(baskets).plan(baskets) {
             Ok(plan) => Ok(guard::estimate(&plan)),
             Err(BasketError::TooManyItemsets { estimate, .. }) => Ok(*estimate),
             Err(error) => Err(error),
@@ -150,9 +150,20 @@ impl FrequentItemsets {
     /// largest first step, which are known beforehand and at most an eighth of a byte an entry where all itemsets are asked for; and a third
     /// of the budget for what is found.
     pub fn mine(&self, baskets: &Transactions) -> Result<Itemsets, BasketError> {
-        let plan = self.plan(baskets)?;
+        let searched = self.searched(baskets);
+        let plan = searched.plan(baskets)?;
         plan.check()?;
-        search::mine(&plan)
+        let found = search::mine(&plan)?;
+        Ok(if searched == *self { found } else { found.of_kind(self.kind, self.most_items) })
+    }
+
+    /// What is searched for. Closed itemsets are found by what all their baskets hold, which with a hierarchy is no itemset: they are picked from
+    /// all, and so are maximal ones.
+    fn searched(&self, baskets: &Transactions) -> Self {
+        if self.kind == ItemsetKind::All || baskets.above().is_empty() {
+            return *self;
+        }
+        Self { kind: ItemsetKind::All, most_items: self.most_items.saturating_add(1), ..*self }
     }
 
     fn plan<'a>(&self, baskets: &'a Transactions) -> Result<Plan<'a>, BasketError> {

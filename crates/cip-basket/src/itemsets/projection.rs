@@ -17,12 +17,8 @@ impl Projection {
     /// Returns the items beside `first` that are frequent with it, over the baskets that hold it; `met` is empty before and after.
     pub(crate) fn of_place(database: &Database, first: u32, beside: Beside, met: &mut Met) -> Self {
         database.meet(first, beside, met);
-        let mut places: Vec<u32> = met
-            .places
-            .iter()
-            .copied()
-            .filter(|&place| met.counts[place as usize] >= database.least)
-            .collect();
+        let mut places: Vec<u32> =
+            met.places.iter().copied().filter(|&place| database.is_beside(first, place, met)).collect();
         places.sort_unstable();
         met.clear();
         let holding = database.holding(first);

@@ -170,6 +170,12 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let extension = self.lists[candidate];
+            if !self
+                .database
+                .may_join(projection.places[slot as usize], projection.places[extension.slot as usize])
+            {
+                continue;
+            }
             let both = projection.count(extension.slot, &self.baskets[baskets_before..]);
             if both == count && self.kind.beside() == Beside::All {
                 if candidate < taken {

@@ -3,6 +3,7 @@
 mod consequents;
 mod found;
 mod hypergeometric;
+mod interest;
 mod measures;
 mod params;
 mod search;

@@ -56,6 +56,7 @@ pub struct AssociationRules {
     pub(crate) most_consequent: usize,
     pub(crate) most_q: f64,
     pub(crate) redundant: RedundantRules,
+    pub(crate) min_interest: Option<f64>,
 }
 
 impl AssociationRules {
@@ -67,7 +68,13 @@ impl AssociationRules {
         if !(0.0..=1.0).contains(&min_confidence) {
             return Err(BasketError::MinConfidence { given: min_confidence });
         }
-        Ok(Self { min_confidence, most_consequent: 1, most_q: 1.0, redundant: RedundantRules::default() })
+        Ok(Self {
+            min_confidence,
+            most_consequent: 1,
+            most_q: 1.0,
+            redundant: RedundantRules::default(),
+            min_interest: None,
+        })
     }
 
     /// Sets how many items a consequent may have.
@@ -98,6 +105,36 @@ impl AssociationRules {
     pub fn with_redundant(mut self, redundant: RedundantRules) -> Self {
         self.redundant = redundant;
         self
+    }
+
+    /// Keeps the rules that say something that those of the levels above do not: with a [`Hierarchy`](crate::Hierarchy), a rule of products may only
+    /// repeat one of their categories. 1.1 is usual; without a hierarchy nothing is left out.
+    ///
+    /// # Formula
+    /// A rule X => Y of the items z, of which some have groups g in their places in the more general rule G => H, with n(.) the baskets that hold a set:
+    ///
+    /// ```text
+    /// expected support     support(G => H) x product of n(z) / n(g), over all z that have a g
+    /// expected confidence  confidence(G => H) x product of n(z) / n(g), over those in Y
+    /// ```
+    ///
+    /// It is interesting where its support or its confidence is `least` times the expected one or more, for every close one of its interesting
+    /// ancestors: those that are no ancestor of another. Rules without an ancestor that reaches support and confidence are interesting.
+    ///
+    /// # Method
+    /// R-interesting rules of Srikant and Agrawal (1995, section 2.1).
+    ///
+    /// # Complexity
+    /// Of each rule all ways to put what its items are under in their places are looked up.
+    ///
+    /// # Errors
+    /// [`BasketError::MinInterest`] below 1, and if it is not finite.
+    pub fn with_min_interest(mut self, least: f64) -> Result<Self, BasketError> {
+        if !(1.0 <= least && least.is_finite()) {
+            return Err(BasketError::MinInterest { given: least });
+        }
+        self.min_interest = Some(least);
+        Ok(self)
     }
 
     /// Returns the rules of `itemsets`: sorted by the items of both sides together, as itemsets are, then by consequent, the shorter first.

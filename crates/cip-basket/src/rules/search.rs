@@ -7,6 +7,7 @@ use crate::error::BasketError;
 use crate::itemsets::Itemsets;
 use crate::rules::consequents::{Consequents, Side, take_side, without_position};
 use crate::rules::found::{Row, Rules};
+use crate::rules::interest::are_interesting;
 use crate::rules::measures::RuleCounts;
 use crate::rules::params::{AssociationRules, RedundantRules};
 
@@ -68,8 +69,12 @@ pub(crate) fn find(
         row.q_value = q_value;
     }
     let tested = rows.len() as u64;
+    let interesting = rules.min_interest.map(|least| are_interesting(itemsets, &rows, least));
+    let mut interesting = interesting.into_iter().flatten();
     rows.retain(|row| {
-        row.q_value <= rules.most_q && !(row.redundant && rules.redundant == RedundantRules::LeaveOut)
+        interesting.next() != Some(false)
+            && row.q_value <= rules.most_q
+            && !(row.redundant && rules.redundant == RedundantRules::LeaveOut)
     });
     Ok(Rules::new(itemsets, item_counts, rows, tested))
 }

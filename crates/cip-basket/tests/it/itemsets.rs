@@ -35,7 +35,7 @@ fn name(item: u8) -> String {
     if item == 3 { "é b ".to_owned() } else { format!("{}", u32::from(item) * 7 % 10) }
 }
 
-fn counts(itemsets: &Itemsets) -> Counts {
+pub(crate) fn counts(itemsets: &Itemsets) -> Counts {
     itemsets.iter().map(|set| (set.names().map(str::to_owned).collect(), set.count())).collect()
 }
 

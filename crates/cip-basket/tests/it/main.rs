@@ -6,6 +6,7 @@ mod edges;
 mod events;
 mod forms;
 mod groceries;
+mod hierarchy;
 mod itemsets;
 mod laws;
 mod oracle;

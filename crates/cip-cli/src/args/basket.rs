@@ -26,6 +26,9 @@ pub(crate) struct BasketSourceArgs {
     /// Of a table: column of the item
     #[arg(long, value_name = "COL", requires = "basket")]
     pub(crate) item: Option<String>,
+    /// Of a file: table of what items are under, a row with columns item and group each
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) hierarchy: Option<PathBuf>,
     /// Of a text file: what stands between items [default: a comma]
     #[arg(long, value_name = "CHAR", value_parser = parse_separator, conflicts_with = "basket")]
     pub(crate) separator: Option<u8>,
@@ -59,12 +62,12 @@ pub(crate) struct BasketFormArgs {
 /// What stands for a product.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LevelArgs {
-    /// Of a store: what baskets are made of
-    #[arg(long, value_enum, default_value = "product")]
-    level: LevelArg,
-    /// How many parts of a category stay: 1 makes electronics of electronics.smartphone [default: all]
-    #[arg(long, value_name = "N")]
-    depth: Option<NonZeroU8>,
+    /// Of a store: what baskets are made of; of itemsets and rules several at once, such as product,category
+    #[arg(long, value_enum, value_name = "LEVEL", value_delimiter = ',', default_value = "product")]
+    level: Vec<LevelArg>,
+    /// How many parts of a category stay: 1 makes electronics of electronics.smartphone [default: all]; 1,2 are two levels at once
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    depth: Vec<NonZeroU8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,29 +77,68 @@ enum LevelArg {
     Brand,
 }
 
+/// One level, or several at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Levels {
+    One(ItemLevel),
+    Several(Vec<ItemLevel>),
+}
+
 impl LevelArgs {
-    pub(crate) fn level(&self) -> Result<ItemLevel, CliError> {
-        match (self.level, self.depth) {
-            (LevelArg::Product, None) => Ok(ItemLevel::Product),
-            (LevelArg::Category, None) => Ok(ItemLevel::Category),
-            (LevelArg::Category, Some(depth)) => Ok(ItemLevel::CategoryTo(depth)),
-            (LevelArg::Brand, None) => Ok(ItemLevel::Brand),
-            (_, Some(_)) => Err(CliError::Usage(
+    pub(crate) fn levels(&self) -> Result<Levels, CliError> {
+        if !self.depth.is_empty() && !self.level.contains(&LevelArg::Category) {
+            return Err(CliError::Usage(
                 "--depth goes with --level category: add it, or leave --depth out".to_owned(),
+            ));
+        }
+        let mut levels = Vec::new();
+        for level in &self.level {
+            match level {
+                LevelArg::Product => levels.push(ItemLevel::Product),
+                LevelArg::Brand => levels.push(ItemLevel::Brand),
+                LevelArg::Category if self.depth.is_empty() => levels.push(ItemLevel::Category),
+                LevelArg::Category => levels.extend(self.depth.iter().copied().map(ItemLevel::CategoryTo)),
+            }
+        }
+        levels.sort_unstable();
+        levels.dedup();
+        Ok(match levels[..] {
+            [one] => Levels::One(one),
+            _ => Levels::Several(levels),
+        })
+    }
+
+    /// Returns the level of a command that takes one.
+    pub(crate) fn level(&self) -> Result<ItemLevel, CliError> {
+        match self.levels()? {
+            Levels::One(level) => Ok(level),
+            Levels::Several(_) => Err(CliError::Usage(
+                "several levels at once go with itemsets and rules: name one --level and --depth".to_owned(),
             )),
         }
     }
 
     /// Whether they say nothing.
     pub(crate) fn are_default(&self) -> bool {
-        self.level == LevelArg::Product && self.depth.is_none()
+        self.level == [LevelArg::Product] && self.depth.is_empty()
     }
 }
 
 impl BasketFormArgs {
-    /// Returns the rule for baskets of events of `schema`.
+    /// Returns the rule for baskets of events of `schema`, of one level.
     pub(crate) fn rule(
         &self,
+        schema: &EventSchema,
+        memory: MemoryBudget,
+        max_basket: Option<usize>,
+    ) -> Result<Baskets, CliError> {
+        self.rule_of(self.level.level()?, schema, memory, max_basket)
+    }
+
+    /// Returns the rule for baskets of this level.
+    pub(crate) fn rule_of(
+        &self,
+        level: ItemLevel,
         schema: &EventSchema,
         memory: MemoryBudget,
         max_basket: Option<usize>,
@@ -113,7 +155,7 @@ impl BasketFormArgs {
         if !self.events.is_empty() {
             rule = rule.with_event_types(self.events.iter().map(String::as_str)).map_err(LineError::from)?;
         }
-        Ok(rule.with_level(self.level.level()?).map_err(LineError::from)?)
+        Ok(rule.with_level(level).map_err(LineError::from)?)
     }
 }
 
@@ -219,6 +261,9 @@ pub(crate) struct RulesArgs {
     /// Leave out rules of which a more general one has the same confidence or a higher one
     #[arg(long)]
     pub(crate) non_redundant: bool,
+    /// Of several levels: leave out rules of less than R times what those of the levels above let expect, such as 1.1
+    #[arg(long, value_name = "R")]
+    pub(crate) interest: Option<f64>,
     /// Of a store: find rules in what happened before this day or instant, and say how they do from it on
     #[arg(long, value_name = "DATE", conflicts_with = "later")]
     pub(crate) split: Option<Timestamp>,

@@ -19,7 +19,8 @@ use cip::core::MemoryBudget;
 use clap::{Parser, Subcommand};
 
 pub(crate) use basket::{
-    BasketSourceArgs, FrequentArgs, ItemsetsArgs, LevelArgs, LongerArg, PairsArgs, RulesArgs, SequencesArgs,
+    BasketSourceArgs, FrequentArgs, ItemsetsArgs, LevelArgs, Levels, LongerArg, PairsArgs, RulesArgs,
+    SequencesArgs,
 };
 pub(crate) use drift::DriftArgs;
 pub(crate) use experiment::{

@@ -66,7 +66,8 @@ fn asked(args: &RulesArgs) -> Result<AssociationRules, BasketError> {
     let rules = AssociationRules::new(args.min_confidence)?
         .with_most_consequent(args.max_consequent)?
         .with_redundant(redundant);
-    args.q.map_or(Ok(rules), |q| rules.with_most_q(q))
+    let rules = args.q.map_or(Ok(rules), |q| rules.with_most_q(q))?;
+    args.interest.map_or(Ok(rules), |least| rules.with_min_interest(least))
 }
 
 /// How many there are, and those of the highest lift.

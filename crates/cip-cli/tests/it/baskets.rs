@@ -176,6 +176,110 @@ fn a_store_has_baskets_by_session_and_user_and_before_and_after_a_date() {
 }
 
 #[test]
+fn a_store_has_baskets_of_several_levels_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, out) = (folder.path(), folder.path().join("s.parquet"));
+    let mut lines = format!("{HEADER}\n");
+    for (session, product, category, brand) in [
+        ('a', 1, "shoes.boots", "x"),
+        ('a', 3, "tools", "z"),
+        ('b', 2, "shoes.boots", "y"),
+        ('b', 3, "tools", "z"),
+        ('c', 4, "shoes.sandals", "x"),
+        ('d', 5, "", ""),
+    ] {
+        lines.push_str(&format!(
+            "2019-10-01 10:00:00 UTC,view,{product},1,{category},{brand},1.00,7,{session}0000000-0000-4000-8000-000000000000\n"
+        ));
+    }
+    let file = write(folder, "events.csv", &lines);
+    let store = folder.join("store");
+    cip(args!["ingest", file, "--mapping", "rees46", "--out", store]).ok();
+    let found = |more: &[&str]| {
+        run("itemsets", &store, &out, &[&["--min-support", "2"], more].concat()).ok();
+        itemsets(&out)
+    };
+    assert_eq!(
+        found(&["--level", "product,category"]),
+        [
+            "category:shoes 3",
+            "category:shoes.boots 2",
+            "category:tools 2",
+            "product:3 2",
+            "category:shoes+category:tools 2",
+            "category:shoes+product:3 2",
+            "category:shoes.boots+category:tools 2",
+            "category:shoes.boots+product:3 2",
+        ]
+    );
+    assert_eq!(
+        found(&["--level", "category", "--depth", "2,1", "--maximal"]),
+        ["category:shoes+category:tools 2", "category:shoes.boots+category:tools 2"]
+    );
+    assert_eq!(
+        found(&["--level", "brand,category", "--depth", "1", "--max-size", "1"]),
+        ["brand:x 2", "brand:z 2", "category:shoes 3", "category:tools 2"]
+    );
+    // One level has plain names.
+    assert_eq!(found(&["--level", "brand"]), ["x 2", "z 2"]);
+
+    let rules = |more: &[&str]| {
+        let more = [
+            &["--min-support", "2", "--min-confidence", "0.9", "--level", "product,category", "--json"],
+            more,
+        ]
+        .concat();
+        run("rules", &store, &out, &more).ok().json()
+    };
+    // Who has product 3 or tools has boots, and so shoes; who has boots has both.
+    assert_eq!((&rules(&[])["baskets"], &rules(&[])["rules"]), (&4.into(), &6.into()));
+    // What product 3 and boots do, tools and shoes let expect.
+    let kept = rules(&["--interest", "1.1"]);
+    assert_eq!((&kept["tested"], &kept["rules"]), (&6.into(), &3.into()));
+    for (command, more) in [
+        ("pairs", &["--level", "product,category"][..]),
+        ("recommend", &["--level", "product,brand"]),
+        ("sequences", &["--min-support", "1", "--within", "1d", "--level", "category", "--depth", "1,2"]),
+    ] {
+        let refused = run(command, &store, &folder.join("none"), more);
+        assert_eq!(refused.code, Some(2), "{command}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("several levels at once go with itemsets and rules"),
+            "{}",
+            refused.stderr
+        );
+    }
+}
+
+#[test]
+fn a_file_has_the_hierarchy_of_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, out) = (folder.path(), folder.path().join("s.parquet"));
+    let source = write(folder, "a.csv", "curd,beer\nmilk,beer\nmilk\n");
+    let table =
+        write(folder, "groups.csv", "group,item,note\ndairy,milk,\ndairy,curd,\nfood,dairy,\n,beer,\n");
+    let more = ["--min-support", "2", "--hierarchy", table.to_str().unwrap()];
+    run("itemsets", &source, &out, &more).ok();
+    assert_eq!(itemsets(&out), ["beer 2", "dairy 3", "food 3", "milk 2", "beer+dairy 2", "beer+food 2"]);
+    let circle = write(folder, "circle.csv", "item,group\nmilk,dairy\ndairy,milk\n");
+    let refused =
+        run("itemsets", &source, &out, &["--min-support", "2", "--hierarchy", circle.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("is under itself"), "{}", refused.stderr);
+    let refused =
+        run("rules", &source, &out, &["--min-support", "1", "--min-confidence", "0.5", "--interest", "0.5"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("the smallest interest is 0.5, expected 1 or more"),
+        "{}",
+        refused.stderr
+    );
+    let refused = run("itemsets", &store_of(folder), &out, &more);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--hierarchy goes with a file: leave it out"), "{}", refused.stderr);
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_and_the_old_table_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, out) = (folder.path(), folder.path().join("s.parquet"));

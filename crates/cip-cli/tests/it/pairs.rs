@@ -140,6 +140,21 @@ fn every_stage_over_baskets_has_the_same_bytes_on_any_number_of_threads() {
         ("pairs", &["--by", "user", "--events", "view,purchase", "--within", "1d", "--revenue"][..]),
         ("itemsets", &["--by", "user", "--min-support", "3", "--closed"]),
         ("rules", &["--by", "user", "--min-support", "3", "--min-confidence", "0.1"]),
+        (
+            "rules",
+            &[
+                "--by",
+                "user",
+                "--level",
+                "product,brand",
+                "--min-support",
+                "5",
+                "--min-confidence",
+                "0.1",
+                "--interest",
+                "1.1",
+            ],
+        ),
         ("sequences", &["--min-support", "3", "--within", "7d"]),
         ("recommend", &["--similarity", "bm25", "--half-life", "3d"]),
     ] {

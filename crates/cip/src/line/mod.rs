@@ -6,6 +6,7 @@ mod error;
 mod experiment;
 mod features;
 mod funnel;
+mod hierarchy;
 mod histories;
 mod kept_rfm;
 mod kept_sessions;
