@@ -48,7 +48,7 @@ pub struct BoostedTrees {
     pub(crate) base_margin: f32,
     pub(crate) trees: Vec<Tree>,
     /// The trees once more, as scoring wants them.
-    forest: Forest,
+    forest: Box<Forest>,
 }
 
 /// How much a model leans on a feature.
@@ -72,7 +72,7 @@ impl BoostedTrees {
 
     pub(crate) fn new(features: Vec<Box<str>>, params: BoostedTreesValidParams, ensemble: Ensemble) -> Self {
         let Ensemble { base_margin, trees } = ensemble;
-        Self { features, params, base_margin, forest: Forest::new(&trees), trees }
+        Self { features, params, base_margin, forest: Box::new(Forest::new(&trees)), trees }
     }
 
     /// Checks what a model that comes from elsewhere says beside its trees.

@@ -1,5 +1,6 @@
 //! Trees packed for scoring: many rows at once, without a branch that could be foretold wrong.
 
+use crate::leaf_mask::{Lane, LeafMasks, ROWS};
 use crate::tree::{Node, Tree};
 
 /// Rows that walk a tree side by side: the loads of one wait for nothing of the others.
@@ -8,15 +9,20 @@ const LANES: usize = 8;
 /// Whether unknown values go left stands in the highest bit of a node's feature.
 const MISSING_LEFT: u32 = 1 << 31;
 
-/// The nodes of all trees, one behind the other.
+/// Fewer rows walk sooner than they ask all splits.
+const FEW_ROWS: usize = 6;
+
+/// The nodes of all trees, one behind the other, and the masks of those that are small.
 ///
 /// # Method
-/// A leaf leads to itself, so a walk needs no test for its end: the rows of a group step on until none of them moves. The
-/// walk of [`Tree::value`] is the oracle.
+/// Small trees are asked by [`LeafMasks`]; large ones, and few rows, walk. A leaf leads to itself, so a walk needs no test for its end: the
+/// rows of a group step on until none of them moves. The walk of [`Tree::value`] is the oracle.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Forest {
     nodes: Vec<PackedNode>,
     roots: Vec<u32>,
+    /// Of each tree.
+    masks: Vec<Option<LeafMasks>>,
 }
 
 /// A node in 16 bytes.
@@ -40,7 +46,8 @@ impl PackedNode {
 
 impl Forest {
     pub(crate) fn new(trees: &[Tree]) -> Self {
-        let mut forest = Self { nodes: Vec::new(), roots: Vec::with_capacity(trees.len()) };
+        let masks = trees.iter().map(LeafMasks::new).collect();
+        let mut forest = Self { nodes: Vec::new(), roots: Vec::with_capacity(trees.len()), masks };
         for tree in trees {
             let root = forest.nodes.len() as u32;
             forest.roots.push(root);
@@ -61,17 +68,34 @@ impl Forest {
     /// # Panics
     /// Where there are fewer values than rows and columns.
     pub(crate) fn add(&self, margins: &mut [f64], values: &[f32], columns: usize) {
+        let mut lanes: Vec<Lane> = vec![[0.0; ROWS]; columns];
+        for (margins, values) in margins.chunks_mut(ROWS).zip(values.chunks(ROWS * columns)) {
+            let few = margins.len() < FEW_ROWS;
+            if !few {
+                for (row, values) in values.chunks_exact(columns).enumerate() {
+                    lanes.iter_mut().zip(values).for_each(|(lane, value)| lane[row] = *value);
+                }
+            }
+            for (&root, masks) in self.roots.iter().zip(&self.masks) {
+                match masks {
+                    Some(masks) if !few => masks.add(margins, &lanes),
+                    _ => self.walk_all(root, margins, values, columns),
+                }
+            }
+        }
+    }
+
+    /// Adds the values of one tree to the margins of all rows.
+    fn walk_all(&self, root: u32, margins: &mut [f64], values: &[f32], columns: usize) {
         let whole = margins.len() / LANES * LANES;
         let (groups, rest) = margins.split_at_mut(whole);
-        for &root in &self.roots {
-            for (group, margins) in groups.chunks_exact_mut(LANES).enumerate() {
-                let start = group * LANES * columns;
-                self.walk::<LANES>(root, margins, &values[start..start + LANES * columns], columns);
-            }
-            for (row, margin) in rest.iter_mut().enumerate() {
-                let start = (whole + row) * columns;
-                self.walk::<1>(root, std::slice::from_mut(margin), &values[start..start + columns], columns);
-            }
+        for (group, margins) in groups.chunks_exact_mut(LANES).enumerate() {
+            let start = group * LANES * columns;
+            self.walk::<LANES>(root, margins, &values[start..start + LANES * columns], columns);
+        }
+        for (row, margin) in rest.iter_mut().enumerate() {
+            let start = (whole + row) * columns;
+            self.walk::<1>(root, std::slice::from_mut(margin), &values[start..start + columns], columns);
         }
     }
 
@@ -101,7 +125,7 @@ mod tests {
 
     /// A tree of some depth; every number is drawn from few, so that values often equal thresholds.
     fn tree(features: u32) -> impl Strategy<Value = Tree> {
-        let draws = proptest::collection::vec((0..features, -3i8..4, any::<bool>(), any::<bool>()), 1..40);
+        let draws = proptest::collection::vec((0..features, -3i8..4, any::<bool>(), any::<bool>()), 1..80);
         draws.prop_map(move |draws| {
             let mut nodes = vec![Node::Leaf(Leaf { value: 0.0, cover: 0.0 })];
             let mut open = vec![0usize];
@@ -131,9 +155,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_packed_walk_is_the_plain_walk(
+        fn the_packed_trees_are_the_plain_walk(
             trees in proptest::collection::vec(tree(3), 0..6),
-            rows in proptest::collection::vec([value(), value(), value()], 0..40),
+            rows in proptest::collection::vec([value(), value(), value()], 0..80),
         ) {
             let values: Vec<f32> = rows.iter().flatten().copied().collect();
             let mut margins = vec![0.5; rows.len()];

@@ -73,6 +73,7 @@ mod file;
 mod fit;
 mod forest;
 mod labels;
+mod leaf_mask;
 mod lint;
 mod matrix;
 mod number;
