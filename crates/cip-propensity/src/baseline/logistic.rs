@@ -21,7 +21,7 @@ pub(super) struct LogisticBaseline {
 impl LogisticBaseline {
     /// The regression of some rows, of which there are both labels; none where linfa finds no optimum.
     pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Option<Self>, PropensityError> {
-        const MOST_ROWS: usize = 50_000;
+        const MOST_ROWS: usize = 20_000;
         const PENALTY: f64 = 1.0;
         const MOST_STEPS: u64 = 100;
         let rows = evenly_spaced(features.rows(), MOST_ROWS);
