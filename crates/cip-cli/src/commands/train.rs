@@ -11,6 +11,7 @@ use cip::scoring::{RowSplit, ScoringError, ScoringTable, TrainedModel, TrainingS
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 
+use crate::allocator::keep_freed_memory;
 use crate::args::{Common, TableArgs, TrainArgs};
 use crate::commands::card;
 use crate::commands::evaluate;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     given.check_ref().map_err(usage)?;
     let search =
         args.search.map(|candidates| Search::new(candidates, args.seed)).transpose().map_err(usage)?;
+    keep_freed_memory();
     let source = open(&args.table)?;
     let features = features(args, &source)?;
     let mut set = TrainingSet::read(&source, &features, &args.label, split, common.memory)?;
