@@ -2,7 +2,7 @@
 
 use std::ops::BitAndAssign;
 
-use crate::tree::{Node, Tree};
+use crate::tree::{Node, Test, Tree};
 
 /// Rows that are asked at once.
 pub(crate) const ROWS: usize = 32;
@@ -10,7 +10,7 @@ pub(crate) const ROWS: usize = 32;
 /// The values of a feature in [`ROWS`] rows.
 pub(crate) type Lane = [f32; ROWS];
 
-/// A tree of at most 64 leaves, as the leaves that are left over where a row goes right.
+/// A tree of numbers with at most 64 leaves, as the leaves that are left over where a row goes right.
 ///
 /// # Method
 /// QuickScorer (Lucchese et al. 2015). Leaves are the bits of a mask, the leftmost the lowest. A split that sends a row to the right strikes
@@ -80,11 +80,11 @@ impl Mask for u64 {
 }
 
 impl LeafMasks {
-    /// Returns the masks of a tree; none where it has too many leaves.
+    /// Returns the masks of a tree; none where it has too many leaves, or a split by categories.
     pub(crate) fn new(tree: &Tree) -> Option<Self> {
         match tree.nodes().iter().filter(|node| matches!(node, Node::Leaf(_))).count() {
-            0..=32 => Some(Self::Narrow(Masks::new(tree))),
-            33..=64 => Some(Self::Wide(Masks::new(tree))),
+            0..=32 => Masks::new(tree).map(Self::Narrow),
+            33..=64 => Masks::new(tree).map(Self::Wide),
             _ => None,
         }
     }
@@ -99,7 +99,7 @@ impl LeafMasks {
 }
 
 impl<M: Mask> Masks<M> {
-    fn new(tree: &Tree) -> Self {
+    fn new(tree: &Tree) -> Option<Self> {
         let nodes = tree.nodes();
         let mut masks = Self { missing_right: Vec::new(), missing_left: Vec::new(), values: Vec::new() };
         // The leaves below each node.
@@ -109,7 +109,7 @@ impl<M: Mask> Masks<M> {
             match &nodes[at] {
                 Node::Leaf(leaf) => {
                     below[at] = 1 << masks.values.len();
-                    masks.values.push(f64::from(leaf.value));
+                    masks.values.push(leaf.value);
                 }
                 Node::Split(split) => open.extend([split.right as usize, split.left as usize]),
             }
@@ -120,10 +120,10 @@ impl<M: Mask> Masks<M> {
             let left = below[split.left as usize];
             below[at] = left | below[split.right as usize];
             let rules = if split.missing_left { &mut masks.missing_left } else { &mut masks.missing_right };
-            let (feature, threshold) = (split.feature, split.threshold);
-            rules.push(Rule { feature, threshold, left_over: M::of(!left) });
+            let Test::Below(threshold) = split.test else { return None };
+            rules.push(Rule { feature: split.feature, threshold, left_over: M::of(!left) });
         }
-        masks
+        Some(masks)
     }
 
     fn add(&self, margins: &mut [f64], lanes: &[Lane]) {

@@ -1,6 +1,7 @@
 //! Baselines: what anybody would try first, to show what boosting adds.
 
 mod logistic;
+mod one_hot;
 mod recency;
 mod tree;
 
@@ -29,6 +30,8 @@ use tree::TreeBaseline;
 ///
 /// # Method
 /// **Recency** is the feature `recency_days` or, where there is none, `days_since_last_event`; unknown is longer ago than all others.
+///
+/// **Categories** are a column of 0 and 1 each, of the 20 most frequent of a feature, for the logistic regression and the tree.
 ///
 /// **Logistic**: features less their mean over their deviation, at most 10 of it from 0, unknown as the mean; an L2 penalty of 1.
 ///

@@ -5,6 +5,7 @@
 mod baselines;
 mod calibration;
 mod cards;
+mod categories;
 mod data;
 mod evaluation;
 mod files;
