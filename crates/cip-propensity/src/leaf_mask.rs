@@ -127,19 +127,20 @@ impl<M: Mask> Masks<M> {
     }
 
     fn add(&self, margins: &mut [f64], lanes: &[Lane]) {
-        let mut left_over = [M::ALL; ROWS];
-        for rule in &self.missing_right {
-            for (leaves, &value) in left_over.iter_mut().zip(&lanes[rule.feature as usize]) {
-                *leaves &= if value < rule.threshold { M::ALL } else { rule.left_over };
+        let mut leaves = [M::ALL; ROWS];
+        // Splits are taken apart before the rows: read row by row, they keep the comparisons from being done side by side.
+        for &Rule { feature, threshold, left_over } in &self.missing_right {
+            for (leaves, &value) in leaves.iter_mut().zip(&lanes[feature as usize]) {
+                *leaves &= if value < threshold { M::ALL } else { left_over };
             }
         }
-        for rule in &self.missing_left {
-            for (leaves, &value) in left_over.iter_mut().zip(&lanes[rule.feature as usize]) {
+        for &Rule { feature, threshold, left_over } in &self.missing_left {
+            for (leaves, &value) in leaves.iter_mut().zip(&lanes[feature as usize]) {
                 // No comparison with NaN holds.
-                *leaves &= if value >= rule.threshold { rule.left_over } else { M::ALL };
+                *leaves &= if value >= threshold { left_over } else { M::ALL };
             }
         }
-        for (margin, leaves) in margins.iter_mut().zip(left_over) {
+        for (margin, leaves) in margins.iter_mut().zip(leaves) {
             *margin += self.values[leaves.first()];
         }
     }
