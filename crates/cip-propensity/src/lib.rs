@@ -75,6 +75,7 @@ mod file;
 mod fit;
 mod forest;
 mod labels;
+mod lightgbm;
 mod lint;
 mod matrix;
 mod number;
