@@ -286,6 +286,18 @@ pub enum PropensityError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A model file of text with a line that is not of its form.
+    #[error("the model file is damaged: line {line}: {field} is `{found}`, expected {expected}")]
+    ModelLine {
+        /// 1-based line.
+        line: usize,
+        /// What of it.
+        field: &'static str,
+        /// What was found.
+        found: Box<str>,
+        /// What is allowed.
+        expected: &'static str,
+    },
     /// A model file whose header contradicts itself.
     #[error("the model file is damaged: {reason}")]
     ModelHeader {

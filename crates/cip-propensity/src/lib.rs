@@ -76,6 +76,7 @@ mod fit;
 mod forest;
 mod labels;
 mod leaf_mask;
+mod lightgbm;
 mod lint;
 mod matrix;
 mod number;

@@ -320,18 +320,26 @@ impl Document {
 }
 
 impl ForeignTree {
+    /// The tree with its nodes level by level: XGBoost takes the right child to stand behind the left one.
     fn of(tree: &Tree, id: u64, features: usize) -> Self {
-        let nodes = tree.nodes();
-        let mut parents = vec![NO_PARENT; nodes.len()];
-        for (at, node) in nodes.iter().enumerate() {
-            if let Node::Split(split) = node {
-                for child in [split.left, split.right] {
-                    parents[child as usize] = at as i32;
-                }
-            }
+        // There the categories of a split go right.
+        let is_turned = |split: &Split| matches!(split.test, Test::OneOf(_));
+        let mut order = vec![0usize];
+        let (mut parents, mut left_children) = (vec![NO_PARENT], Vec::new());
+        while let Some(&at) = order.get(left_children.len()) {
+            let Node::Split(split) = &tree.nodes()[at] else {
+                left_children.push(NO_CHILD);
+                continue;
+            };
+            let children = [split.left as usize, split.right as usize];
+            let [left, right] = if is_turned(split) { [children[1], children[0]] } else { children };
+            parents.extend([left_children.len() as i32; 2]);
+            left_children.push(order.len() as i32);
+            order.extend([left, right]);
         }
-        fn each<T>(nodes: &[Node], of_split: impl Fn(&Split) -> T, of_leaf: impl Fn(&Leaf) -> T) -> Vec<T> {
-            let of = |node: &Node| match node {
+        let nodes: Vec<&Node> = order.iter().map(|&at| &tree.nodes()[at]).collect();
+        fn each<T>(nodes: &[&Node], of_split: impl Fn(&Split) -> T, of_leaf: impl Fn(&Leaf) -> T) -> Vec<T> {
+            let of = |node: &&Node| match node {
                 Node::Split(split) => of_split(split),
                 Node::Leaf(leaf) => of_leaf(leaf),
             };
@@ -347,43 +355,36 @@ impl ForeignTree {
                 categories.extend(codes.iter().map(|code| code.cast_signed()));
             }
         }
-        // There the categories of a split go right.
-        let turned = |split: &Split| matches!(split.test, Test::OneOf(_));
         Self {
-            base_weights: each(nodes, |_| 0.0, |leaf| leaf.value as f32),
+            base_weights: each(&nodes, |_| 0.0, |leaf| leaf.value as f32),
             categories,
             categories_nodes,
             categories_segments,
             categories_sizes,
             default_left: each(
-                nodes,
-                |split| Flag::Number(u8::from(split.missing_left != turned(split))),
+                &nodes,
+                |split| Flag::Number(u8::from(split.missing_left != is_turned(split))),
                 |_| Flag::Number(0),
             ),
             id,
-            left_children: each(
-                nodes,
-                |split| if turned(split) { split.right } else { split.left }.cast_signed(),
-                |_| NO_CHILD,
-            ),
-            loss_changes: each(nodes, |split| split.gain, |_| 0.0),
+            right_children: left_children
+                .iter()
+                .map(|&left| if left == NO_CHILD { NO_CHILD } else { left + 1 })
+                .collect(),
+            left_children,
+            loss_changes: each(&nodes, |split| split.gain, |_| 0.0),
             parents,
-            right_children: each(
-                nodes,
-                |split| if turned(split) { split.left } else { split.right }.cast_signed(),
-                |_| NO_CHILD,
-            ),
             split_conditions: each(
-                nodes,
+                &nodes,
                 |split| match split.test {
                     Test::Below(threshold) => threshold,
                     Test::OneOf(_) => 0.0,
                 },
                 |leaf| leaf.value as f32,
             ),
-            split_indices: each(nodes, |split| split.feature, |_| 0),
-            split_type: each(nodes, |split| u8::from(turned(split)), |_| 0),
-            sum_hessian: each(nodes, |split| split.cover, |leaf| leaf.cover),
+            split_indices: each(&nodes, |split| split.feature, |_| 0),
+            split_type: each(&nodes, |split| u8::from(is_turned(split)), |_| 0),
+            sum_hessian: each(&nodes, |split| split.cover, |leaf| leaf.cover),
             tree_param: TreeParam {
                 num_deleted: zero(),
                 num_feature: features.to_string().into(),

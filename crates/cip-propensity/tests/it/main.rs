@@ -11,4 +11,5 @@ mod evaluation;
 mod files;
 mod foreign;
 mod learning;
+mod lightgbm;
 mod models;
