@@ -48,6 +48,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         repeat_purchase(cip, data, Path(name), figures)
         online_shoppers(cip, data, Path(name), figures)
+        telco_churn(cip, data, Path(name), figures)
         hillstrom(cip, data, Path(name), figures)
     print("all figures are within their bounds" if not figures.outside else f"{figures.outside} figures are not within their bounds")
     return 1 if figures.outside else 0
@@ -57,16 +58,31 @@ def lift(metrics: dict, fraction: float) -> float:
     return next(row["lift"] for row in metrics["lift"] if row["fraction"] == fraction)
 
 
+def share(found: dict, feature: str) -> float:
+    return next(of["share"] for of in found["importance"] if of["feature"] == feature)
+
+
 def online_shoppers(cip, data: Path, folder: Path, figures: Figures) -> None:
     print("docs/online_shoppers.md")
     table = data / "online_shoppers_intention.csv"
-    found = cip("train", table, "--label", "Revenue", "--exclude", "Month,VisitorType", *SLOWLY, "--out", folder / "shoppers.json")
+    found = cip("train", table, "--label", "Revenue", *SLOWLY, "--out", folder / "shoppers.json")
     metrics = found["metrics"]
-    figures.hold("AUC", metrics["auc"], 0.89, 0.95)
-    figures.hold("lift of the first 5%", lift(metrics, 0.05), 5.2, 6.5)
-    figures.hold("AUC less that of logistic regression", metrics["auc"] - found["baselines"]["logistic"]["auc"], 0.01, 0.05)
-    shares = {of["feature"]: of["share"] for of in found["importance"]}
-    figures.hold("share of PageValues in the gain", shares["PageValues"], 0.4, 0.8)
+    # Between what is published for gradient boosting with and without oversampling, and the spread of the seeds.
+    figures.hold("AUC", metrics["auc"], 0.922, 0.945)
+    figures.hold("average precision", metrics["average_precision"], 0.71, 0.79)
+    figures.hold("lift of the first 10%", lift(metrics, 0.1), 4.8, 5.5)
+    figures.hold("AUC less that of logistic regression", metrics["auc"] - found["baselines"]["logistic"]["auc"], 0.03, 0.06)
+    figures.hold("share of PageValues in the gain", share(found, "PageValues"), 0.5, 0.8)
+
+
+def telco_churn(cip, data: Path, folder: Path, figures: Figures) -> None:
+    print("docs/telco_churn.md")
+    found = cip("train", data / "telco_churn.csv", "--label", "Churn", "--id", "customerID", *SLOWLY, "--out", folder / "churn.json")
+    metrics = found["metrics"]
+    figures.hold("AUC", metrics["auc"], 0.83, 0.865)
+    figures.hold("lift of the first 10%", lift(metrics, 0.1), 2.6, 3.1)
+    figures.hold("AUC less that of logistic regression", metrics["auc"] - found["baselines"]["logistic"]["auc"], -0.01, 0.01)
+    figures.hold("share of Contract in the gain", share(found, "Contract"), 0.3, 0.6)
 
 
 def repeat_purchase(cip, data: Path, folder: Path, figures: Figures) -> None:
