@@ -2,6 +2,7 @@
 //!
 //! - `cargo bench -p cip-benches`: each stage by itself, and the session kernel by the shape of its events, with criterion.
 //! - `cargo run --release -p cip-benches --bin encodings`: bytes and times of the forms that a column can have.
+//! - `cargo run --release -p cip-benches --bin scoring -- MODEL TABLE`: what a model takes to score and to explain rows in memory.
 //! - `python3 benches/peers.py`: whole processes side by side with DuckDB and Polars.
 
 pub mod columns;

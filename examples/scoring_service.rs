@@ -9,9 +9,7 @@ use cip::core::{EventBatch, Id, IdRef, TimeRange, Timestamp};
 use cip::features::{Feature, Features};
 use cip::ingest::{Ingest, SourceMapping};
 use cip::line::Line;
-use cip::propensity::{
-    BoostedTrees, Calibration, Explainer, FeatureMatrix, IdSplit, PropensityModel, Reason, reasons,
-};
+use cip::propensity::{BoostedTrees, Calibration, Explainer, IdSplit, PropensityModel, Reason, reasons};
 use cip::scoring::{ScoringTable, TrainingSet};
 use cip::store::EventStore;
 use cip::synth::{Generator, World};
@@ -34,9 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         match score(&model, &explainer, window, &events_of(&store, visitor.clone())?)? {
             Some(prospect) => {
                 println!("visitor {visitor}: {:>4.1} % to buy within 30 days", 100.0 * prospect.score);
-                for Reason { feature, value, contribution } in prospect.reasons {
-                    let value = value.map_or("unknown".to_owned(), |value| value.to_string());
-                    println!("    {contribution:+.2}  {feature} {value}");
+                for reason in prospect.reasons {
+                    println!("    {:+.2}  {reason}", reason.contribution);
                 }
             }
             None => println!("visitor {visitor}: nothing is known of the last 31 days"),
@@ -61,12 +58,11 @@ fn score(
 ) -> Result<Option<Prospect>, Box<dyn Error>> {
     let Some(first) = events.first() else { return Ok(None) };
     let known = Features::new(window, first.schema())?.with_columns(&FEATURES)?.matrix(events)?;
-    let names = model.trees().features();
-    let features = FeatureMatrix::from_batches(names, &[known])?;
+    let features = model.trees().features_of(&[known])?;
     let margins = model.trees().margins(&features.view())?;
     let Some(&margin) = margins.first() else { return Ok(None) };
     let contributions = explainer.contributions(&features.view())?;
-    let reasons = reasons(names, features.view().row(0), contributions.row(0), 3);
+    let reasons = reasons(model.trees(), features.view().row(0), contributions.row(0), 3);
     Ok(Some(Prospect { score: model.score(margin), reasons }))
 }
 

@@ -53,8 +53,10 @@ pub(crate) fn swarm(title: &str, rows: &[Swarm]) -> String {
     svg
 }
 
-/// Returns a picture of contributions (upwards) by values (to the right); the unknown stand at the left edge, in grey.
-pub(crate) fn scatter(title: &str, points: &[(Option<f32>, f64)]) -> String {
+/// Returns a picture of contributions (upwards) by values (to the right); the unknown stand at the left edge, in grey. Values that are
+/// codes have `names`, of which about a dozen are shown; of numbers the ends are.
+pub(crate) fn scatter(title: &str, points: &[(Option<f32>, f64)], names: Option<&[String]>) -> String {
+    const SHOWN: usize = 12;
     const HEIGHT: f64 = 420.0;
     const LEFT: f64 = 80.0;
     let across = Scale::over(points.iter().filter_map(|point| point.0).map(f64::from));
@@ -71,8 +73,24 @@ pub(crate) fn scatter(title: &str, points: &[(Option<f32>, f64)]) -> String {
     for value in [upwards.low, upwards.high] {
         svg.push_str(&text((LEFT - 42.0, y(value) + 4.0), "end", &format!("{value:.2}")));
     }
-    svg.push_str(&text((LEFT, HEIGHT - 12.0), "start", &format!("{}", across.low)));
-    svg.push_str(&text((right, HEIGHT - 12.0), "end", &format!("{}", across.high)));
+    match names {
+        None => {
+            svg.push_str(&text((LEFT, HEIGHT - 12.0), "start", &format!("{}", across.low)));
+            svg.push_str(&text((right, HEIGHT - 12.0), "end", &format!("{}", across.high)));
+        }
+        Some(names) => {
+            let step = names.len().div_ceil(SHOWN).max(1);
+            let seen = (0u32..)
+                .zip(names)
+                .filter(|(code, _)| (across.low..=across.high).contains(&f64::from(*code)));
+            for (place, (code, name)) in seen.step_by(step).enumerate() {
+                let x = LEFT + (right - LEFT) * across.share(f64::from(code));
+                // Neighbours on two lines: names are long.
+                let y = HEIGHT - if place % 2 == 0 { 24.0 } else { 8.0 };
+                svg.push_str(&text((x, y), "middle", &shortened(name)));
+            }
+        }
+    }
     svg.push_str("</svg>\n");
     svg
 }
@@ -153,15 +171,18 @@ mod tests {
             assert!(svg.contains(text), "{text}: {svg}");
         }
         assert_eq!(svg.matches("<circle").count(), 3);
-        let svg = scatter("t", &[(Some(0.0), 0.5), (Some(10.0), -0.5), (None, 0.0)]);
+        let svg = scatter("t", &[(Some(0.0), 0.5), (Some(10.0), -0.5), (None, 0.0)], None);
         assert!(
             svg.contains(r#"cx="80.0""#) && svg.contains(r#"cx="790.0""#) && svg.contains(r#"cx="50.0""#),
             "{svg}"
         );
+        let names = ["a & b", "c", "d"].map(str::to_owned);
+        let svg = scatter("t", &[(Some(0.0), 0.5), (Some(1.0), -0.5)], Some(&names));
+        assert!(svg.contains(">a &amp; b<") && svg.contains(">c<") && !svg.contains(">d<"), "{svg}");
         for svg in [
             swarm("", &[row("", &[(Some(f32::INFINITY), f64::NAN)])]),
-            scatter("", &[(None, f64::NAN)]),
-            scatter("", &[]),
+            scatter("", &[(None, f64::NAN)], None),
+            scatter("", &[], None),
         ] {
             assert!(svg.ends_with("</svg>\n") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }

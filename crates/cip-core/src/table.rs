@@ -492,6 +492,7 @@ pub fn feature_points() -> SchemaRef {
         Field::new("feature", DataType::Utf8, false),
         Field::new("row", DataType::Int64, false),
         Field::new("value", DataType::Float64, true),
+        Field::new("category", DataType::Utf8, true),
         Field::new("contribution", DataType::Float64, false),
     ]))
 }

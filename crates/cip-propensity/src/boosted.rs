@@ -1,12 +1,17 @@
 //! Boosted trees: the model, its margins and what it leans on.
 
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
+use crate::category::Categories;
+use crate::columns::Columns;
 use crate::engine::{Engine, Ensemble, Examples, Hessboost, Task};
 use crate::error::PropensityError;
 use crate::forest::Forest;
-use crate::matrix::FeatureMatrix;
+use crate::matrix::{FeatureMatrix, FeatureMatrixBuilder};
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight};
 use crate::tree::Tree;
 
@@ -20,7 +25,9 @@ use crate::tree::Tree;
 /// # Method
 /// Friedman 2001 with the second-order gain and leaf values of XGBoost (Chen and Guestrin 2016), features in at most 256
 /// bins, and LightGBM's leaf-wise growth (Ke et al. 2017). An unknown value goes to the side that lowered the loss more
-/// in training.
+/// in training. Categories are split as sets: each alone where a feature has fewer than four, and otherwise along the order of their leaf
+/// values (Fisher 1958), as XGBoost does. Where no row learned from had an unknown value, or one of no category of its own, such values
+/// go where more of the rows went.
 ///
 /// # Examples
 /// ```
@@ -43,12 +50,12 @@ use crate::tree::Tree;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoostedTrees {
-    pub(crate) features: Vec<Box<str>>,
+    pub(crate) columns: Arc<Columns>,
     pub(crate) params: BoostedTreesValidParams,
     pub(crate) base_margin: f32,
     pub(crate) trees: Vec<Tree>,
     /// The trees once more, as scoring wants them.
-    forest: Forest,
+    forest: Box<Forest>,
 }
 
 /// How much a model leans on a feature.
@@ -70,18 +77,19 @@ impl BoostedTrees {
         BoostedTreesParams::new(seed)
     }
 
-    pub(crate) fn new(features: Vec<Box<str>>, params: BoostedTreesValidParams, ensemble: Ensemble) -> Self {
+    pub(crate) fn new(columns: Arc<Columns>, params: BoostedTreesValidParams, ensemble: Ensemble) -> Self {
         let Ensemble { base_margin, trees } = ensemble;
-        Self { features, params, base_margin, forest: Forest::new(&trees), trees }
+        Self { columns, params, base_margin, forest: Box::new(Forest::new(&trees)), trees }
     }
 
     /// Checks what a model that comes from elsewhere says beside its trees.
     pub(crate) fn check(
-        features: &[Box<str>],
+        columns: &Columns,
         params: &BoostedTreesValidParams,
         base_margin: f32,
     ) -> Result<(), PropensityError> {
         let refuse = |reason| Err(PropensityError::ModelHeader { reason });
+        let features = columns.names();
         if features.is_empty() {
             return refuse("it has no features");
         }
@@ -96,12 +104,32 @@ impl BoostedTrees {
         if params.monotone().keys().any(|name| !features.contains(name)) {
             return refuse("a monotone feature is none of its features");
         }
+        if monotone_categories(columns, params).is_some() {
+            return refuse("a monotone feature has categories");
+        }
         Ok(())
     }
 
     /// The names of the features, in their order.
     pub fn features(&self) -> &[Box<str>] {
-        &self.features
+        self.columns.names()
+    }
+
+    /// The categories of each feature, in the same order; none where it is a number.
+    pub fn categories(&self) -> &[Option<Categories>] {
+        self.columns.categories()
+    }
+
+    /// Returns the features of some batches as the model takes them, each with the categories that it knows.
+    ///
+    /// # Errors
+    /// As [`FeatureMatrixBuilder::push`].
+    pub fn features_of(&self, batches: &[RecordBatch]) -> Result<FeatureMatrix, PropensityError> {
+        let mut builder = FeatureMatrixBuilder::of_model(self);
+        for batch in batches {
+            builder.push(batch)?;
+        }
+        builder.finish()
     }
 
     /// The parameters that it was trained with.
@@ -121,7 +149,7 @@ impl BoostedTrees {
 
     /// Returns the importance of every feature, the highest gain first; equal ones in the order of the features.
     pub fn importance(&self) -> Vec<Importance> {
-        let mut found: Vec<Importance> = (self.features.iter())
+        let mut found: Vec<Importance> = (self.features().iter())
             .map(|feature| Importance { feature: feature.clone(), gain: 0.0, share: 0.0, splits: 0 })
             .collect();
         for split in self.trees.iter().flat_map(Tree::splits) {
@@ -150,7 +178,7 @@ impl BoostedTrees {
     ) -> Result<Array1<f64>, PropensityError> {
         /// Rows that go through one tree after the other, while they and it are in the processor's cache.
         const BLOCK: usize = 64;
-        let expected = self.features.len();
+        let expected = self.columns.len();
         if rows.ncols() != expected {
             return Err(PropensityError::FeatureCount { found: rows.ncols(), expected });
         }
@@ -178,7 +206,7 @@ impl BoostedTreesValidParams {
         labels: &[bool],
     ) -> Result<BoostedTrees, PropensityError> {
         self.fit_examples(
-            features.names().to_vec(),
+            Arc::clone(features.columns()),
             Examples { values: features.shared_values(), labels, weights: None },
         )
     }
@@ -189,44 +217,49 @@ impl BoostedTreesValidParams {
     /// Without [`early_stopping`](BoostedTreesValidParams::early_stopping) these rows are not looked at.
     ///
     /// # Errors
-    /// As [`BoostedTreesValidParams::fit_matrix`], of either; [`PropensityError::FeatureCount`] where the matrices have other columns.
+    /// As [`BoostedTreesValidParams::fit_matrix`], of either; [`PropensityError::FeatureCount`] and
+    /// [`PropensityError::OtherCategories`] where the matrices have other columns.
     pub fn fit_validated(
         &self,
         (features, labels): (&FeatureMatrix, &[bool]),
         validate: (&FeatureMatrix, &[bool]),
     ) -> Result<BoostedTrees, PropensityError> {
-        if features.names() != validate.0.names() {
-            let (found, expected) = (validate.0.names().len(), features.names().len());
-            return Err(PropensityError::FeatureCount { found, expected });
-        }
+        features.columns().require_same(validate.0.columns())?;
         let of = |(features, labels)| {
             let features: &FeatureMatrix = features;
             Examples { values: features.shared_values(), labels, weights: None }
         };
-        self.fit_task(features.names().to_vec(), of((features, labels)), Some(of(validate)))
+        self.fit_task(Arc::clone(features.columns()), of((features, labels)), Some(of(validate)))
     }
 
     /// Checks that there is something to learn, and has the engine learn it.
     pub(crate) fn fit_examples(
         &self,
-        features: Vec<Box<str>>,
+        columns: Arc<Columns>,
         examples: Examples<'_>,
     ) -> Result<BoostedTrees, PropensityError> {
-        self.fit_task(features, examples, None)
+        self.fit_task(columns, examples, None)
     }
 
     fn fit_task(
         &self,
-        features: Vec<Box<str>>,
+        columns: Arc<Columns>,
         train: Examples<'_>,
         validate: Option<Examples<'_>>,
     ) -> Result<BoostedTrees, PropensityError> {
         check_labels(train.values.nrows(), train.labels)?;
+        let features = columns.names();
         if features.is_empty() {
             return Err(PropensityError::NoFeatures);
         }
         if let Some(column) = self.monotone().keys().find(|name| !features.contains(name)) {
-            return Err(PropensityError::MissingColumn { column: column.clone(), columns: features });
+            return Err(PropensityError::MissingColumn {
+                column: column.clone(),
+                columns: features.to_vec(),
+            });
+        }
+        if let Some(column) = monotone_categories(&columns, self) {
+            return Err(PropensityError::MonotoneCategories { column: column.into() });
         }
         let validate = match (self.early_stopping(), validate) {
             (None, _) => None,
@@ -244,10 +277,11 @@ impl BoostedTreesValidParams {
         let task = Task {
             train: Examples { weights: train_weights.as_deref(), ..train },
             validate: validate.map(|rows| Examples { weights: validate_weights.as_deref(), ..rows }),
+            categories: columns.categories(),
             directions,
         };
         let ensemble = Hessboost.boost(task, self)?;
-        Ok(BoostedTrees::new(features, self.clone(), ensemble))
+        Ok(BoostedTrees::new(columns, self.clone(), ensemble))
     }
 
     /// The weights of rows: their own times that of their class. None where all are 1.
@@ -259,6 +293,12 @@ impl BoostedTreesValidParams {
         let labels = rows.labels.iter().enumerate();
         Some(labels.map(|(row, &label)| (own(row) * by_label[usize::from(label)]) as f32).collect())
     }
+}
+
+/// A feature with categories, which have no order, along which the margin may only rise or fall.
+fn monotone_categories<'a>(columns: &'a Columns, params: &BoostedTreesValidParams) -> Option<&'a str> {
+    let with_categories = columns.iter().filter(|(_, categories)| categories.is_some());
+    with_categories.map(|(name, _)| name).find(|name| params.monotone().contains_key(*name))
 }
 
 /// Checks that there are rows, as many labels, and labels of both kinds.

@@ -4,14 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use hessboost::config::{GrowPolicy, Monotone as EngineMonotone, TrainingParams, TreeMethod};
-use hessboost::data::DMatrix;
+use hessboost::data::{DMatrix, FeatureType};
 use hessboost::objective::{Objective, RegLoss};
 use hessboost::training::Trainer;
-use ndarray::ArcArray2;
+use hessboost::tree::RegTree;
+use ndarray::{ArcArray2, ArrayView1};
 
+use crate::category::Categories;
 use crate::error::PropensityError;
 use crate::params::{BoostedTreesValidParams, Monotone};
-use crate::tree::{Leaf, Node, Split, Tree};
+use crate::tree::{Leaf, Node, Split, Test, Tree};
 
 /// What is learned from.
 pub(crate) struct Examples<'a> {
@@ -26,6 +28,8 @@ pub(crate) struct Task<'a> {
     pub(crate) train: Examples<'a>,
     /// Rows whose log loss says when to stop; there are some where the parameters ask to stop early.
     pub(crate) validate: Option<Examples<'a>>,
+    /// The categories of each feature; none of a number.
+    pub(crate) categories: &'a [Option<Categories>],
     /// Which way the margin may go with each feature.
     pub(crate) directions: Vec<Option<Monotone>>,
 }
@@ -59,10 +63,13 @@ impl AsRef<[f32]> for InPlace {
 impl Engine for Hessboost {
     fn boost(&self, task: Task<'_>, params: &BoostedTreesValidParams) -> Result<Ensemble, PropensityError> {
         let engine = |error: hessboost::error::HessboostError| PropensityError::Engine(Box::new(error));
-        let columns = task.train.values.ncols();
         let given = training_params(params, &task.directions).map_err(engine)?;
-        let train = matrix(task.train).map_err(engine)?;
-        let validate = task.validate.map(matrix).transpose().map_err(engine)?;
+        let seen: Vec<Seen> = (task.categories.iter().zip(task.train.values.columns()))
+            .map(|(categories, values)| Seen::of(categories.as_ref(), values))
+            .collect();
+        let matrix = |examples| matrix(examples, task.categories).map_err(engine);
+        let train = matrix(task.train)?;
+        let validate = task.validate.map(matrix).transpose()?;
         let mut trainer = Trainer::new(&given, &train, params.trees() as usize);
         if let (Some(rows), Some(rounds)) = (&validate, params.early_stopping()) {
             let rounds = NonZeroUsize::try_from(rounds).unwrap_or(NonZeroUsize::MAX);
@@ -73,21 +80,28 @@ impl Engine for Hessboost {
         let kept = model.best_iteration().map_or(usize::MAX, |best| best + 1);
         let trees = model.trees().iter().zip(model.tree_weights()).take(kept).enumerate();
         let trees = trees.map(|(index, (tree, weight))| {
-            let nodes = tree.nodes().iter().map(|node| own(node, weight)).collect();
+            let nodes = (0..tree.num_nodes()).map(|node| own(tree, node, weight, &seen)).collect();
             let refuse = |(node, reason)| PropensityError::ModelTree { tree: index, node, reason };
-            Tree::try_new(nodes, columns).map_err(refuse)
+            Tree::try_new(nodes, task.categories).map_err(refuse)
         });
         Ok(Ensemble { base_margin: model.base_score(), trees: trees.collect::<Result<_, _>>()? })
     }
 }
 
 /// Examples as the engine takes them.
-fn matrix(examples: Examples<'_>) -> hessboost::error::Result<DMatrix> {
+fn matrix(examples: Examples<'_>, categories: &[Option<Categories>]) -> hessboost::error::Result<DMatrix> {
     let Examples { values, labels, weights } = examples;
     let (rows, columns) = values.dim();
     let labels: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
-    let matrix = DMatrix::from_dense_shared(Arc::new(InPlace(values)), rows, columns, f32::NAN)?
+    let mut matrix = DMatrix::from_dense_shared(Arc::new(InPlace(values)), rows, columns, f32::NAN)?
         .with_labels(&labels)?;
+    if categories.iter().any(Option::is_some) {
+        let kind = |categories: &Option<Categories>| match categories {
+            Some(_) => FeatureType::Categorical,
+            None => FeatureType::Numerical,
+        };
+        matrix = matrix.with_feature_types(&categories.iter().map(kind).collect::<Vec<_>>())?;
+    }
     match weights {
         Some(weights) => matrix.with_weights(weights),
         None => Ok(matrix),
@@ -126,17 +140,60 @@ fn training_params(
     .build()
 }
 
-/// A node as our own.
-fn own(node: &hessboost::tree::Node, weight: f32) -> Node {
-    if node.is_leaf() {
-        return Node::Leaf(Leaf { value: node.leaf_value * weight, cover: node.sum_hess });
+/// What of a feature with categories the rows learned from do not tell, as none had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// A number: the engine says where the unknown go.
+    Number,
+    /// Categories.
+    Categories {
+        /// The code of a text that is no category of its own, unless rows had it.
+        unseen_other: Option<u32>,
+        /// Whether rows had an unknown value.
+        unknown: bool,
+    },
+}
+
+impl Seen {
+    fn of(categories: Option<&Categories>, values: ArrayView1<'_, f32>) -> Self {
+        let Some(categories) = categories else { return Self::Number };
+        let other = categories.other();
+        let has_other = values.iter().any(|&value| value == other as f32);
+        let unknown = values.iter().any(|value| value.is_nan());
+        Self::Categories { unseen_other: (!has_other).then_some(other), unknown }
     }
+}
+
+/// A node as our own.
+///
+/// The engine sends categories that no row had to the right, whatever is there. What the feature of a split has never shown goes where more
+/// rows went instead.
+fn own(tree: &RegTree, at: usize, weight: f32, seen: &[Seen]) -> Node {
+    let node = tree.node(at);
+    if node.is_leaf() {
+        return Node::Leaf(Leaf { value: f64::from(node.leaf_value * weight), cover: node.sum_hess });
+    }
+    let [left, right] = [node.left, node.right].map(i32::cast_unsigned);
+    let mut missing_left = node.default_left;
+    let test = match seen.get(node.split_feature as usize) {
+        Some(Seen::Categories { unseen_other, unknown }) if node.is_categorical => {
+            let [to_left, to_right] = [left, right].map(|child| tree.node(child as usize).sum_hess);
+            let mut codes = tree.split_categories(at).to_vec();
+            // It is the last of all codes.
+            codes.extend(unseen_other.filter(|_| to_left > to_right));
+            if !unknown {
+                missing_left = to_left > to_right;
+            }
+            Test::OneOf(codes.into())
+        }
+        _ => Test::Below(node.split_cond),
+    };
     Node::Split(Split {
         feature: node.split_feature,
-        threshold: node.split_cond,
-        missing_left: node.default_left,
-        left: node.left.cast_unsigned(),
-        right: node.right.cast_unsigned(),
+        test,
+        missing_left,
+        left,
+        right,
         gain: node.split_gain,
         cover: node.sum_hess,
     })
@@ -150,6 +207,7 @@ mod tests {
     use ndarray::Array2;
 
     use crate::boosted::BoostedTrees;
+    use crate::columns::Columns;
 
     /// Our walk of the copied trees is the engine's own prediction, but for its sums in 32 bits.
     #[test]
@@ -161,18 +219,27 @@ mod tests {
         };
         let values = Array2::from_shape_fn((3_000, 4), |_| {
             let value = next();
-            if value < 0.1 { f32::NAN } else { (value * 30.0).floor() }
+            if value < 0.1 { f32::NAN } else { (value * 29.0).floor() }
         });
         let labels: Vec<bool> =
             values.rows().into_iter().map(|row| row[0] + row[1] > 28.0 || next() < 0.1).collect();
         let params = BoostedTrees::params(7).with_trees(50).check().unwrap();
+        // Two of the columns are codes of categories.
+        let codes = Categories::new((0..30).map(|code| format!("{code:02}").into()).collect()).unwrap();
+        let categories = [None, Some(codes.clone()), None, Some(codes)];
+        let names = ["a", "b", "c", "d"].map(Into::into);
         let model = params.fit_examples(
-            ["a", "b", "c", "d"].map(Into::into).to_vec(),
+            Arc::new(Columns::new(names.into_iter().zip(categories))),
             Examples { values: values.to_shared(), labels: &labels, weights: None },
         );
-        let ours = model.unwrap().margins(&values).unwrap();
+        let model = model.unwrap();
+        let ours = model.margins(&values).unwrap();
+        let by_codes = |split: &&Split| matches!(split.test, Test::OneOf(_));
+        assert!(model.trees().iter().flat_map(Tree::splits).filter(by_codes).count() > 50);
 
+        let kinds = [FeatureType::Numerical, FeatureType::Categorical].repeat(2);
         let matrix = DMatrix::from_dense(values.as_slice().unwrap(), 3_000, 4).unwrap();
+        let matrix = matrix.with_feature_types(&kinds).unwrap();
         let floats: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
         let trained = hessboost::training::train(
             &training_params(&params, &[]).unwrap(),

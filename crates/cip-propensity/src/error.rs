@@ -6,6 +6,8 @@ use std::io;
 use arrow_schema::DataType;
 use cip_core::CoreError;
 
+use crate::text::is_text;
+
 /// Why a table, a parameter, a model file or a fit was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,9 +29,7 @@ pub enum PropensityError {
         what: &'static str,
     },
     /// A table without columns to learn from.
-    #[error(
-        "no column is left to learn from: give the table at least one numeric or boolean column besides ids and label"
-    )]
+    #[error("no column is left to learn from: give the table at least one column besides ids and label")]
     NoFeatures,
     /// A column that is asked for and not there.
     #[error("column `{column}` is missing, the table has {}: name one of them", list(columns))]
@@ -45,15 +45,72 @@ pub enum PropensityError {
         /// The column.
         column: Box<str>,
     },
-    /// A feature that is not a number.
+    /// A feature that is neither a number nor text, or text where a model was trained with numbers.
     #[error(
-        "feature `{column}` is {found}, expected numbers or booleans: leave it out of the features, or encode it as numbers"
+        "feature `{column}` is {found}, expected numbers or booleans{}: leave it out of the features, or encode it",
+        if is_text(found) { "" } else { ", or text" }
     )]
     FeatureType {
         /// The column.
         column: Box<str>,
         /// Its type.
         found: DataType,
+    },
+    /// A feature that is to have categories, and is of a type that has none.
+    #[error(
+        "feature `{column}` is {found}, expected text, whole numbers or booleans for its categories: leave it out of the features, or encode it"
+    )]
+    CategoryType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// A number with a fraction where categories are.
+    #[error(
+        "feature `{column}` is {value} in row {row} (from 0), expected a whole number for its category: write it as text, or take it as a number"
+    )]
+    CategoryNumber {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found.
+        value: f64,
+    },
+    /// A feature of more different texts than anything but an id has.
+    #[error(
+        "feature `{column}` has more than {most} different texts, as ids have: name it as an id, or leave it out of the features"
+    )]
+    ManyTexts {
+        /// The column.
+        column: Box<str>,
+        /// The most that are read.
+        most: usize,
+    },
+    /// A feature whose categories are not those of other rows.
+    #[error(
+        "feature `{column}` has other categories than the rows trained on: make both of one table, or the second like the first"
+    )]
+    OtherCategories {
+        /// The column.
+        column: Box<str>,
+    },
+    /// A direction along categories.
+    #[error("feature `{column}` has categories, which have no order: leave it out of the monotone features")]
+    MonotoneCategories {
+        /// The column.
+        column: Box<str>,
+    },
+    /// Names of categories that do not ascend.
+    #[error(
+        "category `{second}` stands behind `{first}`, expected each once and in the order of their bytes"
+    )]
+    CategoryOrder {
+        /// The name that stands first.
+        first: Box<str>,
+        /// The one behind it.
+        second: Box<str>,
     },
     /// A feature value that is infinite, or too large for 32 bits.
     #[error(
@@ -68,7 +125,9 @@ pub enum PropensityError {
         value: f64,
     },
     /// A label of a type that is not yes or no.
-    #[error("label `{column}` is {found}, expected booleans, or numbers that are 0 or 1")]
+    #[error(
+        "label `{column}` is {found}, expected booleans, numbers that are 0 or 1, or text that is yes or no"
+    )]
     LabelType {
         /// The column.
         column: Box<str>,
@@ -84,6 +143,18 @@ pub enum PropensityError {
         row: u64,
         /// What was found; none for null.
         value: Option<f64>,
+    },
+    /// A label that is a text and neither yes nor no.
+    #[error(
+        "label `{column}` is `{text}` in row {row} (from 0), expected yes or no, true or false, or 1 or 0: write it so, or drop such rows first"
+    )]
+    LabelText {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found.
+        text: Box<str>,
     },
     /// A table in which there is nothing to tell apart.
     #[error("all {rows} labels are {label}, expected both 0 and 1: a model learns what tells them apart")]
@@ -214,6 +285,18 @@ pub enum PropensityError {
         node: usize,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A model file of text with a line that is not of its form.
+    #[error("the model file is damaged: line {line}: {field} is `{found}`, expected {expected}")]
+    ModelLine {
+        /// 1-based line.
+        line: usize,
+        /// What of it.
+        field: &'static str,
+        /// What was found.
+        found: Box<str>,
+        /// What is allowed.
+        expected: &'static str,
     },
     /// A model file whose header contradicts itself.
     #[error("the model file is damaged: {reason}")]

@@ -1,12 +1,16 @@
 //! The model file: JSON of a documented form, checked before it is used.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::boosted::{BoostedTrees, probability};
 use crate::calibration::FittedCalibration;
+use crate::category::Categories;
+use crate::columns::Columns;
 use crate::engine::Ensemble;
 use crate::error::PropensityError;
 use crate::evaluation::{Evaluation, ProbabilityLosses};
@@ -15,15 +19,17 @@ use crate::tree::Tree;
 
 /// The name that a model file carries.
 const FORMAT: &str = "cip-model";
-/// The version of the form, which is the only one that is read.
-const VERSION: u64 = 3;
+/// The version of the form that is written.
+const VERSION: u64 = 4;
+/// The first version that is read: it had no categories, and leaf values of 32 bits.
+const FIRST_VERSION: u64 = 3;
 
 /// Boosted trees with what one must know to use them again: what they foretell, from how many rows, how sure to be, how well.
 ///
 /// # Output
-/// One JSON object: `format` (`cip-model`), `version` (3), `label`, `features` (names, in order), `params`, `training`
-/// (rows, positives), `calibration`, `evaluation` (of held-out rows, or null), `base_margin`, `trees` (a list of nodes
-/// each). The same model gives the same bytes.
+/// One JSON object: `format` (`cip-model`), `version` (4), `label`, `features` (names, in order), `categories` (names by feature, in the
+/// order of their codes), `params`, `training` (rows, positives), `calibration`, `evaluation` (of held-out rows, or null), `base_margin`,
+/// `trees` (a list of nodes each). The same model gives the same bytes. Files of version 3, which had no categories, are read.
 ///
 /// # Examples
 /// ```
@@ -132,7 +138,10 @@ impl PropensityModel {
             format: FORMAT.into(),
             version: VERSION,
             label: self.label.clone(),
-            features: self.trees.features.clone(),
+            features: self.trees.features().to_vec(),
+            categories: (self.trees.columns.iter())
+                .filter_map(|(name, categories)| Some((name.into(), categories?.clone())))
+                .collect(),
             params: self.trees.params.clone(),
             training: self.training,
             calibration: self.calibration.clone(),
@@ -155,7 +164,7 @@ impl PropensityModel {
         reader.read_to_end(&mut text)?;
         // A later version may have another form: look at the version alone first.
         let stamp: Stamp = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
-        if (&*stamp.format, stamp.version) != (FORMAT, VERSION) {
+        if &*stamp.format != FORMAT || !(FIRST_VERSION..=VERSION).contains(&stamp.version) {
             let (format, version) = (stamp.format, stamp.version);
             return Err(PropensityError::ModelVersion {
                 format,
@@ -182,6 +191,8 @@ struct Document {
     version: u64,
     label: Box<str>,
     features: Vec<Box<str>>,
+    #[serde(default)]
+    categories: BTreeMap<Box<str>, Categories>,
     params: BoostedTreesValidParams,
     training: Training,
     calibration: FittedCalibration,
@@ -191,25 +202,44 @@ struct Document {
 }
 
 impl Document {
-    fn check(self) -> Result<PropensityModel, PropensityError> {
-        BoostedTrees::check(&self.features, &self.params, self.base_margin)?;
+    fn check(mut self) -> Result<PropensityModel, PropensityError> {
+        let columns: Vec<_> = (self.features.into_iter())
+            .map(|name| {
+                let categories = self.categories.remove(&name);
+                (name, categories)
+            })
+            .collect();
+        let columns = Columns::new(columns);
+        if !self.categories.is_empty() {
+            return Err(PropensityError::ModelHeader {
+                reason: "it has categories of what is none of its features",
+            });
+        }
+        for categories in columns.categories().iter().flatten() {
+            categories.check()?;
+        }
+        BoostedTrees::check(&columns, &self.params, self.base_margin)?;
         if self.training.positives > self.training.rows {
             return Err(PropensityError::ModelHeader { reason: "it has more positives than rows" });
         }
         self.calibration.check().map_err(|reason| PropensityError::ModelHeader { reason })?;
         BoostedTreesParams::from(self.params.clone()).check_ref()?;
         for (index, tree) in self.trees.iter().enumerate() {
-            tree.check(self.features.len()).map_err(|(node, reason)| PropensityError::ModelTree {
+            tree.check(columns.categories()).map_err(|(node, reason)| PropensityError::ModelTree {
                 tree: index,
                 node,
                 reason,
             })?;
         }
+        let mut trees = self.trees;
+        if self.version == FIRST_VERSION {
+            trees = trees.into_iter().map(Tree::rounded).collect();
+        }
         Ok(PropensityModel {
             trees: BoostedTrees::new(
-                self.features,
+                Arc::new(columns),
                 self.params,
-                Ensemble { base_margin: self.base_margin, trees: self.trees },
+                Ensemble { base_margin: self.base_margin, trees },
             ),
             label: self.label,
             training: self.training,

@@ -1,11 +1,14 @@
 //! The model as linfa has models: `Fit` on a dataset, `Predict` probabilities.
 
+use std::sync::Arc;
+
 use linfa::DatasetBase;
 use linfa::dataset::{AsSingleTargets, Pr};
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, ArrayBase, Data, Ix2};
 
 use crate::boosted::{BoostedTrees, probability};
+use crate::columns::Columns;
 use crate::engine::Examples;
 use crate::error::PropensityError;
 use crate::params::BoostedTreesValidParams;
@@ -38,7 +41,10 @@ where
         // In row-major order, whatever the order of the records.
         let values = Array1::from_iter(records.iter().copied()).into_shape_with_order(records.dim());
         let values = values.map_err(linfa::Error::from)?.into_shared();
-        self.fit_examples(names, Examples { values, labels: &labels, weights: dataset.weights() })
+        self.fit_examples(
+            Arc::new(Columns::numbers(names)),
+            Examples { values, labels: &labels, weights: dataset.weights() },
+        )
     }
 }
 

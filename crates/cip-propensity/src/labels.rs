@@ -1,9 +1,10 @@
 //! Labels: what is to be foreseen, yes or no.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 
 use crate::error::PropensityError;
-use crate::number::numbers;
+use crate::number::{column, numbers};
+use crate::text::{is_text, texts};
 
 /// Gathers the labels of a table, batch by batch.
 ///
@@ -32,11 +33,12 @@ impl LabelBuilder {
         Self { column: column.into(), labels: Vec::new(), seen: 0 }
     }
 
-    /// Adds the rows of a batch: booleans, or numbers that are 0 or 1.
+    /// Adds the rows of a batch: booleans, numbers that are 0 or 1, or texts that are `yes` and `no`, `true` and `false`, or `1` and `0`, in
+    /// any case.
     ///
     /// # Errors
-    /// [`PropensityError::MissingColumn`], [`PropensityError::LabelType`]; [`PropensityError::LabelValue`] where one is
-    /// null or another number.
+    /// [`PropensityError::MissingColumn`], [`PropensityError::LabelType`]; [`PropensityError::LabelValue`] and
+    /// [`PropensityError::LabelText`] where one is null, another number or another text.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), PropensityError> {
         self.push_where(batch, |_| true)
     }
@@ -50,6 +52,15 @@ impl LabelBuilder {
         batch: &RecordBatch,
         keep: impl Fn(usize) -> bool,
     ) -> Result<(), PropensityError> {
+        if is_text(column(batch, &self.column)?.data_type()) {
+            let words = texts(batch, &self.column, self.seen)?;
+            for row in (0..batch.num_rows()).filter(|&row| keep(row)) {
+                let text = words.is_valid(row).then(|| words.value(row));
+                self.labels.push(self.label_of(text, row)?);
+            }
+            self.seen += batch.num_rows() as u64;
+            return Ok(());
+        }
         let refuse = |found| PropensityError::LabelType { column: self.column.clone(), found };
         let values = numbers(batch, &self.column, refuse)?;
         for (row, value) in values.iter().enumerate().filter(|(row, _)| keep(*row)) {
@@ -66,6 +77,22 @@ impl LabelBuilder {
         Ok(())
     }
 
+    /// The label that a text stands for.
+    fn label_of(&self, text: Option<&str>, row: usize) -> Result<bool, PropensityError> {
+        let (column, row) = (self.column.clone(), self.seen + row as u64);
+        let Some(text) = text else {
+            return Err(PropensityError::LabelValue { column, row, value: None });
+        };
+        let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        if is_one_of(["yes", "true", "1"]) {
+            Ok(true)
+        } else if is_one_of(["no", "false", "0"]) {
+            Ok(false)
+        } else {
+            Err(PropensityError::LabelText { column, row, text: text.into() })
+        }
+    }
+
     /// Returns the labels, one a row.
     pub fn finish(self) -> Vec<bool> {
         self.labels
@@ -75,7 +102,10 @@ impl LabelBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{
+        ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float64Array, Int64Array, StringArray,
+    };
     use std::sync::Arc;
 
     fn labels(arrays: Vec<ArrayRef>) -> Result<Vec<bool>, PropensityError> {
@@ -95,6 +125,13 @@ mod tests {
             labels(vec![booleans, integers, floats]).unwrap(),
             [true, false, false, true, true, false]
         );
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["YES", "no", "True", "FALSE", "1", "0"]));
+        let coded: ArrayRef =
+            Arc::new(["No", "Yes", "No"].into_iter().collect::<DictionaryArray<Int32Type>>());
+        assert_eq!(
+            labels(vec![words, coded.slice(1, 2)]).unwrap(),
+            [true, false, true, false, true, false, true, false]
+        );
         assert!(labels(vec![]).unwrap().is_empty());
     }
 
@@ -109,8 +146,13 @@ mod tests {
         assert!(error(Arc::new(Float64Array::from(vec![0.5]))).contains("is 0.5 in row 2 (from 0)"));
         assert!(error(Arc::new(Float64Array::from(vec![f64::NAN]))).contains("is NaN in row 2 (from 0)"));
         assert!(
-            error(Arc::new(StringArray::from(vec!["yes"])))
-                .contains("label `label` is Utf8, expected booleans")
+            error(Arc::new(StringArray::from(vec!["Yes", "maybe"])))
+                .contains("label `label` is `maybe` in row 3 (from 0), expected yes or no")
+        );
+        assert!(error(Arc::new(StringArray::from(vec![None::<&str>]))).contains("is null in row 2"));
+        assert!(
+            error(Arc::new(Date32Array::from(vec![1])))
+                .contains("label `label` is Date32, expected booleans")
         );
     }
 }

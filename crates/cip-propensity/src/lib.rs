@@ -30,7 +30,7 @@
 //! ```
 //!
 //! # Tour
-//! - [`FeatureMatrix`], [`LabelBuilder`]: tables as numbers, batch by batch. [`Finding`]: what they know that nobody could have known.
+//! - [`FeatureMatrix`], [`Categories`], [`LabelBuilder`]: tables as numbers, batch by batch. [`Finding`]: what they know that nobody could have known.
 //! - [`IdSplit`], [`TimeSplit`]: who, and which days, are kept for the test. [`Search`]: which parameters do best on [`Fold`]s of the rest.
 //! - [`BoostedTrees`], [`BoostedTreesParams`]: the model, with linfa's `Fit` and `Predict`. [`Tree`]: what it is made of.
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`Baseline`]: what it must beat.
@@ -42,8 +42,8 @@
 //! - [`ModelCard`]: what one must know before one uses it. [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
-//! Any columns of integers, floating-point numbers, decimals or booleans, null or NaN where unknown. A label is a boolean,
-//! or a number that is 0 or 1.
+//! Any columns of integers, floating-point numbers, decimals, booleans or text (see [`Categories`]), null or NaN where unknown. A label is a
+//! boolean, a number that is 0 or 1, or `yes` or `no`.
 //!
 //! # Columns out
 //! [`cip_core::table::scores`], or [`cip_core::table::explained_scores`], in the order of the rows that were scored.
@@ -58,7 +58,7 @@
 //! | contribution_… | Float64 | explained scores alone: what the feature adds to it |
 //!
 //! # What it refuses
-//! Text, infinities, labels that are unknown or neither 0 nor 1, tables with one class, and model files that are damaged
+//! Dates, lists, infinities, labels that are unknown or neither 0 nor 1, tables with one class, and model files that are damaged
 //! or of another version: see [`PropensityError`].
 
 mod baseline;
@@ -66,6 +66,8 @@ mod boosted;
 mod bootstrap;
 mod calibration;
 mod card;
+mod category;
+mod columns;
 mod engine;
 mod error;
 mod evaluation;
@@ -73,6 +75,8 @@ mod file;
 mod fit;
 mod forest;
 mod labels;
+mod leaf_mask;
+mod lightgbm;
 mod lint;
 mod matrix;
 mod number;
@@ -83,6 +87,7 @@ mod search;
 mod shap;
 mod split;
 mod stratified;
+mod text;
 mod time_split;
 mod tree;
 mod uplift;
@@ -93,6 +98,7 @@ pub use boosted::{BoostedTrees, Importance, probability};
 pub use bootstrap::{Bootstrap, Interval, MetricIntervals};
 pub use calibration::{Calibration, CalibrationFallback, CalibrationMap, FittedCalibration};
 pub use card::ModelCard;
+pub use category::Categories;
 pub use error::PropensityError;
 pub use evaluation::{Evaluation, FRACTIONS, Lift, ProbabilityLosses, ReliabilityBin};
 pub use file::{PropensityModel, Training};
@@ -106,11 +112,11 @@ pub use response::{Offer, Profit, Response};
 pub use scores::{explained_batch, ranks, score_batch, score_schema};
 pub use search::{Fold, Search, Searched, Trial};
 pub use shap::{
-    EffectBuilder, Explainer, FeatureEffect, PairEffect, Reason, SampledRow, SampledRows, effects_batch,
-    pairs_batch, points_batch, reasons, sampled_matrix,
+    EffectBuilder, Explainer, FeatureEffect, FeatureValue, PairEffect, Reason, SampledRow, SampledRows,
+    effects_batch, pairs_batch, points_batch, reasons, sampled_matrix,
 };
 pub use split::{IdSplit, Side};
 pub use stratified::stratified_sides;
 pub use time_split::{Shares, TimeSplit};
-pub use tree::{Leaf, Node, Split, Tree};
+pub use tree::{Leaf, Node, Split, Test, Tree};
 pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};

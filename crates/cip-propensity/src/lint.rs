@@ -1,6 +1,6 @@
 //! Leaks: what a table knows that nobody could have known, or that says nothing of others.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::matrix::FeatureMatrix;
 #[non_exhaustive]
 pub enum Finding {
     /// A feature that tells rows apart and nothing else: its name ends in `id`, `key` or `uuid`, or of at least 100 known values, all
-    /// whole, nine tenths are different.
+    /// whole or all text, nine tenths are different.
     IdLike {
         /// The feature.
         feature: Box<str>,
@@ -25,7 +25,7 @@ pub enum Finding {
         /// Rows where it is known.
         known: u64,
     },
-    /// A feature that tells the label by itself: its AUC, or 1 less it, is at least 0.99.
+    /// A feature that tells the label by itself: its AUC, or 1 less it, is at least 0.99. Categories rank by their shares of positives.
     TellsTheLabel {
         /// The feature.
         feature: Box<str>,
@@ -65,14 +65,16 @@ impl Finding {
         if features.rows() != labels.len() {
             return Err(PropensityError::Lengths { rows: features.rows(), labels: labels.len() });
         }
-        let columns = || {
-            features
-                .names()
-                .iter()
-                .zip(features.view().columns().into_iter().map(|column| column.to_vec()).collect::<Vec<_>>())
-        };
-        let ids = columns().filter_map(|(name, values)| id_like(name, &values));
-        let telling = columns().filter_map(|(name, values)| tells_the_label(name, &values, labels));
+        let view = features.view();
+        let columns =
+            || features.columns().iter().zip(view.columns()).map(|(of, values)| (of, values.to_vec()));
+        let ids = columns()
+            .zip(features.different_texts())
+            .filter_map(|(((name, _), values), texts)| id_like(name, &values, *texts));
+        let telling = columns().filter_map(|((name, categories), values)| {
+            let values = if categories.is_some() { shares(&values, labels) } else { values };
+            tells_the_label(name, &values, labels)
+        });
         Ok(ids.chain(telling).collect())
     }
 
@@ -119,22 +121,37 @@ impl fmt::Display for Finding {
     }
 }
 
-fn id_like(name: &str, values: &[f32]) -> Option<Finding> {
+/// What looks like an id; `texts` are the different ones of a column of text, all rows taken together.
+fn id_like(name: &str, values: &[f32], texts: Option<u64>) -> Option<Finding> {
     const FEWEST: usize = 100;
     let mut known: Vec<u32> =
         values.iter().filter(|value| !value.is_nan()).map(|value| (value + 0.0).to_bits()).collect();
     let rows = known.len();
     known.sort_unstable();
     known.dedup();
+    // Of as many rows as there are, no more can be different.
+    let distinct = texts.map_or(known.len(), |texts| rows.min(texts as usize));
     let whole = values.iter().all(|value| value.is_nan() || value.fract() == 0.0);
     let last = name.rsplit(['_', '.', ' ']).next().unwrap_or(name);
     let named = ["id", "key", "uuid"].iter().any(|end| last.eq_ignore_ascii_case(end));
-    let apart = whole && rows >= FEWEST && known.len() as f64 >= 0.9 * rows as f64;
+    let apart = whole && rows >= FEWEST && distinct as f64 >= 0.9 * rows as f64;
     (named || apart).then(|| Finding::IdLike {
         feature: name.into(),
-        distinct: known.len() as u64,
+        distinct: distinct as u64,
         known: rows as u64,
     })
+}
+
+/// The share of positives of each category in place of its code: categories have no order to rank by.
+fn shares(values: &[f32], labels: &[bool]) -> Vec<f32> {
+    let mut counts: HashMap<u32, [f32; 2]> = HashMap::new();
+    for (value, label) in values.iter().zip(labels) {
+        let [rows, positives] = counts.entry(value.to_bits()).or_default();
+        *rows += 1.0;
+        *positives += f32::from(u8::from(*label));
+    }
+    let share = |value: &f32| counts.get(&value.to_bits()).map(|[rows, positives]| positives / rows);
+    values.iter().map(|value| if value.is_nan() { None } else { share(value) }.unwrap_or(f32::NAN)).collect()
 }
 
 fn tells_the_label(name: &str, values: &[f32], labels: &[bool]) -> Option<Finding> {

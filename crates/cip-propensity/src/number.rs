@@ -2,12 +2,13 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Float64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Schema};
 use cip_core::CoreError;
 
 use crate::error::PropensityError;
+use crate::text::is_text;
 
 /// Returns a column of a batch: integers, floating-point numbers, decimals, booleans, or nothing but nulls. `refuse` makes the
 /// error for any other type.
@@ -16,17 +17,22 @@ pub(crate) fn numbers(
     name: &str,
     refuse: impl FnOnce(DataType) -> PropensityError,
 ) -> Result<Float64Array, PropensityError> {
-    let Some(array) = batch.column_by_name(name) else {
-        return Err(PropensityError::MissingColumn {
-            column: name.into(),
-            columns: names_of(&batch.schema()),
-        });
-    };
-    if !is_numeric(array.data_type()) {
+    let array = column(batch, name)?;
+    // Of text that is nothing but nulls nobody knows what it would be.
+    let says_nothing = is_text(array.data_type()) && array.null_count() == array.len();
+    if !(is_numeric(array.data_type()) || says_nothing) {
         return Err(refuse(array.data_type().clone()));
     }
     let cast = cast(array, &DataType::Float64).map_err(CoreError::from)?;
     Ok(cast.as_primitive::<Float64Type>().clone())
+}
+
+/// Returns the column of this name.
+pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, PropensityError> {
+    batch.column_by_name(name).ok_or_else(|| PropensityError::MissingColumn {
+        column: name.into(),
+        columns: names_of(&batch.schema()),
+    })
 }
 
 fn is_numeric(data_type: &DataType) -> bool {

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::category::Categories;
+
 /// A node of a [`Tree`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Node {
     /// Where rows go on to one of two nodes.
@@ -13,16 +15,16 @@ pub enum Node {
 }
 
 /// A test of one feature.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "WrittenSplit", try_from = "WrittenSplit")]
 pub struct Split {
     /// Position of the feature.
     pub feature: u32,
-    /// Values below it go left.
-    pub threshold: f32,
+    /// Which known values go left.
+    pub test: Test,
     /// Whether unknown values go left.
     pub missing_left: bool,
-    /// Position of the node for values below the threshold.
+    /// Position of the node for values that pass the test.
     pub left: u32,
     /// Position of the node for the other values.
     pub right: u32,
@@ -32,14 +34,82 @@ pub struct Split {
     pub cover: f32,
 }
 
+/// Which known values go left at a split.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Numbers below a threshold.
+    Below(f32),
+    /// Categories of these codes, which ascend.
+    OneOf(Box<[u32]>),
+}
+
 /// An end of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
     /// What it adds to the margin.
-    pub value: f32,
+    pub value: f64,
     /// The sum of second derivatives of the training rows that came here.
     pub cover: f32,
+}
+
+/// A split as a file has it: with a threshold, or with categories.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSplit {
+    feature: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    categories: Option<Box<[u32]>>,
+    missing_left: bool,
+    left: u32,
+    right: u32,
+    gain: f32,
+    cover: f32,
+}
+
+impl From<Split> for WrittenSplit {
+    fn from(split: Split) -> Self {
+        let Split { feature, test, missing_left, left, right, gain, cover } = split;
+        let (threshold, categories) = match test {
+            Test::Below(threshold) => (Some(threshold), None),
+            Test::OneOf(codes) => (None, Some(codes)),
+        };
+        Self { feature, threshold, categories, missing_left, left, right, gain, cover }
+    }
+}
+
+impl TryFrom<WrittenSplit> for Split {
+    type Error = &'static str;
+
+    fn try_from(split: WrittenSplit) -> Result<Self, Self::Error> {
+        let WrittenSplit { feature, threshold, categories, missing_left, left, right, gain, cover } = split;
+        let test = match (threshold, categories) {
+            (Some(threshold), None) => Test::Below(threshold),
+            (None, Some(codes)) => Test::OneOf(codes),
+            _ => return Err("a split has either a threshold or categories"),
+        };
+        Ok(Self { feature, test, missing_left, left, right, gain, cover })
+    }
+}
+
+impl Split {
+    /// Whether a value goes left; NaN is unknown.
+    #[inline]
+    pub fn is_left(&self, value: f32) -> bool {
+        match &self.test {
+            _ if value.is_nan() => self.missing_left,
+            Test::Below(threshold) => value < *threshold,
+            Test::OneOf(codes) => code(value).is_some_and(|code| codes.binary_search(&code).is_ok()),
+        }
+    }
+}
+
+/// The code that a value stands for; none of what is no code.
+#[inline]
+pub(crate) fn code(value: f32) -> Option<u32> {
+    (value >= 0.0).then_some(value as u32)
 }
 
 /// A regression tree, a list of nodes of which the first is the root.
@@ -62,18 +132,21 @@ impl Node {
 }
 
 impl Tree {
-    /// Returns the tree of `nodes` over `features` features.
+    /// Returns the tree of `nodes` over features with these categories, none of numbers.
     ///
     /// # Errors
     /// The position of a node that does not fit, and why.
-    pub(crate) fn try_new(nodes: Vec<Node>, features: usize) -> Result<Self, (usize, &'static str)> {
+    pub(crate) fn try_new(
+        nodes: Vec<Node>,
+        categories: &[Option<Categories>],
+    ) -> Result<Self, (usize, &'static str)> {
         let tree = Self { nodes };
-        tree.check(features)?;
+        tree.check(categories)?;
         Ok(tree)
     }
 
     /// Checks a tree that comes from elsewhere.
-    pub(crate) fn check(&self, features: usize) -> Result<(), (usize, &'static str)> {
+    pub(crate) fn check(&self, categories: &[Option<Categories>]) -> Result<(), (usize, &'static str)> {
         let mut parents = vec![0u8; self.nodes.len()];
         if self.nodes.is_empty() {
             return Err((0, "the tree has no nodes"));
@@ -85,14 +158,28 @@ impl Tree {
                     return Err((index, "the value is not finite, or the cover is not 0 or more"));
                 }
                 Node::Split(split) => {
-                    if split.feature as usize >= features {
+                    let Some(categories) = categories.get(split.feature as usize) else {
                         return Err((index, "it tests a feature that the model does not have"));
+                    };
+                    match (&split.test, categories) {
+                        (Test::Below(threshold), None) if threshold.is_finite() => {}
+                        (Test::Below(_), None) => return Err((index, "the threshold is not finite")),
+                        (Test::OneOf(codes), Some(categories)) if are_codes(codes, categories) => {}
+                        (Test::OneOf(_), Some(_)) => {
+                            return Err((
+                                index,
+                                "its categories do not ascend, or are not all of its feature",
+                            ));
+                        }
+                        (Test::Below(_), Some(_)) => {
+                            return Err((index, "it has a threshold, and its feature has categories"));
+                        }
+                        (Test::OneOf(_), None) => {
+                            return Err((index, "it has categories, and its feature has none"));
+                        }
                     }
-                    if !(split.threshold.is_finite() && split.gain.is_finite() && is_cover(split.cover)) {
-                        return Err((
-                            index,
-                            "threshold or gain is not finite, or the cover is not 0 or more",
-                        ));
+                    if !(split.gain.is_finite() && is_cover(split.cover)) {
+                        return Err((index, "the gain is not finite, or the cover is not 0 or more"));
                     }
                     for child in [split.left as usize, split.right as usize] {
                         match parents.get_mut(child) {
@@ -139,19 +226,34 @@ impl Tree {
     ///
     /// # Panics
     /// Where the row has fewer values than the model has features.
-    pub fn value(&self, row: &[f32]) -> f32 {
+    pub fn value(&self, row: &[f32]) -> f64 {
         let mut at = 0;
         loop {
             match &self.nodes[at] {
                 Node::Leaf(leaf) => return leaf.value,
                 Node::Split(split) => {
-                    let value = row[split.feature as usize];
-                    let left = if value.is_nan() { split.missing_left } else { value < split.threshold };
+                    let left = split.is_left(row[split.feature as usize]);
                     at = if left { split.left } else { split.right } as usize;
                 }
             }
         }
     }
+
+    /// The tree with its leaf values rounded to 32 bits, as files before version 4 meant them.
+    pub(crate) fn rounded(mut self) -> Self {
+        for node in &mut self.nodes {
+            if let Node::Leaf(leaf) = node {
+                leaf.value = f64::from(leaf.value as f32);
+            }
+        }
+        self
+    }
+}
+
+/// Whether codes ascend, and are those of categories or of any other.
+fn are_codes(codes: &[u32], categories: &Categories) -> bool {
+    codes.windows(2).all(|pair| pair[0] < pair[1])
+        && codes.last().is_some_and(|last| *last <= categories.other())
 }
 
 fn is_cover(cover: f32) -> bool {
@@ -162,14 +264,14 @@ fn is_cover(cover: f32) -> bool {
 mod tests {
     use super::*;
 
-    fn leaf(value: f32) -> Node {
+    fn leaf(value: f64) -> Node {
         Node::Leaf(Leaf { value, cover: 1.0 })
     }
 
     fn split(feature: u32, left: u32, right: u32) -> Node {
         Node::Split(Split {
             feature,
-            threshold: 2.0,
+            test: Test::Below(2.0),
             missing_left: false,
             left,
             right,
@@ -178,9 +280,33 @@ mod tests {
         })
     }
 
+    fn numbers_and_plans() -> [Option<Categories>; 2] {
+        let plans = Categories::new(["monthly", "yearly"].map(Into::into).to_vec());
+        [None, Some(plans.unwrap())]
+    }
+
+    fn by_codes(codes: &[u32]) -> Node {
+        let Node::Split(split) = split(1, 1, 2) else { unreachable!() };
+        Node::Split(Split { test: Test::OneOf(codes.into()), ..split })
+    }
+
+    #[test]
+    fn categories_go_left_where_they_are_among_those_of_the_split() {
+        let tree =
+            Tree::try_new(vec![by_codes(&[0, 2]), leaf(-1.0), leaf(1.0)], &numbers_and_plans()).unwrap();
+        // Code 2 is any other text; what is no code at all is not among them.
+        let values = [0.0, 1.0, 2.0, f32::NAN, -1.0, 7.0, f32::INFINITY];
+        assert_eq!(values.map(|value| tree.value(&[9.0, value])), [-1.0, 1.0, -1.0, 1.0, 1.0, 1.0, 1.0]);
+        let text = serde_json::to_string(&tree).unwrap();
+        assert!(text.starts_with(r#"[{"feature":1,"categories":[0,2],"missing_left":false,"#), "{text}");
+        assert_eq!(serde_json::from_str::<Tree>(&text).unwrap(), tree);
+        let both = text.replace("\"categories\"", "\"threshold\":1.5,\"categories\"");
+        assert!(serde_json::from_str::<Tree>(&both).is_err());
+    }
+
     #[test]
     fn below_the_threshold_is_left_and_unknown_goes_where_it_is_told() {
-        let tree = Tree::try_new(vec![split(1, 1, 2), leaf(-1.0), leaf(1.0)], 2).unwrap();
+        let tree = Tree::try_new(vec![split(1, 1, 2), leaf(-1.0), leaf(1.0)], &[None, None]).unwrap();
         assert_eq!(tree.value(&[9.0, 1.5]), -1.0);
         assert_eq!(tree.value(&[0.0, 2.0]), 1.0);
         assert_eq!(tree.value(&[0.0, f32::NAN]), 1.0);
@@ -196,14 +322,18 @@ mod tests {
             (vec![split(0, 1, 1), leaf(0.0)], 1),
             (vec![split(0, 1, 2), leaf(0.0), leaf(0.0), leaf(0.0)], 3),
             (vec![split(2, 1, 2), leaf(0.0), leaf(0.0)], 0),
-            (vec![leaf(f32::NAN)], 0),
-            (vec![leaf(f32::INFINITY)], 0),
+            (vec![split(1, 1, 2), leaf(0.0), leaf(0.0)], 0),
+            (vec![by_codes(&[]), leaf(0.0), leaf(0.0)], 0),
+            (vec![by_codes(&[1, 1]), leaf(0.0), leaf(0.0)], 0),
+            (vec![by_codes(&[1, 3]), leaf(0.0), leaf(0.0)], 0),
+            (vec![leaf(f64::NAN)], 0),
+            (vec![leaf(f64::INFINITY)], 0),
             (vec![Node::Leaf(Leaf { value: 0.0, cover: f32::NAN })], 0),
             (vec![Node::Leaf(Leaf { value: 0.0, cover: -1.0 })], 0),
             (vec![Node::Leaf(Leaf { value: 0.0, cover: f32::INFINITY })], 0),
             (vec![split(0, 1, 2), leaf(0.0), Node::Leaf(Leaf { value: 0.0, cover: 1.1 })], 0),
         ] {
-            assert_eq!(Tree::try_new(nodes.clone(), 2).unwrap_err().0, at, "{nodes:?}");
+            assert_eq!(Tree::try_new(nodes.clone(), &numbers_and_plans()).unwrap_err().0, at, "{nodes:?}");
         }
     }
 }

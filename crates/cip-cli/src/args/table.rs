@@ -83,7 +83,7 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConvertArgs {
-    /// Model file: of cip, or XGBoost's JSON
+    /// Model file: of cip, XGBoost's JSON, or LightGBM's text
     pub(crate) model: PathBuf,
     /// The form to write
     #[arg(long, value_enum, value_name = "FORM")]
@@ -91,7 +91,7 @@ pub(crate) struct ConvertArgs {
     /// Model file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What a model of XGBoost foretells
+    /// What a model of XGBoost or LightGBM foretells
     #[arg(long, value_name = "COL", default_value = "label")]
     pub(crate) label: String,
 }

@@ -12,7 +12,7 @@ use crate::args::TableArgs;
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// Column to foretell: booleans, or 0 and 1
+    /// Column to foretell: booleans, 0 and 1, or yes and no
     #[arg(long, value_name = "COL")]
     pub(crate) label: String,
     /// Model file to write
@@ -24,6 +24,9 @@ pub(crate) struct TrainArgs {
     /// Columns to leave out
     #[arg(long, value_name = "COL,COL", value_delimiter = ',', conflicts_with = "columns")]
     pub(crate) exclude: Vec<String>,
+    /// Columns that are codes of something: categories even where they are numbers
+    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
+    pub(crate) categorical: Vec<String>,
     /// Trees to grow
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub(crate) trees: u32,

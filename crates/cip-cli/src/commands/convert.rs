@@ -1,4 +1,4 @@
-//! `cip convert`: a model of XGBoost as one of cip's, and the other way.
+//! `cip convert`: a model of XGBoost or LightGBM as one of cip's, and one of cip's as one of XGBoost's.
 
 use std::fs;
 
@@ -31,14 +31,17 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Answer, CliError> {
     })
 }
 
-/// Reads a model of either form: XGBoost's has a learner.
+/// Reads a model of any form: LightGBM's starts with `tree`, XGBoost's has a learner.
 fn read(args: &ConvertArgs) -> Result<PropensityModel, CliError> {
     let path = &args.model;
     let text =
         fs::read(path).map_err(|source| CliError::Io { action: "read", path: path.clone(), source })?;
-    let is_foreign =
-        serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|value| value.get("learner").is_some());
-    let read = if is_foreign {
+    let has_learner = || {
+        serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|value| value.get("learner").is_some())
+    };
+    let read = if PropensityModel::is_lightgbm(&text) {
+        PropensityModel::read_lightgbm(&text[..], &args.label)
+    } else if has_learner() {
         PropensityModel::read_xgboost(&text[..], &args.label)
     } else {
         PropensityModel::read_from(&text[..])

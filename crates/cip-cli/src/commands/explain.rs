@@ -3,8 +3,8 @@
 use cip::arrow_array::RecordBatch;
 use cip::core::Id;
 use cip::propensity::{
-    Explainer, FeatureEffect, PairEffect, PropensityError, PropensityModel, Reason, effects_batch,
-    pairs_batch, points_batch, sampled_matrix,
+    Categories, Explainer, FeatureEffect, FeatureValue, PairEffect, PropensityError, PropensityModel,
+    effects_batch, pairs_batch, points_batch, sampled_matrix,
 };
 use cip::scoring::{ExplainedRow, Explanation, ScoringError};
 use cip::store::{StagedFolder, TableWriter};
@@ -42,16 +42,19 @@ pub(crate) fn run(args: &ExplainArgs, common: &Common) -> Result<Answer, CliErro
         writer.finish()?;
         Ok(())
     };
-    let features = model.trees().features();
+    let trees = model.trees();
+    let features = trees.features();
     write(EFFECTS, "feature_effects", effects_batch(&found.effects).map_err(ScoringError::from)?)?;
-    let points = points_batch(features, &found.effects, &found.sample).map_err(ScoringError::from)?;
+    let points = points_batch(trees, &found.effects, &found.sample).map_err(ScoringError::from)?;
     write(POINTS, "feature_points", points)?;
     staged.write(PICTURE, picture(&found, model.label()).as_bytes())?;
     staged.write(SWARM, swarm_picture(&found, &model).as_bytes())?;
     for (number, &feature) in (1..).zip(&dependence) {
         let points = found.sample.iter().map(|row| (row.values[feature], row.contributions[feature]));
         let title = format!("What {} adds to the log odds of `{}`", features[feature], model.label());
-        staged.write(&dependence_file(number), scatter(&title, &points.collect::<Vec<_>>()).as_bytes())?;
+        let names = trees.categories()[feature].as_ref().map(names_of);
+        let svg = scatter(&title, &points.collect::<Vec<_>>(), names.as_deref());
+        staged.write(&dependence_file(number), svg.as_bytes())?;
     }
     if let Some(pairs) = &pairs {
         write(PAIRS, "pair_effects", pairs_batch(pairs).map_err(ScoringError::from)?)?;
@@ -98,6 +101,12 @@ fn pairs(model: &PropensityModel, found: &Explanation, rows: usize) -> Result<Ve
     Ok(Explainer::new(model.trees()).pair_effects(features, &matrix).map_err(ScoringError::from)?)
 }
 
+/// The names of all codes of a feature.
+fn names_of(categories: &Categories) -> Vec<String> {
+    let name = |code: u32| FeatureValue::new(code as f32, Some(categories)).to_string();
+    (0..=categories.other()).map(name).collect()
+}
+
 fn dependence_file(number: usize) -> String {
     format!("dependence-{number}.svg")
 }
@@ -108,7 +117,9 @@ fn swarm_picture(found: &Explanation, model: &PropensityModel) -> String {
     let features = model.trees().features();
     let row = |effect: &FeatureEffect| {
         let at = features.iter().position(|name| *name == effect.feature)?;
-        let points = found.sample.iter().map(|row| (row.values[at], row.contributions[at]));
+        // Categories have no order that a colour could show.
+        let value = |value: Option<f32>| value.filter(|_| model.trees().categories()[at].is_none());
+        let points = found.sample.iter().map(|row| (value(row.values[at]), row.contributions[at]));
         Some(Swarm { name: effect.feature.to_string(), points: points.collect() })
     };
     let rows: Vec<_> = found.effects.iter().take(SHOWN).filter_map(row).collect();
@@ -215,7 +226,7 @@ fn waterfall(base: f64, customer: &ExplainedRow) -> String {
     };
     let shown = customer.reasons.len().min(SHOWN);
     for reason in &customer.reasons[..shown] {
-        step(reason_name(reason), reason.contribution);
+        step(reason.to_string(), reason.contribution);
     }
     let rest = &customer.reasons[shown..];
     if !rest.is_empty() {
@@ -228,11 +239,6 @@ fn waterfall(base: f64, customer: &ExplainedRow) -> String {
 
 fn name_of(customer: &ExplainedRow) -> String {
     customer.id.as_ref().map_or_else(|| format!("row {}", customer.row), Id::to_string)
-}
-
-fn reason_name(reason: &Reason) -> String {
-    let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
-    format!("{} {value}", reason.feature)
 }
 
 /// The page with the pictures.
@@ -259,7 +265,7 @@ fn page(found: &Explanation, model: &PropensityModel) -> String {
             file_of(number),
         ));
         for reason in &customer.reasons {
-            let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+            let value = cell_text(&reason.value.to_string());
             let name = cell_text(&reason.feature);
             page.push_str(&format!("| {name} | {value} | {:+.4} |\n", reason.contribution));
         }

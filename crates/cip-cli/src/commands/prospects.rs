@@ -10,6 +10,7 @@ use cip::scoring::{ScoringError, ScoringTable, TrainingSet};
 use cip::store::EventStore;
 use serde_json::{Value, json};
 
+use crate::allocator::keep_freed_memory;
 use crate::args::Common;
 use crate::commands::card;
 use crate::commands::features;
@@ -88,6 +89,7 @@ fn learn(
     const MOST_USERS: f64 = 500_000.0;
     const SEED: u64 = 7;
     const HELD_OUT: f64 = 0.2;
+    keep_freed_memory();
     let table = ScoringTable::open(&folder.join(FEATURES))?;
     let columns = table.columns_without(&[column::LABEL]);
     let sample = (MOST_USERS / totals.users.max(1) as f64).min(1.0);

@@ -1,7 +1,7 @@
 //! `cip score`: every row of a table with its score, margin and rank, and why it has them.
 
 use cip::core::Id;
-use cip::propensity::Reason;
+use cip::propensity::{FeatureValue, Reason};
 use cip::scoring::{ExplainedRow, ExplainedScores};
 use serde_json::{Value, json};
 
@@ -46,10 +46,9 @@ fn why(explained: &ExplainedScores, id: &str) -> String {
     listing(&[id, "score", "why (part of the log odds)"], &rows)
 }
 
-/// `carts 3 (+1.27)`.
+/// `carts 3 (+1.27)`, or `plan=yearly (-0.82)`.
 pub(crate) fn reason(reason: &Reason) -> String {
-    let value = reason.value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
-    format!("{} {value} ({:+.2})", reason.feature, reason.contribution)
+    format!("{reason} ({:+.2})", reason.contribution)
 }
 
 pub(crate) fn row_json(row: &ExplainedRow) -> Value {
@@ -64,6 +63,11 @@ pub(crate) fn row_json(row: &ExplainedRow) -> Value {
 
 fn reason_json(reason: &Reason) -> Value {
     // In the digits that tell the 32 bits apart, and no more.
-    let value = reason.value.map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(value)));
+    let value = match &reason.value {
+        FeatureValue::Number(number) => {
+            json!(number.to_string().parse().unwrap_or_else(|_| f64::from(*number)))
+        }
+        other => json!(other),
+    };
     json!({ "feature": reason.feature, "value": value, "contribution": reason.contribution })
 }

@@ -11,6 +11,7 @@ use cip::scoring::{RowSplit, ScoringError, ScoringTable, TrainedModel, TrainingS
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 
+use crate::allocator::keep_freed_memory;
 use crate::args::{Common, TableArgs, TrainArgs};
 use crate::commands::card;
 use crate::commands::evaluate;
@@ -25,9 +26,17 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     given.check_ref().map_err(usage)?;
     let search =
         args.search.map(|candidates| Search::new(candidates, args.seed)).transpose().map_err(usage)?;
+    keep_freed_memory();
     let source = open(&args.table)?;
     let features = features(args, &source)?;
-    let mut set = TrainingSet::read(&source, &features, &args.label, split, common.memory)?;
+    let mut set = TrainingSet::read_categorical(
+        &source,
+        &features,
+        &args.categorical,
+        &args.label,
+        split,
+        common.memory,
+    )?;
     let other = |path| ScoringTable::open(path);
     if let Some(path) = &args.validation {
         set = set.with_validation(&other(path)?)?;
@@ -227,6 +236,7 @@ impl TrainRun {
             ("search", json!(search)),
             ("findings", json!(self.findings)),
             ("importance", json!(model.trees().importance())),
+            ("categories", categories_json(model.trees())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -277,6 +287,14 @@ fn searched_text(found: &Searched) -> String {
         .collect();
     let header = ["AUC of the folds", "leaves", "learning rate", "least weight", "L2"];
     format!("{} parameters tried\n{}\n", found.trials.len(), listing(&header, &rows))
+}
+
+/// The categories of the features that are no numbers.
+fn categories_json(trees: &BoostedTrees) -> Value {
+    let features = trees.features().iter().zip(trees.categories());
+    let named =
+        features.filter_map(|(name, categories)| Some((name.to_string(), json!(categories.as_ref()?))));
+    Value::Object(named.collect())
 }
 
 /// The calibration without the points of its map: they are in the model.

@@ -6,6 +6,7 @@
 mod abtest;
 mod abtest_options;
 mod baskets;
+mod categories;
 mod clv;
 mod cohorts;
 mod commits;

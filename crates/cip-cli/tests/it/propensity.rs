@@ -265,7 +265,8 @@ fn what_makes_no_sense_is_said_and_the_old_model_stays() {
     };
     train(&["--exclude", "plan"]).ok();
     let model = fs::read(at("m.json")).unwrap();
-    train(&[]).fails(1, "feature `plan` is Utf8");
+    train(&["--monotone", "plan=+1"]).fails(1, "feature `plan` has categories, which have no order");
+    train(&["--exclude", "plan", "--categorical", "plan"]).fails(1, "column `plan` is missing");
     train(&["--exclude", "gone"]).fails(1, "no column `gone`");
     train(&["--columns", "views,views"]).fails(1, "given twice");
     train(&["--columns", "views", "--exclude", "plan"]).fails(2, "cannot be used with");

@@ -258,3 +258,23 @@ fn a_model_goes_to_xgboost_and_back() {
     convert("t.csv", "cip", "no.json").fails(1, "cannot be read");
     convert("gone.json", "cip", "no.json").fails(1, "cannot read");
 }
+
+#[test]
+fn a_model_of_lightgbm_is_one_of_cips() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text = include_str!("../../../cip-propensity/tests/data/lightgbm.txt");
+    fs::write(at("l.txt"), text).unwrap();
+    fs::write(at("cut.txt"), &text[..2_000]).unwrap();
+    let convert = |from: &str| {
+        cip(args!["convert", at(from), "--to", "cip", "--label", "bought", "--out", at("m.json"), "--json"])
+    };
+    let found = convert("l.txt").ok().json();
+    assert_eq!((&found["trees"], &found["label"]), (&12.into(), &"bought".into()));
+    fs::write(at("t.csv"), "views,city,spend,zone\n3,Ulm,,101\n,Rome,0.5,\n").unwrap();
+    let score = args!["score", at("t.csv"), "--model", at("m.json"), "--explain", "--out", at("s.parquet")];
+    let told = cip(score).ok().stdout;
+    assert!(told.contains("city=Ulm") && told.contains("city=(other)"), "{told}");
+    convert("cut.txt")
+        .fails(1, "the last line is `something else`, expected `end of trees`: the file is cut");
+}

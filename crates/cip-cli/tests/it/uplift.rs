@@ -126,7 +126,7 @@ fn what_is_no_experiment_is_refused_and_nothing_is_written() {
     uplift(&nobody).fails(1, "none is treated");
     uplift(&["--treatment", "visit"]).fails(2, "cannot be treatment and outcome");
     uplift(&["--treatment", "flag", "--folds", "1"]).fails(2, "the number of folds is 1, expected 2 to 100");
-    uplift(&["--treatment", "flag", "--columns", "letter"]).fails(1, "feature `letter` is Utf8");
+    uplift(&["--treatment", "flag", "--columns", "gone"]).fails(1, "no column `gone`");
     uplift(&["--treatment", "flag", "--id", "age"]).fails(1, "age");
     assert!(!at("u.parquet").exists());
 }

@@ -6,13 +6,15 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::evenly_spaced;
+use super::one_hot::OneHot;
 use crate::error::PropensityError;
 use crate::matrix::FeatureMatrix;
 
 /// Weights of standardised features.
 #[derive(Debug, Clone)]
 pub(super) struct LogisticBaseline {
-    /// Mean and deviation of each feature.
+    columns: OneHot,
+    /// Mean and deviation of each column.
     scales: Vec<[f64; 2]>,
     weights: Array1<f64>,
     constant: f64,
@@ -21,7 +23,7 @@ pub(super) struct LogisticBaseline {
 impl LogisticBaseline {
     /// The regression of some rows, of which there are both labels; none where linfa finds no optimum.
     pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Option<Self>, PropensityError> {
-        const MOST_ROWS: usize = 50_000;
+        const MOST_ROWS: usize = 20_000;
         const PENALTY: f64 = 1.0;
         const MOST_STEPS: u64 = 100;
         let rows = evenly_spaced(features.rows(), MOST_ROWS);
@@ -30,9 +32,10 @@ impl LogisticBaseline {
             return Ok(None);
         }
         let sample = features.select(&rows);
-        let scales =
-            sample.view().columns().into_iter().map(|column| scale(column.iter().copied())).collect();
-        let mut baseline = Self { scales, weights: Array1::zeros(0), constant: 0.0 };
+        let columns = OneHot::of(&sample);
+        let values = columns.rows(&sample.view());
+        let scales = values.columns().into_iter().map(|column| scale(column.iter().copied())).collect();
+        let mut baseline = Self { columns, scales, weights: Array1::zeros(0), constant: 0.0 };
         let dataset = Dataset::new(baseline.standardised(&sample.view()), labels);
         let regression = LogisticRegression::default().alpha(PENALTY).max_iterations(MOST_STEPS);
         let Ok(found) = regression.fit(&dataset) else { return Ok(None) };
@@ -51,6 +54,7 @@ impl LogisticBaseline {
 
     fn standardised(&self, rows: &ArrayView2<'_, f32>) -> Array2<f64> {
         const FARTHEST: f64 = 10.0;
+        let rows = self.columns.rows(rows);
         Array2::from_shape_fn(rows.dim(), |(row, column)| {
             let [mean, deviation] = self.scales[column];
             let value = rows[[row, column]];

@@ -1,6 +1,7 @@
 //! Baselines: what anybody would try first, to show what boosting adds.
 
 mod logistic;
+mod one_hot;
 mod recency;
 mod tree;
 
@@ -30,12 +31,15 @@ use tree::TreeBaseline;
 /// # Method
 /// **Recency** is the feature `recency_days` or, where there is none, `days_since_last_event`; unknown is longer ago than all others.
 ///
-/// **Logistic**: features less their mean over their deviation, at most 10 of it from 0, unknown as the mean; an L2 penalty of 1; at
-/// most 50,000 rows, evenly spaced.
+/// **Categories** are a column of 0 and 1 each, of the 20 most frequent of a feature, for the logistic regression and the tree.
 ///
-/// **Tree**: Gini impurity; classes weighted to equal sums, or the tree would call every row of a rare class a negative; at most
-/// 20,000 rows, evenly spaced, since its exact search sorts and scans every column at every node. An unknown value is below all
+/// **Logistic**: features less their mean over their deviation, at most 10 of it from 0, unknown as the mean; an L2 penalty of 1.
+///
+/// **Tree**: Gini impurity; classes weighted to equal sums, or the tree would call every row of a rare class a negative. An unknown value is below all
 /// others. A leaf of n rows with k positives scores (k + 1) / (n + 2) (Laplace's rule).
+///
+/// Both learn from at most 20,000 rows, evenly spaced: linfa's search for the weights reads all rows in each of its steps, and its search for
+/// splits sorts every column at every node.
 ///
 /// # Examples
 /// ```

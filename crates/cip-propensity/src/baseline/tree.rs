@@ -6,12 +6,14 @@ use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
 use super::evenly_spaced;
+use super::one_hot::OneHot;
 use crate::error::PropensityError;
 use crate::matrix::FeatureMatrix;
 
 /// The nodes of [`Baseline::Tree`](crate::Baseline::Tree).
 #[derive(Debug, Clone)]
 pub(super) struct TreeBaseline {
+    columns: OneHot,
     nodes: Vec<BaselineNode>,
 }
 
@@ -27,7 +29,9 @@ impl TreeBaseline {
         const MOST_ROWS: usize = 20_000;
         const DEPTH: usize = 4;
         let rows = evenly_spaced(features.rows(), MOST_ROWS);
-        let records = features.select(&rows).view().mapv(known);
+        let sample = features.select(&rows);
+        let columns = OneHot::of(&sample);
+        let records = columns.rows(&sample.view()).mapv(known);
         let labels: Array1<bool> = rows.iter().map(|&row| labels[row]).collect();
         let positives = labels.iter().filter(|&&label| label).count().max(1) as f32;
         let weight = (rows.len() as f32 - positives).max(1.0) / positives;
@@ -36,7 +40,7 @@ impl TreeBaseline {
         let tree =
             DecisionTree::params().split_quality(SplitQuality::Gini).max_depth(Some(DEPTH)).fit(&dataset)?;
 
-        let mut baseline = Self { nodes: Vec::new() };
+        let mut baseline = Self { columns, nodes: Vec::new() };
         baseline.copy(tree.root_node());
         for (row, &label) in dataset.records.rows().into_iter().zip(&dataset.targets) {
             let leaf = baseline.leaf(row);
@@ -54,7 +58,7 @@ impl TreeBaseline {
             BaselineNode::Leaf { rows, positives } => (positives + 1) as f64 / (rows + 2) as f64,
             BaselineNode::Split { .. } => 0.5,
         };
-        rows.rows().into_iter().map(score).collect()
+        self.columns.rows(rows).rows().into_iter().map(score).collect()
     }
 
     /// Appends a node and those below it, and returns its position.

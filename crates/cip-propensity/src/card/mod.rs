@@ -3,6 +3,7 @@
 mod page;
 
 use crate::baseline::Baseline;
+use crate::category::Categories;
 use crate::evaluation::{Evaluation, ReliabilityBin};
 use crate::file::PropensityModel;
 use crate::lint::Finding;
@@ -241,6 +242,29 @@ impl<'a> ModelCard<'a> {
             .into_iter()
             .map(|of| vec![of.feature.to_string(), percent(of.share), of.splits.to_string()]);
         page.table(&["feature", "gain", "splits"], rows.collect());
+        self.categories(page);
+    }
+
+    /// The features that are no numbers, and what they may be.
+    fn categories(&self, page: &mut Page) {
+        const SHOWN: usize = 12;
+        let trees = self.model.trees();
+        let row = |(feature, categories): (&str, Option<&Categories>)| {
+            let names = categories?.names();
+            let mut shown = names.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            if names.len() > SHOWN {
+                shown.push_str(", …");
+            }
+            Some(vec![feature.to_owned(), names.len().to_string(), shown])
+        };
+        let rows: Vec<_> = trees.columns.iter().filter_map(row).collect();
+        if !rows.is_empty() {
+            page.paragraph(
+                "Features that are no numbers; any text but these is one more category, the same for all:"
+                    .to_owned(),
+            );
+            page.table(&["feature", "categories", "names"], rows);
+        }
     }
 }
 

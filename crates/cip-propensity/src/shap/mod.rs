@@ -19,7 +19,7 @@ use crate::shap::quadrature::Quadrature;
 pub use effect::{EffectBuilder, FeatureEffect, effects_batch};
 pub use interaction::PairEffect;
 pub use points::{SampledRow, SampledRows, pairs_batch, points_batch, sampled_matrix};
-pub use reason::{Reason, reasons};
+pub use reason::{FeatureValue, Reason, reasons};
 
 /// Rows that are explained side by side.
 const LANES: usize = 8;

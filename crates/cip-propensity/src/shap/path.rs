@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::shap::quadrature::{Point, Quadrature};
 use crate::shap::{LANES, Lanes, Scratch};
-use crate::tree::{Node, Tree};
+use crate::tree::{self, Node, Tree, code};
 
 /// A leaf with what the splits above it ask of each feature.
 #[derive(Debug, Clone)]
@@ -16,17 +16,23 @@ pub(super) struct Path {
 }
 
 /// What all splits by one feature on the way to a leaf ask of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Test {
     feature: u32,
-    /// No value below it; negative infinity asks for nothing.
-    low: f32,
-    /// No value at it or above; NaN asks for nothing.
-    high: f32,
+    known: Known,
     /// Whether an unknown value comes here.
     missing: bool,
     /// The product of the parts of the covers: how many come here that are not told apart by the feature.
     zero: f64,
+}
+
+/// Which known values come to a leaf.
+#[derive(Debug, Clone, PartialEq)]
+enum Known {
+    /// None below `low`, of which negative infinity asks for nothing, and none at `high` or above, of which NaN asks for nothing.
+    Between { low: f32, high: f32 },
+    /// Those of which the bit is set; of codes behind the last, all or none.
+    Codes { bits: Vec<bool>, beyond: bool },
 }
 
 /// Returns the leaves of a tree that has a split, in the order of a walk to the left first; of a tree without one, the leaf. The
@@ -37,7 +43,7 @@ pub(super) fn paths(tree: &Tree, quadratures: &mut Vec<Quadrature>) -> Vec<Path>
     let mut open: Vec<(usize, Vec<Test>)> = vec![(0, Vec::new())];
     while let Some((at, tests)) = open.pop() {
         match &nodes[at] {
-            Node::Leaf(leaf) => found.push(Path::new(f64::from(leaf.value), tests, quadratures)),
+            Node::Leaf(leaf) => found.push(Path::new(leaf.value, tests, quadratures)),
             Node::Split(split) => {
                 let [left, right] = [split.left as usize, split.right as usize];
                 let covers = [left, right].map(|child| f64::from(nodes[child].cover()));
@@ -46,15 +52,14 @@ pub(super) fn paths(tree: &Tree, quadratures: &mut Vec<Quadrature>) -> Vec<Path>
                 let part = |cover: f64| if all > 0.0 { cover / all } else { 0.5 };
                 let mut right_tests = tests.clone();
                 let test = Test::of(&mut right_tests, split.feature);
-                test.low = test.low.max(split.threshold);
+                test.known.keep(&split.test, Way::Right);
                 test.missing &= !split.missing_left;
                 test.zero *= part(covers[1]);
                 open.push((right, right_tests));
 
                 let mut left_tests = tests;
                 let test = Test::of(&mut left_tests, split.feature);
-                // A bound that is NaN gives way.
-                test.high = test.high.min(split.threshold);
+                test.known.keep(&split.test, Way::Left);
                 test.missing &= split.missing_left;
                 test.zero *= part(covers[0]);
                 open.push((left, left_tests));
@@ -64,11 +69,62 @@ pub(super) fn paths(tree: &Tree, quadratures: &mut Vec<Quadrature>) -> Vec<Path>
     found
 }
 
+/// Where a path goes on from a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Left,
+    Right,
+}
+
+impl Known {
+    /// Leaves out what goes the other way.
+    fn keep(&mut self, test: &tree::Test, way: Way) {
+        match (self, test) {
+            (Self::Between { low, .. }, tree::Test::Below(threshold)) if way == Way::Right => {
+                *low = low.max(*threshold);
+            }
+            // A bound that is NaN gives way.
+            (Self::Between { high, .. }, tree::Test::Below(threshold)) => *high = high.min(*threshold),
+            (Self::Codes { bits, beyond }, tree::Test::OneOf(codes)) => {
+                let last = codes.last().map_or(0, |last| *last as usize + 1);
+                if bits.len() < last {
+                    bits.resize(last, *beyond);
+                }
+                for (code, bit) in (0u32..).zip(bits) {
+                    *bit &= codes.binary_search(&code).is_ok() == (way == Way::Left);
+                }
+                *beyond &= way == Way::Right;
+            }
+            // The first split by a feature that has categories.
+            (known @ Self::Between { .. }, tree::Test::OneOf(_)) => {
+                *known = Self::Codes { bits: Vec::new(), beyond: true };
+                known.keep(test, way);
+            }
+            // A feature has numbers or categories: no tree is otherwise.
+            (Self::Codes { .. }, tree::Test::Below(_)) => {}
+        }
+    }
+
+    /// Whether a value that is not NaN comes to the leaf.
+    #[inline]
+    fn has(&self, value: f32) -> bool {
+        match self {
+            // A comparison with NaN is false, so a missing bound keeps nobody out.
+            Self::Between { low, high } => !((value < *low) | (value >= *high)),
+            Self::Codes { bits, beyond } => {
+                let bit = code(value).and_then(|code| bits.get(code as usize));
+                bit.copied().unwrap_or(*beyond)
+            }
+        }
+    }
+}
+
 impl Test {
     /// The test of a feature among others, or a new one that asks for nothing yet.
     fn of(tests: &mut Vec<Self>, feature: u32) -> &mut Self {
         let at = tests.iter().position(|test| test.feature == feature).unwrap_or_else(|| {
-            tests.push(Self { feature, low: f32::NEG_INFINITY, high: f32::NAN, missing: true, zero: 1.0 });
+            let known = Known::Between { low: f32::NEG_INFINITY, high: f32::NAN };
+            tests.push(Self { feature, known, missing: true, zero: 1.0 });
             tests.len() - 1
         });
         &mut tests[at]
@@ -77,10 +133,20 @@ impl Test {
     /// 1 where a value comes to the leaf, 0 where it does not.
     #[inline]
     fn met(&self, value: f32) -> f64 {
-        let unknown = value.is_nan();
-        // A comparison with NaN is false, so a missing bound keeps nobody out.
-        let out = (value < self.low) | (value >= self.high);
-        f64::from(u8::from((!unknown & !out) | (unknown & self.missing)))
+        f64::from(u8::from(if value.is_nan() { self.missing } else { self.known.has(value) }))
+    }
+
+    /// [`Test::met`] of rows side by side.
+    #[inline]
+    fn met_lanes(&self, values: &[f32; LANES]) -> Lanes {
+        match self.known {
+            Known::Between { low, high } => values.map(|value| {
+                let unknown = value.is_nan();
+                let out = (value < low) | (value >= high);
+                f64::from(u8::from((!unknown & !out) | (unknown & self.missing)))
+            }),
+            Known::Codes { .. } => values.map(|value| self.met(value)),
+        }
     }
 }
 
@@ -150,7 +216,7 @@ impl Path {
     fn add_group(&self, rule: &[Point], values: &[[f32; LANES]], sums: &mut [Lanes], scratch: &mut Scratch) {
         let Scratch { coefficients, met, met_sums } = scratch;
         met.clear();
-        met.extend(self.tests.iter().map(|test| values[test.feature as usize].map(|value| test.met(value))));
+        met.extend(self.tests.iter().map(|test| test.met_lanes(&values[test.feature as usize])));
         met_sums.clear();
         met_sums.resize(self.tests.len(), [0.0; LANES]);
         let mut unmet = [0.0; LANES];

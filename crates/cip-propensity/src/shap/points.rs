@@ -6,8 +6,9 @@ use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use cip_core::{CoreError, Draws, table};
 use ndarray::{ArrayView1, Axis};
 
+use crate::boosted::BoostedTrees;
 use crate::error::PropensityError;
-use crate::shap::{FeatureEffect, PairEffect};
+use crate::shap::{FeatureEffect, FeatureValue, PairEffect};
 
 /// Some rows of a table with what each feature adds to their margins: the same rows however the table is cut.
 ///
@@ -26,7 +27,7 @@ pub struct SampledRow {
     draw: u64,
     /// 0-based row of the table.
     pub row: u64,
-    /// The values of the features; none where unknown.
+    /// The values of the features, of categories their codes; none where unknown.
     pub values: Vec<Option<f32>>,
     /// What each adds to the margin.
     pub contributions: Vec<f64>,
@@ -79,13 +80,15 @@ impl SampledRows {
 /// Returns `feature_points`: for each effect, in the order given, what its feature adds to each of the rows.
 ///
 /// # Errors
-/// [`PropensityError::MissingColumn`] where an effect is of a feature that is not among `features`.
+/// [`PropensityError::MissingColumn`] where an effect is of a feature that the model does not have.
 pub fn points_batch(
-    features: &[Box<str>],
+    model: &BoostedTrees,
     effects: &[FeatureEffect],
     rows: &[SampledRow],
 ) -> Result<RecordBatch, PropensityError> {
+    let features = model.features();
     let (mut names, mut numbers, mut values, mut contributions) = (vec![], vec![], vec![], vec![]);
+    let mut texts = vec![];
     for effect in effects {
         let Some(at) = features.iter().position(|name| *name == effect.feature) else {
             let (column, columns) = (effect.feature.clone(), features.to_vec());
@@ -94,7 +97,11 @@ pub fn points_batch(
         for row in rows {
             names.push(&*effect.feature);
             numbers.push(row.row.cast_signed());
-            values.push(row.values[at].map(f64::from));
+            let value =
+                FeatureValue::new(row.values[at].unwrap_or(f32::NAN), model.categories()[at].as_ref());
+            let text = matches!(value, FeatureValue::Category(_) | FeatureValue::Other);
+            texts.push(text.then(|| value.to_string()));
+            values.push(if text { None } else { row.values[at].map(f64::from) });
             contributions.push(row.contributions[at]);
         }
     }
@@ -104,6 +111,7 @@ pub fn points_batch(
             Arc::new(StringArray::from(names)),
             Arc::new(Int64Array::from(numbers)),
             Arc::new(Float64Array::from(values)),
+            Arc::new(StringArray::from(texts)),
             Arc::new(Float64Array::from(contributions)),
         ],
     );
@@ -146,7 +154,12 @@ pub fn sampled_matrix(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::category::Categories;
+    use crate::columns::Columns;
+    use crate::engine::Ensemble;
     use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+    use linfa::ParamGuard;
     use ndarray::arr1;
 
     fn sample(rows: std::ops::Range<u64>, most: usize) -> SampledRows {
@@ -185,10 +198,22 @@ mod tests {
             lowest: 0.0,
             highest: 1.0,
         };
-        let batch = points_batch(&names, &[effect("b"), effect("a")], &rows).unwrap();
-        assert_eq!(batch.num_rows(), 6);
-        assert_eq!((batch["value"].null_count(), batch["contribution"].null_count()), (3, 0));
-        assert!(points_batch(&names, &[effect("z")], &rows).is_err());
+        // The names of the codes of `a`; two rows have one of them.
+        let plans = Categories::new(["x", "y"].map(Into::into).to_vec()).unwrap();
+        for (categories, nulls) in [(None, [3, 6]), (Some(plans), [6, 3])] {
+            let columns = Arc::new(Columns::new([("a".into(), categories), ("b".into(), None)]));
+            let params = BoostedTrees::params(7).check().unwrap();
+            let model = BoostedTrees::new(columns, params, Ensemble { base_margin: 0.0, trees: Vec::new() });
+            let batch = points_batch(&model, &[effect("b"), effect("a")], &rows).unwrap();
+            assert_eq!(batch.num_rows(), 6);
+            assert_eq!([batch["value"].null_count(), batch["category"].null_count()], nulls);
+            assert_eq!(batch["contribution"].null_count(), 0);
+            assert!(points_batch(&model, &[effect("z")], &rows).is_err());
+            if nulls[1] == 3 {
+                let texts = batch["category"].as_string::<i32>();
+                assert_eq!([3, 4, 5].map(|row| texts.value(row)), ["x", "y", "(other)"]);
+            }
+        }
         assert_eq!(sampled_matrix(&names, &rows).unwrap().dim(), (3, 2));
         let pair = PairEffect { feature_a: "a".into(), feature_b: "b".into(), mean_magnitude: 0.25 };
         assert_eq!(pairs_batch(&[pair]).unwrap().num_rows(), 1);

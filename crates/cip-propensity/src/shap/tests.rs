@@ -1,23 +1,27 @@
 //! The explainer against Algorithm 2 of TreeSHAP, and against the sum over all subsets of the features.
 
+use std::sync::Arc;
+
 use linfa::ParamGuard;
 use ndarray::Array2;
 use proptest::prelude::*;
 
 use super::Explainer;
 use crate::boosted::BoostedTrees;
+use crate::category::Categories;
+use crate::columns::Columns;
 use crate::engine::{Ensemble, Examples};
-use crate::tree::{Leaf, Node, Split, Tree};
+use crate::tree::{Leaf, Node, Split, Test, Tree};
 
 /// The margin that is expected of a row of which only the features in `known` are known.
 fn expected(tree: &Tree, at: usize, row: &[f32], known: u32) -> f64 {
     match &tree.nodes()[at] {
-        Node::Leaf(leaf) => f64::from(leaf.value),
+        Node::Leaf(leaf) => leaf.value,
         Node::Split(split) => {
             let value = row[split.feature as usize];
             let [left, right] = [split.left as usize, split.right as usize];
             if known >> split.feature & 1 == 1 {
-                let left_way = if value.is_nan() { split.missing_left } else { value < split.threshold };
+                let left_way = split.is_left(value);
                 return expected(tree, if left_way { left } else { right }, row, known);
             }
             let [a, b] = parts(tree, left, right);
@@ -104,12 +108,12 @@ fn recurse(tree: &Tree, at: usize, row: &[f32], path: &[Element], sums: &mut [f6
             for (index, element) in path.iter().enumerate() {
                 let Some(feature) = element.feature else { continue };
                 let weight: f64 = unwind(path, index).iter().map(|element| element.weight).sum();
-                sums[feature as usize] += weight * (element.one - element.zero) * f64::from(leaf.value);
+                sums[feature as usize] += weight * (element.one - element.zero) * leaf.value;
             }
         }
         Node::Split(split) => {
             let value = row[split.feature as usize];
-            let left_way = if value.is_nan() { split.missing_left } else { value < split.threshold };
+            let left_way = split.is_left(value);
             let [left, right] = [split.left as usize, split.right as usize];
             let [a, b] = parts(tree, left, right);
             let ways =
@@ -133,10 +137,17 @@ fn recurse(tree: &Tree, at: usize, row: &[f32], path: &[Element], sums: &mut [f6
     }
 }
 
+/// Every third feature has categories: three, and the code 3 for any other text.
+fn kinds(features: usize) -> Vec<Option<Categories>> {
+    let names = || ["a", "b", "c"].map(Into::into).to_vec();
+    (0..features).map(|at| (at % 3 == 2).then(|| Categories::new(names()).unwrap())).collect()
+}
+
 fn model(trees: Vec<Tree>, features: usize) -> BoostedTrees {
-    let names = (0..features).map(|feature| format!("f{feature}").into()).collect();
+    let names = (0..features).map(|feature| format!("f{feature}").into());
+    let columns = Arc::new(Columns::new(names.zip(kinds(features))));
     let params = BoostedTrees::params(7).check().unwrap();
-    BoostedTrees::new(names, params, Ensemble { base_margin: 0.25, trees })
+    BoostedTrees::new(columns, params, Ensemble { base_margin: 0.25, trees })
 }
 
 /// Compares a model's contributions to the rows with an oracle's, and their sums with the margins.
@@ -171,21 +182,27 @@ fn tree(features: u32, splits: usize) -> impl Strategy<Value = Tree> {
             let at = if deep { open.pop() } else { Some(open.remove(0)) };
             let Some(at) = at else { break };
             let [left, right] = [nodes.len(), nodes.len() + 1].map(|child| child as u32);
-            let threshold = f32::from(number);
+            let test = if feature % 3 == 2 {
+                // One to three of the four codes.
+                let mask = number + 4 + 7 * i8::from(deep);
+                Test::OneOf((0..4).filter(|code| mask >> code & 1 == 1).collect())
+            } else {
+                Test::Below(f32::from(number))
+            };
             nodes[at] =
-                Node::Split(Split { feature, threshold, missing_left, left, right, gain: 1.0, cover: 0.0 });
+                Node::Split(Split { feature, test, missing_left, left, right, gain: 1.0, cover: 0.0 });
             for (side, cover) in covers.into_iter().enumerate() {
                 open.push(nodes.len());
-                let value = f32::from(number) * 0.37 + side as f32 * f32::from(cover);
+                let value = f64::from(number) * 0.37 + side as f64 * f64::from(cover);
                 nodes.push(Node::Leaf(Leaf { value, cover: f32::from(cover) }));
             }
         }
         for at in (0..nodes.len()).rev() {
-            let Node::Split(split) = nodes[at] else { continue };
+            let Node::Split(split) = nodes[at].clone() else { continue };
             let cover = nodes[split.left as usize].cover() + nodes[split.right as usize].cover();
             nodes[at] = Node::Split(Split { cover, ..split });
         }
-        Tree::try_new(nodes, features as usize).unwrap()
+        Tree::try_new(nodes, &kinds(features as usize)).unwrap()
     })
 }
 
@@ -227,23 +244,28 @@ proptest! {
 
 /// A chain: each split sends half on to the next, and every split tests another feature.
 fn chain(features: u32) -> Tree {
+    let kinds = kinds(features as usize);
     let mut nodes = Vec::new();
     for feature in 0..features {
         let [left, right] = [nodes.len() + 1, nodes.len() + 2].map(|child| child as u32);
         let cover = f32::from(1 + features as u16 - feature as u16);
         nodes.push(Node::Split(Split {
             feature,
-            threshold: 0.0,
+            test: if kinds[feature as usize].is_some() {
+                Test::OneOf([1, 3].into())
+            } else {
+                Test::Below(0.0)
+            },
             missing_left: feature % 2 == 0,
             left,
             right,
             gain: 1.0,
             cover,
         }));
-        nodes.push(Node::Leaf(Leaf { value: (feature as f32).sin(), cover: 1.0 }));
+        nodes.push(Node::Leaf(Leaf { value: f64::from(feature).sin(), cover: 1.0 }));
     }
     nodes.push(Node::Leaf(Leaf { value: 3.0, cover: 1.0 }));
-    Tree::try_new(nodes, features as usize).unwrap()
+    Tree::try_new(nodes, &kinds).unwrap()
 }
 
 #[test]
@@ -283,8 +305,9 @@ fn a_model_of_many_features_is_explained_as_by_the_plain_way() {
     let labels: Vec<bool> = rows.rows().into_iter().map(|row| label(row) != (next() < 0.1)).collect();
     let params = BoostedTrees::params(7).with_trees(20).check().unwrap();
     let names = (0..COLUMNS).map(|column| format!("f{column}").into()).collect();
+    let columns = Arc::new(Columns::numbers(names));
     let examples = Examples { values: rows.to_shared(), labels: &labels, weights: None };
-    let model = params.fit_examples(names, examples).unwrap();
+    let model = params.fit_examples(columns, examples).unwrap();
     let longest = model.trees().iter().map(most_features).max();
     assert!(longest > Some(8), "{longest:?}");
     let some = rows.slice(ndarray::s![..60, ..]).to_owned();
@@ -302,7 +325,7 @@ fn what_is_not_tested_adds_nothing_and_nothing_comes_of_no_trees() {
     assert_eq!(nothing.base(), 0.25);
     let rows = ndarray::arr2(&[[1.0, f32::NAN]]);
     assert_eq!(nothing.contributions(&rows).unwrap(), ndarray::arr2(&[[0.0, 0.0]]));
-    let stump = Tree::try_new(vec![Node::Leaf(Leaf { value: 0.5, cover: 0.0 })], 2).unwrap();
+    let stump = Tree::try_new(vec![Node::Leaf(Leaf { value: 0.5, cover: 0.0 })], &kinds(2)).unwrap();
     let stump = Explainer::new(&model(vec![stump], 2));
     assert_eq!(stump.base(), 0.75);
     assert_eq!(stump.contributions(&rows).unwrap(), ndarray::arr2(&[[0.0, 0.0]]));
@@ -315,7 +338,15 @@ fn what_is_not_tested_adds_nothing_and_nothing_comes_of_no_trees() {
 fn covers_of_nothing_are_no_reason_to_fail() {
     let leaf = |value, cover| Node::Leaf(Leaf { value, cover });
     let split = |feature, left, right, cover| {
-        Node::Split(Split { feature, threshold: 0.0, missing_left: true, left, right, gain: 1.0, cover })
+        Node::Split(Split {
+            feature,
+            test: Test::Below(0.0),
+            missing_left: true,
+            left,
+            right,
+            gain: 1.0,
+            cover,
+        })
     };
     let nodes = vec![
         split(0, 1, 2, 4.0),
@@ -326,7 +357,7 @@ fn covers_of_nothing_are_no_reason_to_fail() {
         leaf(3.0, 0.0),
         leaf(5.0, 4.0),
     ];
-    let model = model(vec![Tree::try_new(nodes, 2).unwrap()], 2);
+    let model = model(vec![Tree::try_new(nodes, &kinds(2)).unwrap()], 2);
     let rows = ndarray::arr2(&[[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [f32::NAN, f32::NAN]]);
     hold(&model, &rows, over_all_subsets);
     assert_eq!(Explainer::new(&model).base(), 5.25);
@@ -382,7 +413,15 @@ proptest! {
 fn a_pair_does_what_its_features_do_not_do_alone() {
     let leaf = |value| Node::Leaf(Leaf { value, cover: 1.0 });
     let split = |feature, left, right, cover| {
-        Node::Split(Split { feature, threshold: 0.0, missing_left: true, left, right, gain: 1.0, cover })
+        Node::Split(Split {
+            feature,
+            test: Test::Below(0.0),
+            missing_left: true,
+            left,
+            right,
+            gain: 1.0,
+            cover,
+        })
     };
     // Both or neither: 1, else -1. Alone each tells nothing.
     let both = vec![
@@ -394,7 +433,7 @@ fn a_pair_does_what_its_features_do_not_do_alone() {
         leaf(-1.0),
         leaf(1.0),
     ];
-    let model = model(vec![Tree::try_new(both, 3).unwrap()], 3);
+    let model = model(vec![Tree::try_new(both, &kinds(3)).unwrap()], 3);
     let rows = ndarray::arr2(&[[-1.0f32, -1.0, 0.0], [1.0, -1.0, 0.0]]);
     let explainer = Explainer::new(&model);
     let found = explainer.interactions(&rows.row(0)).unwrap();

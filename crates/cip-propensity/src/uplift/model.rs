@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ndarray::{ArrayBase, Data, Ix2};
 
@@ -90,8 +91,8 @@ pub struct UpliftModel {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Learners {
-    TwoModel { treated: BoostedTrees, control: BoostedTrees },
-    TransformedOutcome(BoostedTrees),
+    TwoModel { treated: Box<BoostedTrees>, control: Box<BoostedTrees> },
+    TransformedOutcome(Box<BoostedTrees>),
 }
 
 impl UpliftModel {
@@ -113,7 +114,7 @@ impl UpliftModel {
                 let fit = |arm: bool| {
                     let rows: Vec<usize> = (0..treated.len()).filter(|&row| treated[row] == arm).collect();
                     let labels: Vec<bool> = rows.iter().map(|&row| outcomes[row]).collect();
-                    params.fit_matrix(&features.select(&rows), &labels)
+                    params.fit_matrix(&features.select(&rows), &labels).map(Box::new)
                 };
                 Learners::TwoModel { treated: fit(true)?, control: fit(false)? }
             }
@@ -125,7 +126,9 @@ impl UpliftModel {
                     treated.iter().zip(outcomes).map(|(treated, outcome)| treated == outcome).collect();
                 let examples =
                     Examples { values: features.shared_values(), labels: &labels, weights: Some(&weights) };
-                Learners::TransformedOutcome(params.fit_examples(features.names().to_vec(), examples)?)
+                Learners::TransformedOutcome(Box::new(
+                    params.fit_examples(Arc::clone(features.columns()), examples)?,
+                ))
             }
         };
         Ok(Self { learners })

@@ -40,7 +40,27 @@ fn a_model_is_read_as_it_was_written() {
     assert_eq!((read.label(), read.training().rows), ("bought", 500));
     assert_eq!(read.trees().trees().len(), 3);
     let document: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(3)));
+    assert_eq!((&document["format"], &document["version"]), (&json!("cip-model"), &json!(4)));
+}
+
+#[test]
+fn a_model_of_the_version_before_is_read_and_a_later_one_is_not() {
+    let model = model();
+    let mut document: Value = serde_json::from_slice(&bytes(&model)).unwrap();
+    document["version"] = json!(3);
+    document.as_object_mut().unwrap().remove("categories");
+    // It had the shortest digits that tell 32 bits apart.
+    for node in
+        document["trees"].as_array_mut().unwrap().iter_mut().flat_map(|tree| tree.as_array_mut().unwrap())
+    {
+        if let Some(value) = node["value"].as_f64() {
+            node["value"] = (value as f32).to_string().parse().unwrap();
+        }
+    }
+    assert_eq!(PropensityModel::read_from(document.to_string().as_bytes()).unwrap(), model);
+    document["version"] = json!(5);
+    let error = PropensityModel::read_from(document.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("version 5, expected `cip-model`, version 4"), "{error}");
 }
 
 #[test]
@@ -120,12 +140,12 @@ fn a_file_of_another_kind_says_so() {
     let text = |change: &dyn Fn(&mut Value)| read(change).to_string();
     assert!(
         text(&|value| value["format"] = json!("xgboost"))
-            .contains("format `xgboost`, version 3, expected `cip-model`")
+            .contains("format `xgboost`, version 4, expected `cip-model`")
     );
     // The form of a later version is not looked at.
     assert!(
-        text(&|value| *value = json!({"format": "cip-model", "version": 4, "forest": []}))
-            .contains("version 4")
+        text(&|value| *value = json!({"format": "cip-model", "version": 5, "forest": []}))
+            .contains("version 5")
     );
     assert!(text(&|value| value["colour"] = json!("red")).contains("unknown field `colour`"));
     assert!(text(&|value| value["features"] = json!([])).contains("no features"));
@@ -136,7 +156,7 @@ fn a_file_of_another_kind_says_so() {
     );
     assert!(text(&|value| value["base_margin"] = json!(1e39)).contains("number out of range at line 1"));
     assert!(
-        text(&|value| value["trees"][0] = json!([{ "value": 1e39, "cover": 1 }]))
+        text(&|value| value["trees"][0] = json!([{ "value": 1, "cover": -1 }]))
             .contains("tree 0, node 0: the value")
     );
     assert!(text(&|value| value["params"]["trees"] = json!(0)).contains("trees is 0"));

@@ -97,7 +97,7 @@ fn what_is_of_another_kind_or_damaged_says_so() {
     let tree = "/learner/gradient_booster/model/trees/1";
     assert!(
         refuse(&format!("{tree}/split_type/0"), json!(1))
-            .contains("tree 1, node 0: it is a categorical split")
+            .contains("tree 1, node 0: it is a split by categories, and has none")
     );
     assert!(
         refuse(&format!("{tree}/left_children/0"), json!(0))

@@ -5,9 +5,11 @@
 mod baselines;
 mod calibration;
 mod cards;
+mod categories;
 mod data;
 mod evaluation;
 mod files;
 mod foreign;
 mod learning;
+mod lightgbm;
 mod models;

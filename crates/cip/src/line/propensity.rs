@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use cip_core::{CoreError, MICROS_PER_DAY, TimeRange, Timestamp, column};
 use cip_features::{Feature, Features};
-use cip_propensity::{FeatureMatrix, PropensityModel, ranks, score_batch, score_schema};
+use cip_propensity::{PropensityModel, ranks, score_batch, score_schema};
 use cip_store::{EventPartition, TableWriter};
 
 use crate::line::features::compute;
@@ -93,7 +93,7 @@ impl Line<'_> {
         let score = |partition: EventPartition| {
             let mut scored = Vec::new();
             for batch in compute(&features, &partition)?.0 {
-                let matrix = FeatureMatrix::from_batches(names, std::slice::from_ref(&batch))?;
+                let matrix = model.trees().features_of(std::slice::from_ref(&batch))?;
                 scored.push((user_ids(&batch)?, model.trees().margins(&matrix.view())?.to_vec()));
             }
             Ok::<_, LineError>(scored)

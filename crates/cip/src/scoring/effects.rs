@@ -61,7 +61,7 @@ impl ScoringTable {
         });
         let explain = |batch| -> Result<_, ScoringError> {
             let (batch, first_row): (RecordBatch, usize) = batch?;
-            let mut matrix = FeatureMatrixBuilder::new(features)?.with_first_row(first_row as u64);
+            let mut matrix = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row as u64);
             matrix.push(&batch)?;
             let matrix = matrix.finish()?;
             let contributions = explainer.contributions(&matrix.view())?;
@@ -84,7 +84,7 @@ impl ScoringTable {
                     };
                     for (place, _) in wanted.iter().enumerate().filter(|(_, wanted)| **wanted == name) {
                         let of = (matrix.view(), contributions.row(at));
-                        let reasons = reasons(features, of.0.row(at), of.1, features.len());
+                        let reasons = reasons(model.trees(), of.0.row(at), of.1, features.len());
                         let (id, score) = (id.clone(), model.score(margin));
                         found.push((place, ExplainedRow { row, id, margin, score, reasons }));
                     }

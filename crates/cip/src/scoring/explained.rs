@@ -7,8 +7,7 @@ use arrow_array::RecordBatch;
 use cip_core::pipeline::ordered_map;
 use cip_core::{Id, IdColumn};
 use cip_propensity::{
-    Explainer, FeatureMatrix, PropensityModel, Reason, explained_batch, ranks, reasons, score_batch,
-    score_schema,
+    Explainer, PropensityModel, Reason, explained_batch, ranks, reasons, score_batch, score_schema,
 };
 use cip_store::{TableColumn, TableWriter};
 
@@ -82,7 +81,7 @@ impl ScoringTable {
             let (batch, first_row): (RecordBatch, usize) = batch?;
             let rows = first_row..first_row + batch.num_rows();
             let ids: Vec<_> = fields.iter().cloned().zip(batch.columns().iter().cloned()).collect();
-            let matrix = FeatureMatrix::from_batches(features, std::slice::from_ref(&batch))?;
+            let matrix = model.trees().features_of(std::slice::from_ref(&batch))?;
             let contributions = explainer.contributions(&matrix.view())?;
             let (margins, ranks) = self.of(&margins, &ranks, rows)?;
             let scores = score_batch(model, &ids, margins, ranks)?;
@@ -91,7 +90,7 @@ impl ScoringTable {
             let ids_of_best = if ranks.iter().any(is_among_the_best) { self.first_ids(&batch) } else { None };
             for (at, &rank) in ranks.iter().enumerate().filter(|(_, rank)| is_among_the_best(rank)) {
                 let (values, of) = (matrix.view(), contributions.row(at));
-                let reasons = reasons(features, values.row(at), of, ExplainedScores::REASONS);
+                let reasons = reasons(model.trees(), values.row(at), of, ExplainedScores::REASONS);
                 let id = ids_of_best.as_ref().and_then(|ids| ids.get(at)).map(|id| id.to_owned());
                 let margin = margins[at];
                 let (row, score) = ((first_row + at) as u64, model.score(margin));

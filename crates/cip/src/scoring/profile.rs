@@ -82,7 +82,7 @@ fn with_scores(
     model: &PropensityModel,
     first_row: u64,
 ) -> Result<RecordBatch, ScoringError> {
-    let mut features = FeatureMatrixBuilder::new(model.trees().features())?.with_first_row(first_row);
+    let mut features = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row);
     features.push(batch)?;
     let margins = model.trees().margins(&features.finish()?.view())?;
     let scores: Float64Array = margins.iter().map(|&margin| Some(model.score(margin))).collect();

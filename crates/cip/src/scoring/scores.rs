@@ -108,7 +108,7 @@ impl ScoringTable {
         });
         let score = |batch| {
             let (batch, first_row) = batch?;
-            let mut features = FeatureMatrixBuilder::new(&names)?.with_first_row(first_row);
+            let mut features = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row);
             features.push(&batch)?;
             Ok::<_, ScoringError>(model.trees().margins(&features.finish()?.view())?.to_vec())
         };

@@ -16,7 +16,6 @@ use crate::scoring::{RowSplit, ScoringError, ScoringTable};
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
     label: Box<str>,
-    features: Vec<String>,
     split: RowSplit,
     train: Examples,
     /// Rows that say when to stop boosting; there may be none.
@@ -77,6 +76,21 @@ impl TrainingSet {
         split: impl Into<RowSplit>,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
+        Self::read_categorical(table, features, &[], label, split, memory)
+    }
+
+    /// Reads a table as [`TrainingSet::read`] does, and takes the features in `categorical` for categories even where they are numbers.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::read`]; [`PropensityError::MissingColumn`] where one is none of the features.
+    pub fn read_categorical(
+        table: &ScoringTable,
+        features: &[String],
+        categorical: &[String],
+        label: &str,
+        split: impl Into<RowSplit>,
+        memory: MemoryBudget,
+    ) -> Result<Self, ScoringError> {
         let split = split.into();
         if table.ids().iter().any(|id| id == label) {
             return Err(ScoringError::LabelIsId { column: label.into() });
@@ -85,8 +99,10 @@ impl TrainingSet {
         let id = split.group_column().or(table.ids().first().map(String::as_str));
         let columns: Vec<&str> =
             id.into_iter().chain(features.iter().map(String::as_str)).chain([label]).collect();
-        let builder =
-            || Ok::<_, PropensityError>((FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label)));
+        let builder = || {
+            let matrix = FeatureMatrixBuilder::new(features)?.with_categorical(categorical)?;
+            Ok::<_, PropensityError>((matrix, LabelBuilder::new(label)))
+        };
         let sides = [Side::Train, Side::Validate, Side::Calibrate, Side::HeldOut];
         let mut builders = [builder()?, builder()?, builder()?, builder()?];
         let (mut rows, mut overlapping, mut places) = (0u64, 0u64, Vec::new());
@@ -117,8 +133,15 @@ impl TrainingSet {
             // Of the rows that are left out nothing is kept.
             require(memory, (rows as f64 * split.sample()) as u64, features.len())?;
         }
-        let [train, validate, calibrate, held_out] = builders.map(Examples::of);
-        let (train, held_out) = (train?, held_out?);
+        let [train, validate, calibrate, held_out] = builders;
+        // What categories there are is learned from the rows to train on alone.
+        let train = Examples { features: train.0.finish()?, labels: train.1.finish() };
+        let like_train = |(features, labels): (FeatureMatrixBuilder, LabelBuilder)| {
+            let features = features.finish_like(&train.features)?;
+            Ok::<_, PropensityError>(Examples { features, labels: labels.finish() })
+        };
+        let [validate, calibrate, held_out] = [validate, calibrate, held_out].map(like_train);
+        let held_out = held_out?;
         for (examples, what) in [(&train, "train on"), (&held_out, "test on")] {
             if examples.labels.is_empty() {
                 return Err(ScoringError::EmptySide { rows, what });
@@ -126,12 +149,11 @@ impl TrainingSet {
         }
         Ok(Self {
             label: label.into(),
-            features: features.to_vec(),
             begins: dealt.begins().map(<[_]>::to_vec),
             split,
-            train,
             validate: validate?,
             calibrate: calibrate?,
+            train,
             held_out,
             places,
             overlapping,
@@ -143,7 +165,7 @@ impl TrainingSet {
     /// # Errors
     /// As [`TrainingSet::read`].
     pub fn with_validation(self, table: &ScoringTable) -> Result<Self, ScoringError> {
-        Ok(Self { validate: Examples::read(table, &self.features, &self.label)?, ..self })
+        Ok(Self { validate: Examples::read(table, &self.train.features, &self.label)?, ..self })
     }
 
     /// Takes all rows of another table to calibrate on, such as those of a later cutoff, in place of those that the split keeps for it.
@@ -151,7 +173,7 @@ impl TrainingSet {
     /// # Errors
     /// As [`TrainingSet::read`].
     pub fn with_calibration(self, table: &ScoringTable) -> Result<Self, ScoringError> {
-        Ok(Self { calibrate: Examples::read(table, &self.features, &self.label)?, ..self })
+        Ok(Self { calibrate: Examples::read(table, &self.train.features, &self.label)?, ..self })
     }
 
     /// Rows to train on.
@@ -277,20 +299,16 @@ impl TrainingSet {
 }
 
 impl Examples {
-    fn of((features, labels): (FeatureMatrixBuilder, LabelBuilder)) -> Result<Self, PropensityError> {
-        Ok(Self { features: features.finish()?, labels: labels.finish() })
-    }
-
-    /// All rows of a table.
-    fn read(table: &ScoringTable, features: &[String], label: &str) -> Result<Self, ScoringError> {
-        let mut builders = (FeatureMatrixBuilder::new(features)?, LabelBuilder::new(label));
-        let columns: Vec<&str> = features.iter().map(String::as_str).chain([label]).collect();
+    /// All rows of a table, with the columns and categories of `like`.
+    fn read(table: &ScoringTable, like: &FeatureMatrix, label: &str) -> Result<Self, ScoringError> {
+        let (mut features, mut labels) = (FeatureMatrixBuilder::like(like), LabelBuilder::new(label));
+        let columns: Vec<&str> = like.names().iter().map(AsRef::as_ref).chain([label]).collect();
         for batch in table.source.batches(&columns)? {
             let batch = batch?;
-            builders.0.push(&batch)?;
-            builders.1.push(&batch)?;
+            features.push(&batch)?;
+            labels.push(&batch)?;
         }
-        Ok(Self::of(builders)?)
+        Ok(Self { features: features.finish()?, labels: labels.finish() })
     }
 }
 
