@@ -71,7 +71,6 @@ impl InputSchema {
         let reads = |set| self.vocabularies.contains(&set);
         let devices = events.device_types().filter(|_| has(column::DEVICE_TYPE));
         Ok(Input {
-            users: events.users()?,
             times: events.times()?.values(),
             kinds: if reads(FeatureSet::Commerce) { Some(events.kinds()?) } else { None },
             service_kinds: if reads(FeatureSet::StreamFlow) {
@@ -107,7 +106,6 @@ fn are_mobile(devices: &DictionaryArray<Int32Type>) -> Vec<bool> {
 /// The columns of one batch.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    pub(crate) users: &'a IdColumn,
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Option<Vec<EventKind>>,
     pub(crate) service_kinds: Option<Vec<ServiceKind>>,

@@ -78,6 +78,7 @@ mod feature;
 mod features;
 mod history;
 mod input;
+mod pass;
 mod report;
 mod service;
 mod set;
