@@ -34,10 +34,7 @@ impl InputSchema {
         features: &[Feature],
         label: Option<FeatureSet>,
     ) -> Result<Self, CoreError> {
-        let users = schema.user_type()?;
-        if !schema.has(column::EVENT_TIME) {
-            return Err(CoreError::MissingColumn { column: column::EVENT_TIME });
-        }
+        let users = user_type(schema)?;
         let mut used = vec![column::USER_ID, column::EVENT_TIME];
         if label.is_some() {
             used.push(column::EVENT_TYPE);
@@ -93,6 +90,15 @@ impl InputSchema {
             revenues: events.revenues().filter(|_| has(column::REVENUE)),
             source_sessions: events.source_sessions().filter(|_| has(column::SOURCE_SESSION)),
         })
+    }
+}
+
+/// The type of `user_id` in events that have times as well.
+pub(crate) fn user_type(schema: &EventSchema) -> Result<IdType, CoreError> {
+    let users = schema.user_type()?;
+    match schema.has(column::EVENT_TIME) {
+        true => Ok(users),
+        false => Err(CoreError::MissingColumn { column: column::EVENT_TIME }),
     }
 }
 

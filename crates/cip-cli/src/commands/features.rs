@@ -135,12 +135,11 @@ fn what_they_do(set: FeatureSet) -> &'static str {
 
 /// A line about the values that lie where none should; none where all are as they should be.
 fn outside(column: &ColumnReport) -> Option<String> {
-    let ColumnReport { feature, outside, .. } = *column;
-    let (range, min, max) = (feature.range()?, column.min?, column.max?);
-    let (low, high) = (range.start(), range.end());
+    let ColumnReport { name, outside, .. } = column;
+    let ([low, high], min, max) = (column.range?, column.min?, column.max?);
     let extremes = format!("the least is {min}, the greatest {max}");
-    (outside > 0)
-        .then(|| format!("\n{feature}: {} users outside {low} to {high}; {extremes}", grouped(outside)))
+    (*outside > 0)
+        .then(|| format!("\n{name}: {} users outside {low} to {high}; {extremes}", grouped(*outside)))
 }
 
 fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, String)]) -> Value {
@@ -149,7 +148,7 @@ fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, Stri
     let absent: Map<_, _> =
         absent.iter().map(|(feature, reason)| (feature.name().to_owned(), json!(reason))).collect();
     let report: Map<_, _> =
-        totals.report.columns().iter().map(|of| (of.feature.name().to_owned(), report_json(of))).collect();
+        totals.report.columns().iter().map(|of| (of.name.to_string(), report_json(of))).collect();
     json!({
         "set": features.set().name(),
         "users": totals.users, "positives": totals.positives, "columns": columns, "absent": absent,
@@ -162,8 +161,8 @@ fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, Stri
 }
 
 fn report_json(column: &ColumnReport) -> Value {
-    let range = column.feature.range().map(|range| [*range.start(), *range.end()]);
     json!({
-        "nulls": column.nulls, "min": column.min, "max": column.max, "range": range, "outside": column.outside,
+        "nulls": column.nulls, "min": column.min, "max": column.max, "range": column.range,
+        "outside": column.outside,
     })
 }
