@@ -75,6 +75,7 @@
 
 mod builder;
 mod cart;
+mod correlation;
 mod error;
 mod feature;
 mod features;
@@ -91,6 +92,7 @@ mod window;
 
 pub use builder::FeatureBuilder;
 pub use cart::{CartBuilder, CartSessions, Moment};
+pub use correlation::{Correlation, Correlations};
 pub use error::FeaturesError;
 pub use feature::Feature;
 pub use features::Features;
