@@ -125,7 +125,12 @@ impl Column {
     /// The number in a row; none where it is null. A product beyond 128 bits is `Err`.
     #[inline]
     pub(super) fn number(&self, row: KnownRow) -> Result<Option<Number>, Beyond> {
-        let row = row.place();
+        self.number_at(row.place())
+    }
+
+    /// The number in a row of whichever user and time, to select rows by.
+    #[inline]
+    pub(super) fn number_at(&self, row: usize) -> Result<Option<Number>, Beyond> {
         Ok(match self {
             Self::Int64(array) => array.is_valid(row).then(|| Number::Exact(array.value(row).into())),
             Self::UInt32(array) => array.is_valid(row).then(|| Number::Exact(array.value(row).into())),

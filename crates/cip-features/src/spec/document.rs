@@ -12,7 +12,7 @@ use super::pivot::{Pivot, PivotValues};
 use super::rule::{FeatureRule, Windows};
 use crate::error::FeaturesError;
 
-const VALUES: &str = "a text, an integer, a list of them, { not = … } or { starts_with = \"…\" }";
+const VALUES: &str = "a text, an integer, a list of them, or one of { not = … }, { starts_with = \"…\" }, { at_least = 1, below = 9 }";
 const LIST: &str = "a list of texts or of integers";
 
 /// The document, before it is checked.
@@ -110,7 +110,7 @@ impl TryFrom<Document> for FeatureSpec {
         let rules = document.features.into_iter().map(Rule::check).collect::<Result<_, _>>()?;
         let spec = Self::new(rules)?;
         match document.label {
-            Some(label) => Ok(spec.with_label(filter("label", label.filter)?)),
+            Some(label) => spec.with_label(filter("label", label.filter)?),
             None => Ok(spec),
         }
     }
@@ -365,12 +365,26 @@ fn filter(feature: &str, table: Table) -> Result<Filter, FeaturesError> {
 
 fn test(value: &Value) -> Option<Test> {
     let Value::Table(table) = value else { return some_ids(value).map(Test::AnyOf) };
-    let mut keys = table.iter();
-    match (keys.next(), keys.next()) {
-        (Some((key, value)), None) if key == "not" => some_ids(value).map(Test::NoneOf),
-        (Some((key, Value::String(text))), None) if key == "starts_with" => {
-            Some(Test::StartsWith(text.as_str().into()))
+    let mut keys = table.iter().map(|(key, value)| (key.as_str(), value));
+    match (keys.next()?, keys.next(), keys.next()) {
+        (("not", value), None, None) => some_ids(value).map(Test::NoneOf),
+        (("starts_with", Value::String(text)), None, None) => Some(Test::StartsWith(text.as_str().into())),
+        (("at_least", value), None, None) => {
+            Some(Test::Between { at_least: Some(number(value)?), below: None })
         }
+        (("below", value), None, None) => Some(Test::Between { at_least: None, below: Some(number(value)?) }),
+        (("at_least", low), Some(("below", high)), None)
+        | (("below", high), Some(("at_least", low)), None) => {
+            Some(Test::Between { at_least: Some(number(low)?), below: Some(number(high)?) })
+        }
+        _ => None,
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
         _ => None,
     }
 }
@@ -380,11 +394,17 @@ fn table(filter: &Filter) -> Table {
         [value] => value_of(value),
         values => list_of(values),
     };
+    let named = |key: &str, value: Value| (key.to_owned(), value);
     let value = |test: &Test| match test {
         Test::AnyOf(values) => one_of(values),
-        Test::NoneOf(values) => Value::Table(Table::from_iter([("not".to_owned(), one_of(values))])),
+        Test::NoneOf(values) => Value::Table(Table::from_iter([named("not", one_of(values))])),
         Test::StartsWith(text) => {
-            Value::Table(Table::from_iter([("starts_with".to_owned(), Value::String(text.to_string()))]))
+            Value::Table(Table::from_iter([named("starts_with", Value::String(text.to_string()))]))
+        }
+        Test::Between { at_least, below } => {
+            let ends = [("at_least", at_least), ("below", below)];
+            let ends = ends.into_iter().filter_map(|(key, end)| Some(named(key, Value::Float((*end)?))));
+            Value::Table(ends.collect())
         }
     };
     filter.conditions().iter().map(|(column, test)| (column.to_string(), value(test))).collect()

@@ -4,6 +4,8 @@ use std::fmt;
 
 use cip_core::{Id, column};
 
+use crate::error::FeaturesError;
+
 /// Conditions on the columns of an event, all of which hold; without any, every event matches.
 ///
 /// # Examples
@@ -12,21 +14,28 @@ use cip_core::{Id, column};
 /// let filter = Filter::event_type("cart").and("device_type", Test::text("mobile"));
 /// assert_eq!(filter.to_string(), "device_type = mobile, event_type = cart");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Filter {
     conditions: Vec<(Box<str>, Test)>,
 }
 
-/// What is asked of a value in a column of texts or integers. A null passes no test.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What is asked of a value. A null passes no test.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Test {
-    /// It is one of these.
+    /// It is one of these, in a column of texts or integers.
     AnyOf(Vec<Id>),
-    /// It is none of these.
+    /// It is none of these, in a column of texts or integers.
     NoneOf(Vec<Id>),
     /// It is a text that starts with this one.
     StartsWith(Box<str>),
+    /// It is a number from one on, up to and without another: of integers, floats or money, or `spend`. None: without an end.
+    Between {
+        /// The least that passes.
+        at_least: Option<f64>,
+        /// The least that is too much.
+        below: Option<f64>,
+    },
 }
 
 impl Filter {
@@ -49,6 +58,20 @@ impl Filter {
     pub fn conditions(&self) -> &[(Box<str>, Test)] {
         &self.conditions
     }
+
+    /// Refuses tests that every value passes, or none.
+    pub(super) fn check(&self, feature: &str) -> Result<(), FeaturesError> {
+        let wrong = self.conditions.iter().find_map(|(column, test)| Some((column, test, test.expected()?)));
+        match wrong {
+            None => Ok(()),
+            Some((column, test, expected)) => Err(FeaturesError::Argument {
+                feature: feature.into(),
+                argument: format!("where.{column}").into(),
+                found: format!("`{test}`").into(),
+                expected,
+            }),
+        }
+    }
 }
 
 impl Test {
@@ -61,7 +84,26 @@ impl Test {
     pub(super) fn values(&self) -> &[Id] {
         match self {
             Self::AnyOf(values) | Self::NoneOf(values) => values,
-            Self::StartsWith(_) => &[],
+            Self::StartsWith(_) | Self::Between { .. } => &[],
+        }
+    }
+
+    /// What it should be, where it makes no sense.
+    fn expected(&self) -> Option<&'static str> {
+        match self {
+            Self::AnyOf(values) | Self::NoneOf(values) => values.is_empty().then_some("one value or more"),
+            Self::StartsWith(_) => None,
+            Self::Between { at_least, below } => {
+                let ends = [*at_least, *below];
+                let finite = ends.iter().flatten().all(|end| end.is_finite());
+                let sensible = match ends {
+                    [None, None] => false,
+                    [Some(at_least), Some(below)] => at_least < below,
+                    _ => true,
+                };
+                (!(finite && sensible))
+                    .then_some("`at_least`, `below` or both: finite numbers, the first below the second")
+            }
         }
     }
 }
@@ -83,6 +125,12 @@ impl fmt::Display for Test {
             Self::AnyOf(values) => write!(f, "= {}", joined(values)),
             Self::NoneOf(values) => write!(f, "!= {}", joined(values)),
             Self::StartsWith(text) => write!(f, "= {text}*"),
+            Self::Between { at_least: Some(at_least), below: Some(below) } => {
+                write!(f, "in [{at_least}, {below})")
+            }
+            Self::Between { at_least: Some(at_least), below: None } => write!(f, ">= {at_least}"),
+            Self::Between { at_least: None, below: Some(below) } => write!(f, "< {below}"),
+            Self::Between { at_least: None, below: None } => write!(f, "between nothing"),
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) struct Cut {
     label_until: Option<i64>,
 }
 
-/// A row inside the window of the features. Values are read by it alone, and only a [`Cut`] makes it.
+/// A row inside the window of the features. A feature reads values by it alone, and only a [`Cut`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownRow(usize);
 

@@ -87,7 +87,7 @@ pub use survey::Survey;
 /// | `hours`, `weekdays` | `share` | `[22, 6]`, `["sat", "sun"]`: one or both |
 /// | `value` | `affinity` | which value; without it the user's most frequent one |
 /// | `k`, `values` | `last` | 1 without it; the values that have a place |
-/// | `where` | all but `ratio` | `{ event_type = "cart", brand = ["a", "b"], user_agent = { starts_with = "x" }, country = { not = "US" } }` |
+/// | `where` | all but `ratio` | `{ event_type = "cart", brand = ["a", "b"], page = { starts_with = "/help" }, country = { not = "US" }, price = { at_least = 10, below = 50 } }` |
 /// | `window`, `windows` | all; of `ratio` only the second | `"7d"`; `["7d", "30d"]` makes a feature of each, whose name ends with it |
 /// | `pivot` | all but `ratio` | `{ column = "brand", values = ["a"] }`, or `{ column = "brand", top = 10 }` |
 /// | `fill` | what can be null | a number in its place |
@@ -121,9 +121,12 @@ impl FeatureSpec {
     }
 
     /// Says what the label is about: 1 for users with an event in the label window that matches.
-    #[must_use]
-    pub fn with_label(self, label: Filter) -> Self {
-        Self { label: Some(label), ..self }
+    ///
+    /// # Errors
+    /// [`FeaturesError::Argument`] where a test makes no sense, as [`FeatureRule::with_filter`].
+    pub fn with_label(self, label: Filter) -> Result<Self, FeaturesError> {
+        label.check("label")?;
+        Ok(Self { label: Some(label), ..self })
     }
 
     /// Returns the specification that a TOML document writes.

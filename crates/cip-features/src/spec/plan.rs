@@ -265,12 +265,15 @@ impl<'s> Binder<'s> {
     ) -> Result<Option<usize>, FeaturesError> {
         let mut tests = Vec::new();
         for (column, test) in conditions {
-            let place = self.discrete(feature, column)?;
+            let (place, unit) = match test {
+                Test::Between { .. } => self.number(feature, column)?,
+                _ => (self.discrete(feature, column)?, 1.0),
+            };
             test.values().iter().try_for_each(|value| self.check_value(feature, place, value))?;
             if let Test::StartsWith(text) = &test {
                 self.check_value(feature, place, &Id::Utf8(text.clone()))?;
             }
-            tests.push((place, test));
+            tests.push((place, unit, test));
         }
         Ok(self.selections.place(Selection::new(tests)))
     }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::error::FeaturesError;
 
 use super::family::{Family, ZeroRule};
-use super::filter::{Filter, Test};
+use super::filter::Filter;
 use super::look_back::LookBack;
 use super::pivot::{Pivot, PivotValues};
 
@@ -84,13 +84,11 @@ impl FeatureRule {
     /// Looks only at events that match.
     ///
     /// # Errors
-    /// [`FeaturesError::UnusedArgument`] of a ratio, which looks at no events.
+    /// [`FeaturesError::UnusedArgument`] of a ratio, which looks at no events; [`FeaturesError::Argument`] where a test has no values,
+    /// or ends that are not finite or not in order.
     pub fn with_filter(mut self, filter: Filter) -> Result<Self, FeaturesError> {
         self.looks_at_events("where")?;
-        if let Some((column, test)) = filter.conditions().iter().find(|(_, test)| has_no_value(test)) {
-            let argument = format!("where.{column}");
-            return Err(self.refuse(&argument, &format!("`{test}`"), "one value or more"));
-        }
+        filter.check(&self.name)?;
         self.filter = filter;
         Ok(self)
     }
@@ -237,14 +235,6 @@ impl FeatureRule {
             found: found.to_string().into(),
             expected,
         }
-    }
-}
-
-/// Whether a test can be passed, or failed, by nothing.
-fn has_no_value(test: &Test) -> bool {
-    match test {
-        Test::AnyOf(values) | Test::NoneOf(values) => values.is_empty(),
-        Test::StartsWith(_) => false,
     }
 }
 

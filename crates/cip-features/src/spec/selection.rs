@@ -1,33 +1,37 @@
 //! Which rows of a batch pass the tests of a filter: found once a batch, for all features that ask the same.
 
-use std::collections::HashMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, DictionaryArray};
 use cip_core::Id;
 
-use super::column::Column;
+use super::column::{Column, Number};
 use super::filter::Test;
 
 /// Tests on columns, each by the column's place in the plan; a row is selected where it passes all.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Selection {
     tests: Vec<(usize, PlannedTest)>,
 }
 
 /// A test on values of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 enum PlannedTest {
     /// Ascending.
     Integers(Among, Vec<i64>),
     /// Ascending.
     Texts(Among, Vec<Box<str>>),
     StartsWith(Box<str>),
+    /// From, and up to; of numbers / unit.
+    Between {
+        at_least: f64,
+        below: f64,
+        unit: f64,
+    },
 }
 
 /// Whether a value is to be one of some, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Among {
     One,
     None,
@@ -43,7 +47,6 @@ impl Among {
 #[derive(Debug, Default)]
 pub(super) struct Selections {
     all: Vec<Selection>,
-    places: HashMap<Selection, usize>,
 }
 
 impl Selections {
@@ -52,12 +55,11 @@ impl Selections {
         if selection.tests.is_empty() {
             return None;
         }
-        let next = self.all.len();
-        let place = *self.places.entry(selection.clone()).or_insert(next);
-        if place == next {
+        let found = self.all.iter().position(|other| *other == selection);
+        Some(found.unwrap_or_else(|| {
             self.all.push(selection);
-        }
-        Some(place)
+            self.all.len() - 1
+        }))
     }
 
     pub(super) fn into_all(self) -> Vec<Selection> {
@@ -66,9 +68,11 @@ impl Selections {
 }
 
 impl Selection {
-    /// Returns the selection of the rows that pass all tests, whose values are of the types of their columns.
-    pub(super) fn new(tests: impl IntoIterator<Item = (usize, Test)>) -> Self {
-        Self { tests: tests.into_iter().map(|(column, test)| (column, PlannedTest::new(test))).collect() }
+    /// Returns the selection of the rows that pass all tests, whose values are of the types of their columns; each with what the
+    /// column's numbers are divided by to be read by people.
+    pub(super) fn new(tests: impl IntoIterator<Item = (usize, f64, Test)>) -> Self {
+        let planned = |(column, unit, test)| (column, PlannedTest::new(test, unit));
+        Self { tests: tests.into_iter().map(planned).collect() }
     }
 
     /// Returns which rows of a batch it selects.
@@ -80,11 +84,16 @@ impl Selection {
 }
 
 impl PlannedTest {
-    fn new(test: Test) -> Self {
+    fn new(test: Test, unit: f64) -> Self {
         let (among, values) = match test {
             Test::AnyOf(values) => (Among::One, values),
             Test::NoneOf(values) => (Among::None, values),
             Test::StartsWith(text) => return Self::StartsWith(text),
+            Test::Between { at_least, below } => {
+                let (at_least, below) =
+                    (at_least.unwrap_or(f64::NEG_INFINITY), below.unwrap_or(f64::INFINITY));
+                return Self::Between { at_least, below, unit };
+            }
         };
         let (mut integers, mut texts) = (Vec::new(), Vec::new());
         for value in values {
@@ -101,7 +110,7 @@ impl PlannedTest {
     fn integer(&self, value: i64) -> bool {
         match self {
             Self::Integers(among, values) => among.accepts(values.binary_search(&value).is_ok()),
-            Self::Texts(..) | Self::StartsWith(_) => false,
+            Self::Texts(..) | Self::StartsWith(_) | Self::Between { .. } => false,
         }
     }
 
@@ -111,12 +120,20 @@ impl PlannedTest {
                 among.accepts(values.binary_search_by(|known| (**known).cmp(value)).is_ok())
             }
             Self::StartsWith(start) => value.starts_with(&**start),
-            Self::Integers(..) => false,
+            Self::Integers(..) | Self::Between { .. } => false,
         }
     }
 
     /// Takes the rows out of `mask` that do not pass.
     fn mark(&self, column: &Column, mask: &mut [bool]) {
+        if let Self::Between { at_least, below, unit } = *self {
+            return keep(mask, |row| match column.number_at(row) {
+                // A quotient is rounded as a literal is, so 99.99 in money is the 99.99 that was written.
+                Ok(Some(Number::Exact(value))) => (at_least..below).contains(&(value as f64 / unit)),
+                Ok(Some(Number::Float(value))) => (at_least..below).contains(&value),
+                _ => false,
+            });
+        }
         match column {
             Column::Dictionary(array) => self.mark_coded(array, mask),
             Column::Utf8(array) => keep(mask, |row| array.is_valid(row) && self.text(array.value(row))),

@@ -261,6 +261,14 @@ fn what_the_events_cannot_give_is_refused_with_what_they_can() {
             r#"name = "a", family = "count", where = { product_id = { starts_with = "7" } }"#,
             "expected an integer",
         ),
+        (
+            r#"name = "a", family = "count", where = { brand = { below = 7 } }"#,
+            "expected Int64, UInt32, Float64 or money",
+        ),
+        (
+            r#"name = "a", family = "count", where = { price = 7 }"#,
+            "which is Decimal128(18, 2), expected texts or integers",
+        ),
         (r#"name = "a", family = "affinity", column = "brand", value = 7"#, "expected a text"),
         (r#"name = "a", family = "last", values = [7]"#, "expected a text"),
         (
@@ -337,7 +345,7 @@ fn the_label_is_that_of_the_specification_or_of_who_asks() {
     };
     let carts = Filter::event_type("cart");
     assert_eq!(labels(bound(&spec).unwrap().with_label_until(until, Some(carts.clone())).unwrap()), [1, 1]);
-    let own = spec.clone().with_label(carts.clone().and("brand", Test::text("elenberg")));
+    let own = spec.clone().with_label(carts.clone().and("brand", Test::text("elenberg"))).unwrap();
     let features = bound(&own).unwrap().with_label_until(until, Some(carts)).unwrap();
     let metadata = features.schema().field_with_name("label").unwrap().metadata().clone();
     assert_eq!(metadata["events"], "brand = elenberg, event_type = cart");
@@ -345,11 +353,15 @@ fn the_label_is_that_of_the_specification_or_of_who_asks() {
     assert!(
         refused(bound(&spec).unwrap().with_label_until(until, None)).contains("add a [label] with a `where`")
     );
+    assert!(
+        refused(spec.clone().with_label(Filter::default().and("brand", Test::AnyOf(vec![]))))
+            .contains("`where.brand`")
+    );
     let nothing = bound(&spec).unwrap().with_label_until(until, Some(Filter::default()));
     assert!(refused(nothing).contains("add a [label] with a `where`"));
     let cutoff = week().end();
     assert!(refused(bound(&own).unwrap().with_label_until(cutoff, None)).contains("behind the cutoff"));
-    let strange = spec.with_label(Filter::default().and("colour", Test::text("red")));
+    let strange = spec.with_label(Filter::default().and("colour", Test::text("red"))).unwrap();
     assert!(
         refused(bound(&strange).unwrap().with_label_until(until, None))
             .starts_with("feature `label` is made from")
@@ -391,6 +403,22 @@ fn money_is_summed_exactly_and_refused_beyond_its_range() {
     let said = refused(number(Statistic::Sum, "spend", &larger));
     assert!(said.starts_with("feature `x` is beyond the range of its numbers"), "{said}");
     assert!(said.contains("made from column `spend`"), "{said}");
+}
+
+#[test]
+fn ends_in_money_are_those_that_were_written() {
+    // 0.29 x 100 is 28.999999999999996 in floats.
+    let events = numbers(&[28, 29, 30, 57, 58], &[1; 5], &[0.0; 5]);
+    let count = |test: &str| {
+        let spec = lines(&[&format!(r#"name = "n", family = "count", where = {{ price = {{ {test} }} }}"#)]);
+        let table =
+            SpecFeatures::new(&spec, week(), events.schema()).unwrap().matrix(std::slice::from_ref(&events));
+        table.unwrap()["n"].as_primitive::<Int64Type>().value(0)
+    };
+    assert_eq!(count("at_least = 0.29"), 4);
+    assert_eq!(count("below = 0.58"), 4);
+    assert_eq!(count("below = 0.58, at_least = 0.29"), 3);
+    assert_eq!(count("at_least = 1"), 0);
 }
 
 #[test]

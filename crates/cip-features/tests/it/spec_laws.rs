@@ -64,7 +64,18 @@ fn filter(shape: Shape) -> impl Strategy<Value = Filter> {
             (column, test)
         })
     };
-    proptest::collection::vec(discrete().prop_flat_map(test), 0..3).prop_map(|conditions| {
+    let ends = (select(vec!["price", "spend", "quantity", "weight"]), -300i32..300, 1i32..400, 0..3);
+    let between = ends.prop_map(|(column, low, width, kind)| {
+        let [low, high] = [low, low + width].map(|cents| f64::from(cents) / 100.0);
+        let (at_least, below) = match kind {
+            0 => (Some(low), None),
+            1 => (None, Some(high)),
+            _ => (Some(low), Some(high)),
+        };
+        (column, Test::Between { at_least, below })
+    });
+    let test = prop_oneof![4 => discrete().prop_flat_map(test), 1 => between];
+    proptest::collection::vec(test, 0..3).prop_map(|conditions| {
         conditions.into_iter().fold(Filter::default(), |filter, (column, test)| filter.and(column, test))
     })
 }
@@ -184,9 +195,9 @@ fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
     let zero = select(vec![ZeroRule::Null, ZeroRule::Zero, ZeroRule::Fill(7.5)]);
     let ratios = proptest::collection::vec((any::<Index>(), any::<Index>(), zero), 0..3);
     (proptest::collection::vec(parts(shape), 1..7), ratios, option::of(filter(shape))).prop_map(
-        |(rules, ratios, label)| {
+        |(parts, ratios, label)| {
             let mut rules: Vec<_> =
-                rules.into_iter().enumerate().map(|(number, parts)| parts.rule(number)).collect();
+                parts.into_iter().enumerate().map(|(number, parts)| parts.rule(number)).collect();
             let plain = |rule: &&FeatureRule| {
                 let one = rule.windows().is_empty() || rule.name().starts_with("single");
                 one && rule.pivot().is_none() && !rule.name().contains("std")
@@ -202,8 +213,8 @@ fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
             }
             let spec = FeatureSpec::new(rules).unwrap();
             match label.filter(|label| !label.conditions().is_empty()) {
-                Some(label) => spec.with_label(label),
-                None => spec.with_label(Filter::event_type("purchase")),
+                Some(label) => spec.with_label(label).unwrap(),
+                None => spec.with_label(Filter::event_type("purchase")).unwrap(),
             }
         },
     )

@@ -54,6 +54,19 @@ fn number(event: &Event, column: &str) -> Option<Number> {
 /// Whether an event matches a filter.
 pub(crate) fn matches(shape: Shape, event: &Event, filter: &Filter) -> bool {
     filter.conditions().iter().all(|(column, test)| {
+        if let Test::Between { at_least, below } = test {
+            // In thousandths, which every number of these tests and every end has.
+            let thousandths = |value: f64| (value * 1_000.0).round() as i128;
+            let found = match number(event, column) {
+                Some(Number::Exact(value, unit)) => value * 1_000 / unit,
+                Some(Number::Float(value)) => {
+                    return at_least.is_none_or(|end| end <= value) && below.is_none_or(|end| value < end);
+                }
+                None => return false,
+            };
+            return at_least.is_none_or(|end| thousandths(end) <= found)
+                && below.is_none_or(|end| found < thousandths(end));
+        }
         let Some(value) = value(shape, event, column) else { return false };
         match test {
             Test::AnyOf(values) => values.contains(&value),
