@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, cast::AsArray,
+    Array, ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, cast::AsArray,
 };
 use arrow_schema::DataType;
 use cip_core::{EventBatch, MICROS_PER_DAY, TimeRange};
@@ -482,6 +482,43 @@ fn a_pivot_over_too_many_values_is_refused() {
     low.push(&events.slice(0, rows - 1)).unwrap();
     high.push(&events.slice(rows - 1, 1)).unwrap();
     assert_eq!(refused(low.merge(high)), refusal);
+}
+
+#[test]
+fn the_values_of_a_huge_user_do_not_disturb_the_next() {
+    let many = 70_000;
+    // User 7 has every page, user 8 the first three, the second of them twice; in two batches of one dictionary.
+    let pages: Vec<i32> = (0..many).chain([0, 1, 2, 1]).collect();
+    let users: Vec<i64> =
+        pages.iter().enumerate().map(|(row, _)| if row < many as usize { 7 } else { 8 }).collect();
+    let rows = pages.len();
+    let texts = StringArray::from_iter_values((0..many).map(|page| format!("page {page}")));
+    let coded = DictionaryArray::<Int32Type>::new(Int32Array::from(pages.clone()), Arc::new(texts));
+    let columns: [(&str, ArrayRef); 4] = [
+        ("user_id", Arc::new(Int64Array::from(users))),
+        ("event_time", Arc::new(TimestampMicrosecondArray::from(vec![0; rows]).with_timezone("UTC"))),
+        ("page", Arc::new(coded)),
+        ("number", Arc::new(Int64Array::from_iter_values(pages.iter().map(|&page| page.into())))),
+    ];
+    let events = EventBatch::try_new(RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+    let spec = lines(&[
+        r#"name = "pages", family = "distinct", column = "page""#,
+        r#"name = "numbers", family = "distinct", column = "number""#,
+        r#"name = "page", family = "affinity", column = "page""#,
+        r#"name = "number", family = "affinity", column = "number""#,
+        r#"name = "last_page", family = "last", column = "page", values = ["page 0", "page 1"]"#,
+        r#"name = "last_number", family = "last", column = "number", values = [0, 1]"#,
+    ]);
+    let features = SpecFeatures::new(&spec, week(), events.schema()).unwrap();
+    let table = features.matrix(&[events.slice(0, rows - 2), events.slice(rows - 2, 2)]).unwrap();
+    for (name, expected) in
+        [("pages", [70_000, 3]), ("numbers", [70_000, 3]), ("last_page", [0, 2]), ("last_number", [0, 2])]
+    {
+        assert_eq!(table[name].as_primitive::<Int64Type>().values(), &expected, "{name}");
+    }
+    for name in ["page", "number"] {
+        assert_eq!(table[name].as_primitive::<Float64Type>().values(), &[1.0 / 70_000.0, 0.5], "{name}");
+    }
 }
 
 #[test]
