@@ -6,7 +6,8 @@
 
 Compared, both ways and exactly, where the mapping gives them: the events of the store (read as any engine reads them) with the rows of the CSV,
 fact_sessions with LAG and a running SUM, rfm_segments with NTILE and CASE, product_pairs with a self-join, features with a
-cutoff in the middle of the data and a label window behind it, and a funnel (view, cart, purchase within a day; where there is a till
+cutoff in the middle of the data and a label window behind it (of a clickstream also those of examples/shop_features.toml, which has
+every family of a specification), and a funnel (view, cart, purchase within a day; where there is a till
 only, purchase, cancellation, purchase within 30 days) with its totals and abandoned carts; and paths of sessions and users, with
 their order. Of a clickstream also the sessions of other rules, those of the source, and how the two lie in each other. Exit code
 0 where all agree.
@@ -233,6 +234,64 @@ STREAMFLOW_FEATURES = """
     FROM facts
 """
 
+# The features of examples/shop_features.toml, family by family, of the events in [start, cutoff). `back` is the start of a window of
+# some days, which is never before that of the table.
+SHOP_SPEC = """
+    WITH w AS (SELECT TIMESTAMP '{start}' AS start, TIMESTAMP '{cutoff}' AS cutoff, TIMESTAMP '{until}' AS label_until),
+    labelled AS (
+        SELECT DISTINCT user_id FROM source, w
+        WHERE user_id IS NOT NULL AND event_type = 'purchase' AND event_time >= cutoff AND event_time < label_until),
+    known AS (
+        SELECT source.*, source.rowid AS place, cutoff, greatest(start, cutoff - INTERVAL 1 DAY) AS back_1,
+               greatest(start, cutoff - INTERVAL 7 DAY) AS back_7, greatest(start, cutoff - INTERVAL 14 DAY) AS back_14,
+               greatest(start, cutoff - INTERVAL 30 DAY) AS back_30,
+               make_timestamp((epoch_us(start) + epoch_us(cutoff)) // 2) AS middle
+        FROM source, w WHERE user_id IS NOT NULL AND event_time >= start AND event_time < cutoff),
+    halves AS (SELECT *, make_timestamp((epoch_us(back_14) + epoch_us(cutoff)) // 2) AS middle_14 FROM known),
+    brands AS (SELECT user_id, brand, count(*) AS n FROM known WHERE brand IS NOT NULL GROUP BY ALL),
+    loyalties AS (SELECT user_id, max(n) / sum(n)::DOUBLE AS loyalty FROM brands GROUP BY user_id),
+    facts AS (
+        SELECT user_id, {counts},
+               count(*) FILTER (event_type = 'purchase') AS purchases,
+               coalesce(sum(price * coalesce(quantity, 1)) FILTER (event_type = 'purchase'), 0)::DOUBLE AS spend,
+               sum((price * 100)::BIGINT)::DOUBLE / nullif(count(price) * 100, 0)::DOUBLE AS mean_price,
+               min(price)::DOUBLE AS least_price, max(price)::DOUBLE AS greatest_price,
+               coalesce(stddev_samp(price::DOUBLE) FILTER (event_type IN ('view', 'cart')), 0) AS price_deviation,
+               count(DISTINCT product_id) FILTER (event_time >= back_7) AS products_7d,
+               count(DISTINCT product_id) FILTER (event_time >= back_30) AS products_30d, {brands}
+               count(*) FILTER (brand = 'samsung') / nullif(count(brand), 0)::DOUBLE AS samsung,
+               coalesce(date_diff('day', max(event_time) FILTER (event_type = 'cart')::DATE, any_value(cutoff)::DATE), 999)
+                   AS days_since_cart,
+               (epoch_us(any_value(cutoff)) - epoch_us(max(event_time))) // 86400000000 AS days_since_event,
+               date_diff('day', min(event_time)::DATE, max(event_time)::DATE) AS span_days,
+               count(DISTINCT event_time::DATE) FILTER (event_time >= back_7) AS active_days_7d,
+               count(DISTINCT event_time::DATE) FILTER (event_time >= back_30) AS active_days_30d,
+               count(*) FILTER (event_time >= back_14 AND event_time < middle_14) AS h1,
+               count(*) FILTER (event_time >= middle_14) AS h2,
+               count(*) FILTER (event_time < middle) AS early, count(*) AS events,
+               count(*) FILTER (hour(event_time) >= 22 OR hour(event_time) < 6) / count(*)::DOUBLE AS night,
+               count(*) FILTER (isodow(event_time) >= 6) / count(*)::DOUBLE AS weekend,
+               list(event_type ORDER BY event_time DESC, place DESC)[:2] AS last_events
+        FROM halves GROUP BY user_id)
+    SELECT user_id, events_1d, events_7d, events_30d, views_7d, views_30d, carts_7d, carts_30d, purchases,
+           carts_7d / nullif(views_7d, 0)::DOUBLE AS cart_rate_7d, carts_30d / nullif(views_30d, 0)::DOUBLE AS cart_rate_30d,
+           spend, CASE WHEN purchases > 0 THEN spend / purchases ELSE 0 END AS spend_a_purchase, mean_price, least_price,
+           greatest_price, {deviation}, products_7d, products_30d, {brand_names}
+           loyalty, samsung, days_since_cart, days_since_event, span_days, active_days_7d, active_days_30d,
+           (h2 - h1)::DOUBLE / nullif(h1 + h2, 0) AS trend, abs(events - 2 * early)::DOUBLE / (events + 1) AS volatility,
+           night, weekend, list_position({kinds}, last_events[1]) AS last_event,
+           CASE WHEN len(last_events) < 2 THEN 0 ELSE list_position({kinds}, last_events[2]) END AS event_before,
+           (user_id IN (FROM labelled))::UTINYINT AS label
+    FROM facts LEFT JOIN loyalties USING (user_id)
+"""
+
+# The values of a pivot: the most frequent ones, equal ones in the order of their bytes.
+TOP_BRANDS = """
+    SELECT brand FROM source WHERE user_id IS NOT NULL AND event_type = 'view' AND brand IS NOT NULL
+      AND event_time >= TIMESTAMP '{start}' AND event_time < TIMESTAMP '{cutoff}'
+    GROUP BY brand ORDER BY count(*) DESC, brand LIMIT 5
+"""
+
 # The three steps of every attempt: the first event of each next step behind the one before, in the order of the files. Of each user
 # the attempt that comes furthest, and of those the first.
 FUNNEL = """
@@ -403,6 +462,32 @@ def features(cip: Path, out: Path, db: duckdb.DuckDBPyConnection, mapping: str) 
     return "features", f"SELECT * FROM '{table}'", sql
 
 
+def shop_spec(cip: Path, out: Path, db: duckdb.DuckDBPyConnection) -> tuple[str, str, str]:
+    """Writes the features of the example's specification, with the cutoff of `features`; returns their check."""
+    first, last = db.execute("SELECT min(event_time), max(event_time) FROM source").fetchone()
+    cutoff, until = first + (last - first) / 2, first + (last - first) * 3 / 4
+    windows = {"start": first.date(), "cutoff": cutoff, "until": until}
+    spec, table = Path(__file__).parent.parent / "examples" / "shop_features.toml", out / "spec.parquet"
+    command = [cip, "features", out / "store", "--cutoff", f"{cutoff.isoformat()}Z", "--label-until", f"{until.isoformat()}Z",
+               "--spec", spec, "--out", table, "--json"]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    brands = [brand for (brand,) in db.execute(TOP_BRANDS.format(**windows)).fetchall()]
+    count = lambda kind, days: (f"count(*) FILTER (event_time >= back_{days}" + (f" AND event_type = '{kind}'" if kind else "")
+                                + f") AS {kind or 'event'}s_{days}d")
+    counts = [count(kind, days) for kind, days in
+              [("", 1), ("", 7), ("", 30), ("view", 7), ("view", 30), ("cart", 7), ("cart", 30)]]
+    quoted = lambda text: "'" + text.replace("'", "''") + "'"
+    views = [f'count(*) FILTER (event_type = \'view\' AND brand = {quoted(brand)}) AS "views_of_{brand}",' for brand in brands]
+    # Two ways to a standard deviation differ in their last bits: they are compared rounded.
+    deviation = "round(price_deviation, 6) AS price_deviation"
+    sql = SHOP_SPEC.format(
+        **windows, counts=", ".join(counts), brands=" ".join(views), deviation=deviation,
+        brand_names="".join(f'"views_of_{brand}", ' for brand in brands),
+        kinds="['view', 'cart', 'remove_from_cart', 'purchase']")
+    assert said["columns"] == [name for (name, *_) in db.execute(f"DESCRIBE {sql}").fetchall()][1:-1], said["columns"]
+    return "spec", f"SELECT * REPLACE ({deviation}) FROM '{table}'", sql
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cip", type=Path)
@@ -456,6 +541,7 @@ def main() -> int:
         checks.extend(paths(args.cip, out, args.mapping))
         if args.mapping == "rees46":
             checks.extend(rules(args.cip, out, db))
+            checks.append(shop_spec(args.cip, out, db))
         failed = 0
         for name, ours, theirs in checks:
             rows = db.execute(f"SELECT count(*) FROM ({ours})").fetchone()[0]

@@ -29,6 +29,8 @@ pub(crate) enum CliError {
     #[error("{}: {source}", path.display())]
     Clusters { path: PathBuf, source: Box<cip::rfm::RfmError> },
     #[error("{}: {source}", path.display())]
+    Spec { path: PathBuf, source: Box<cip::features::FeaturesError> },
+    #[error("{}: {source}", path.display())]
     Experiment { path: PathBuf, source: AbTestError },
     /// A value of a table that cannot be used; rows count from 1, the header left out.
     #[error("{} row {row}: `{column}`: {reason}", path.display())]

@@ -383,13 +383,15 @@ pub fn itemset_item() -> FieldRef {
 /// `features`: one row a user with an event in the window. Sorted by user_id.
 ///
 /// `features` are the columns between the user and, where the table is labelled, `label`.
-pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label: Label) -> SchemaRef {
+pub fn features(users: IdType, features: impl IntoIterator<Item = Field>, label: Label<'_>) -> SchemaRef {
     let user = Field::new(column::USER_ID, users.data_type(), false);
+    let labelled = |key: &str, of: &str| {
+        let field = Field::new(column::LABEL, DataType::UInt8, false);
+        field.with_metadata([(key.to_owned(), of.to_owned())].into())
+    };
     let label = match label {
-        Label::Known { event_type } => {
-            let field = Field::new(column::LABEL, DataType::UInt8, false);
-            Some(field.with_metadata([("event_type".to_owned(), event_type.to_owned())].into()))
-        }
+        Label::Known { event_type } => Some(labelled("event_type", event_type)),
+        Label::Matching { events } => Some(labelled("events", events)),
         Label::Unknown => None,
     };
     Arc::new(Schema::new([user].into_iter().chain(features).chain(label).collect::<Vec<_>>()))
@@ -429,11 +431,16 @@ pub fn cart_sessions<'a>(users: IdType, groups: impl IntoIterator<Item = &'a str
 
 /// Whether a table of features says what came of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Label {
+pub enum Label<'a> {
     /// It has the column `label`: something to learn from.
     Known {
         /// The type of event that makes a label 1, which the field's metadata says under `event_type`.
-        event_type: &'static str,
+        event_type: &'a str,
+    },
+    /// It has the column `label`, of a specification.
+    Matching {
+        /// Which events make a label 1, in words, which the field's metadata says under `events`.
+        events: &'a str,
     },
     /// It has not: something to predict.
     Unknown,

@@ -52,11 +52,7 @@ impl Features {
     /// [`FeaturesError::Window`] where the window is empty or open at an end, [`CoreError::MissingColumn`] without
     /// `user_id` or `event_time`.
     pub fn new(window: TimeRange, schema: &EventSchema) -> Result<Self, FeaturesError> {
-        let (start, cutoff) = (window.start(), window.end());
-        let open = start == TimeRange::ALL.start() || cutoff == TimeRange::ALL.end();
-        if open || start == cutoff {
-            return Err(FeaturesError::Window { start, cutoff });
-        }
+        check_window(window)?;
         let (set, available) = (FeatureSet::default(), schema.clone());
         let selected = all_of(set, schema);
         let input = InputSchema::try_new(schema, &selected, None)?;
@@ -182,6 +178,13 @@ impl Features {
     pub(crate) fn labelled(&self) -> Option<FeatureSet> {
         self.label_until.map(|_| self.set)
     }
+}
+
+/// Refuses a window that is empty or open at an end.
+pub(crate) fn check_window(window: TimeRange) -> Result<(), FeaturesError> {
+    let (start, cutoff) = (window.start(), window.end());
+    let open = start == TimeRange::ALL.start() || cutoff == TimeRange::ALL.end();
+    if open || start == cutoff { Err(FeaturesError::Window { start, cutoff }) } else { Ok(()) }
 }
 
 /// The features of `set` that events of `schema` can give.

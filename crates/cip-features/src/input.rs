@@ -34,10 +34,7 @@ impl InputSchema {
         features: &[Feature],
         label: Option<FeatureSet>,
     ) -> Result<Self, CoreError> {
-        let users = schema.user_type()?;
-        if !schema.has(column::EVENT_TIME) {
-            return Err(CoreError::MissingColumn { column: column::EVENT_TIME });
-        }
+        let users = user_type(schema)?;
         let mut used = vec![column::USER_ID, column::EVENT_TIME];
         if label.is_some() {
             used.push(column::EVENT_TYPE);
@@ -71,7 +68,6 @@ impl InputSchema {
         let reads = |set| self.vocabularies.contains(&set);
         let devices = events.device_types().filter(|_| has(column::DEVICE_TYPE));
         Ok(Input {
-            users: events.users()?,
             times: events.times()?.values(),
             kinds: if reads(FeatureSet::Commerce) { Some(events.kinds()?) } else { None },
             service_kinds: if reads(FeatureSet::StreamFlow) {
@@ -97,6 +93,15 @@ impl InputSchema {
     }
 }
 
+/// The type of `user_id` in events that have times as well.
+pub(crate) fn user_type(schema: &EventSchema) -> Result<IdType, CoreError> {
+    let users = schema.user_type()?;
+    match schema.has(column::EVENT_TIME) {
+        true => Ok(users),
+        false => Err(CoreError::MissingColumn { column: column::EVENT_TIME }),
+    }
+}
+
 /// Whether each event came from a mobile device.
 fn are_mobile(devices: &DictionaryArray<Int32Type>) -> Vec<bool> {
     let names = devices.values().as_string::<i32>();
@@ -107,7 +112,6 @@ fn are_mobile(devices: &DictionaryArray<Int32Type>) -> Vec<bool> {
 /// The columns of one batch.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    pub(crate) users: &'a IdColumn,
     pub(crate) times: &'a [i64],
     pub(crate) kinds: Option<Vec<EventKind>>,
     pub(crate) service_kinds: Option<Vec<ServiceKind>>,

@@ -39,6 +39,8 @@
 //! holds what is known of one user. Users are independent of each other: one builder for each disjoint range of users can run
 //! on its own thread, and the results, put together in the order of the ranges, are the same table.
 //!
+//! The sets are ready made. Features of one's own are written down as a specification, in Rust or TOML: see [`spec`].
+//!
 //! [`CartSessions`] asks of sessions, not of users: which of those with a cart will be abandoned?
 //!
 //! # Columns in
@@ -64,7 +66,7 @@
 //! # Columns out
 //! [`Features::schema`], sorted by user_id: user_id, the selected features (see [`Feature`] for their formulas), and `label`
 //! UInt8 where there is a label window. A null is what is not known of a user, such as the rate of carts of a user without
-//! views; no value is ever NaN or infinite. [`MatrixReport`] tells of the nulls and of what lies outside [`Feature::range`].
+//! views; no value is ever NaN or infinite. [`MatrixReport`] tells of the nulls and of what lies outside their ranges.
 //!
 //! # What it refuses
 //! Windows without two halves, labels before the cutoff, features that the source cannot give, rows that go back in user or
@@ -73,20 +75,24 @@
 
 mod builder;
 mod cart;
+mod correlation;
 mod error;
 mod feature;
 mod features;
 mod history;
 mod input;
+mod pass;
 mod report;
 mod service;
 mod set;
+pub mod spec;
 mod table;
 mod texts;
 mod window;
 
 pub use builder::FeatureBuilder;
 pub use cart::{CartBuilder, CartSessions, Moment};
+pub use correlation::{Correlation, Correlations};
 pub use error::FeaturesError;
 pub use feature::Feature;
 pub use features::Features;

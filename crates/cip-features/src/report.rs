@@ -6,19 +6,23 @@ use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
 
 use crate::feature::Feature;
 use crate::features::Features;
+use crate::spec::SpecFeatures;
 
 /// What the values of one feature are like.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ColumnReport {
-    /// Which one.
-    pub feature: Feature,
+    /// The feature's name.
+    pub name: Box<str>,
+    /// Where its values should lie, the ends included; none where any value makes sense: [`Feature::range`](crate::Feature::range),
+    /// or [`FeatureRule::range`](crate::spec::FeatureRule::range).
+    pub range: Option<[f64; 2]>,
     /// Users of whom it is unknown.
     pub nulls: u64,
     /// The least value; none where all are null.
     pub min: Option<f64>,
     /// The greatest value; none where all are null.
     pub max: Option<f64>,
-    /// Values outside [`Feature::range`]; 0 where it has none.
+    /// Values outside the range; 0 where it has none.
     pub outside: u64,
 }
 
@@ -50,14 +54,20 @@ pub struct MatrixReport {
 impl MatrixReport {
     /// Returns the report of a table without rows.
     pub fn new(features: &Features) -> Self {
-        let column = |&feature: &_| ColumnReport { feature, nulls: 0, min: None, max: None, outside: 0 };
+        let range = |feature: &Feature| feature.range().map(|range| [*range.start(), *range.end()]);
+        let column = |feature: &Feature| ColumnReport::new(feature.name(), range(feature));
         Self { columns: features.selected().iter().map(column).collect() }
+    }
+
+    /// Returns the report of a table of a specification, without rows.
+    pub fn of_spec(features: &SpecFeatures) -> Self {
+        Self { columns: features.ranges().map(|(name, range)| ColumnReport::new(name, range)).collect() }
     }
 
     /// Adds rows of the table; columns that it does not have add nothing.
     pub fn add(&mut self, batch: &RecordBatch) {
         for report in &mut self.columns {
-            let Some(column) = batch.column_by_name(report.feature.name()) else { continue };
+            let Some(column) = batch.column_by_name(&report.name) else { continue };
             if let Some(counts) = column.as_primitive_opt::<Int64Type>() {
                 report.add(counts, |count| count as f64);
             } else if let Some(ratios) = column.as_primitive_opt::<Float64Type>() {
@@ -73,6 +83,10 @@ impl MatrixReport {
 }
 
 impl ColumnReport {
+    fn new(name: &str, range: Option<[f64; 2]>) -> Self {
+        Self { name: name.into(), range, nulls: 0, min: None, max: None, outside: 0 }
+    }
+
     fn add<T: ArrowPrimitiveType>(
         &mut self,
         column: &PrimitiveArray<T>,
@@ -84,7 +98,8 @@ impl ColumnReport {
             let (least, greatest) = (to_float(least), to_float(greatest));
             self.min = Some(self.min.map_or(least, |min| min.min(least)));
             self.max = Some(self.max.map_or(greatest, |max| max.max(greatest)));
-            let Some(range) = self.feature.range() else { return };
+            let Some([low, high]) = self.range else { return };
+            let range = low..=high;
             if !(range.contains(&least) && range.contains(&greatest)) {
                 self.outside +=
                     values.iter().filter(|&&value| !range.contains(&to_float(value))).count() as u64;

@@ -20,7 +20,7 @@ const NEVER_DAYS: i64 = 999;
 const SEARCHES_ALONE: f64 = 10.0;
 
 /// Bytes that a text column can address.
-const MAX_TEXT: usize = i32::MAX as usize;
+pub(crate) const MAX_TEXT: usize = i32::MAX as usize;
 
 /// Builds a table of features.
 #[derive(Debug)]

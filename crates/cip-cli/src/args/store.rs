@@ -243,13 +243,27 @@ pub(crate) struct FeaturesArgs {
     /// For which kind of source the features are, and what the label foretells
     #[arg(long, value_enum, default_value = "commerce")]
     pub(crate) set: SetArg,
+    /// Compute the features that this file specifies, in place of a set's; without a label of its own, that of the set
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) spec: Option<PathBuf>,
+    /// Write the specification again, with the values that `top` found: later tables then have the same columns
+    #[arg(long, value_name = "FILE.toml", requires = "spec")]
+    pub(crate) write_spec: Option<PathBuf>,
+    /// Tell which pairs of features have a correlation of at least this, positive or negative
+    #[arg(long, value_name = "0..1")]
+    pub(crate) correlated: Option<f64>,
     /// Rows of sessions in place of users: those with a cart that start in the window, and whether they are abandoned
-    #[arg(long, value_enum, value_name = "TASK", conflicts_with_all = ["set", "columns", "label_until"])]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TASK",
+        conflicts_with_all = ["set", "spec", "columns", "correlated", "label_until"]
+    )]
     pub(crate) task: Option<TaskArg>,
     /// When a session is scored: what comes later is not known
     #[arg(long, value_enum, default_value = "first-cart", requires = "task")]
     pub(crate) moment: MomentArg,
-    /// Write only these features, in this order [default: all that the store can give]
+    /// Write only these features, in this order [default: all that the store can give, or the specification has]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) columns: Option<Vec<String>>,
     /// Parquet file to write

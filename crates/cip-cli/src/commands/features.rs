@@ -1,9 +1,12 @@
 //! `cip features`: what was known of every user before a date, one row a user.
 
+mod correlated;
+mod spec;
+
 use cip::core::{EventSchema, MICROS_PER_DAY, TimeRange, Timestamp};
-use cip::features::{ColumnReport, Feature, FeatureSet, Features, FeaturesError};
+use cip::features::{ColumnReport, Feature, FeatureSet, Features, FeaturesError, MatrixReport};
 use cip::line::{FeatureTotals, LineError};
-use cip::store::EventStore;
+use cip::store::{EventStore, TableWriter};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Common, FeaturesArgs, TaskArg};
@@ -13,10 +16,14 @@ use crate::currency;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
+use correlated::Correlated;
 
 pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliError> {
     if let Some(TaskArg::CartAbandonment) = args.task {
         return carts::run(args, common);
+    }
+    if let Some(path) = &args.spec {
+        return spec::run(path, args, common);
     }
     let names = args.columns.as_deref();
     let columns =
@@ -32,9 +39,17 @@ pub(crate) fn run(args: &FeaturesArgs, common: &Common) -> Result<Answer, CliErr
     if let Some(until) = args.label_until {
         features = features.with_label_until(until).map_err(failure)?;
     }
+    let mut pairs = Correlated::new(args, features.selected().iter().map(|feature| feature.name()))?;
     let line = currency::line(&store, &args.currency, common)?;
-    let totals = line.write_features(&features, &args.out)?;
-    let Found { text, json } = found(&features, &totals, &store);
+    let mut writer = TableWriter::create(&args.out, "features", &features.schema())?;
+    let totals = line.features(&features, |batch| {
+        pairs.add(&batch);
+        Ok(writer.write(batch)?)
+    })?;
+    writer.finish()?;
+    let mut found = found(&features, &totals, &store);
+    pairs.tell(&mut found);
+    let Found { text, json } = found;
     let mut answer = Answer { text: format!("{text}\nwritten to {}", args.out.display()), json };
     currency::tell(&line, &args.currency, &mut answer);
     Ok(answer)
@@ -91,20 +106,36 @@ fn text(
     absent: &[(Feature, String)],
     last: Option<Timestamp>,
 ) -> String {
-    let window = features.window();
+    let label = features.label_until().map(|until| (until, what_they_do(features.set())));
+    let mut text = users_text(features.window(), features.selected().len(), label, totals, last);
+    for (feature, reason) in absent {
+        text.push_str(&format!("\nno {feature}: {reason}"));
+    }
+    for column in totals.report.columns() {
+        text.push_str(&outside(column).unwrap_or_default());
+    }
+    text
+}
+
+/// How many users there are, and how many with label 1: those who do something before an instant.
+fn users_text(
+    window: TimeRange,
+    features: usize,
+    label: Option<(Timestamp, &str)>,
+    totals: &FeatureTotals,
+    last: Option<Timestamp>,
+) -> String {
     let mut text = format!(
-        "{} users with an event from {} up to {}, {} features each",
+        "{} users with an event from {} up to {}, {features} features each",
         grouped(totals.users),
         window.start(),
         window.end(),
-        features.selected().len()
     );
-    if let (Some(until), Some(positives)) = (features.label_until(), totals.positives) {
+    if let (Some((until, what)), Some(positives)) = (label, totals.positives) {
         text.push_str(&format!(
-            "; {} ({}) {} before {until}",
+            "; {} ({}) {what} before {until}",
             grouped(positives),
             percent(positives as f64, totals.users as f64),
-            what_they_do(features.set()),
         ));
         // The rest of the last event's day is taken to be quiet.
         if let Some(last) = last.filter(|last| last.next_day() < until) {
@@ -115,12 +146,6 @@ fn text(
     }
     if totals.skipped_events > 0 {
         text.push_str(&format!("\n{} events without a user are nobody's", grouped(totals.skipped_events)));
-    }
-    for (feature, reason) in absent {
-        text.push_str(&format!("\nno {feature}: {reason}"));
-    }
-    for column in totals.report.columns() {
-        text.push_str(&outside(column).unwrap_or_default());
     }
     text
 }
@@ -135,12 +160,11 @@ fn what_they_do(set: FeatureSet) -> &'static str {
 
 /// A line about the values that lie where none should; none where all are as they should be.
 fn outside(column: &ColumnReport) -> Option<String> {
-    let ColumnReport { feature, outside, .. } = *column;
-    let (range, min, max) = (feature.range()?, column.min?, column.max?);
-    let (low, high) = (range.start(), range.end());
+    let ColumnReport { name, outside, .. } = column;
+    let ([low, high], min, max) = (column.range?, column.min?, column.max?);
     let extremes = format!("the least is {min}, the greatest {max}");
-    (outside > 0)
-        .then(|| format!("\n{feature}: {} users outside {low} to {high}; {extremes}", grouped(outside)))
+    (*outside > 0)
+        .then(|| format!("\n{name}: {} users outside {low} to {high}; {extremes}", grouped(*outside)))
 }
 
 fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, String)]) -> Value {
@@ -148,8 +172,6 @@ fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, Stri
     let columns: Vec<_> = features.selected().iter().map(|feature| feature.name()).collect();
     let absent: Map<_, _> =
         absent.iter().map(|(feature, reason)| (feature.name().to_owned(), json!(reason))).collect();
-    let report: Map<_, _> =
-        totals.report.columns().iter().map(|of| (of.feature.name().to_owned(), report_json(of))).collect();
     json!({
         "set": features.set().name(),
         "users": totals.users, "positives": totals.positives, "columns": columns, "absent": absent,
@@ -157,13 +179,18 @@ fn to_json(features: &Features, totals: &FeatureTotals, absent: &[(Feature, Stri
         "label_until": features.label_until().map(|until| until.to_string()),
         "label_event": features.label_until().map(|_| features.set().label_event()),
         "skipped_events": totals.skipped_events,
-        "report": report,
+        "report": report_json(&totals.report),
     })
 }
 
-fn report_json(column: &ColumnReport) -> Value {
-    let range = column.feature.range().map(|range| [*range.start(), *range.end()]);
+/// An object a feature.
+fn report_json(report: &MatrixReport) -> Map<String, Value> {
+    report.columns().iter().map(|column| (column.name.to_string(), column_json(column))).collect()
+}
+
+fn column_json(column: &ColumnReport) -> Value {
     json!({
-        "nulls": column.nulls, "min": column.min, "max": column.max, "range": range, "outside": column.outside,
+        "nulls": column.nulls, "min": column.min, "max": column.max, "range": column.range,
+        "outside": column.outside,
     })
 }

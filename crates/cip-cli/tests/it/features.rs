@@ -290,3 +290,178 @@ fn sessions_with_a_cart_are_a_table_to_learn_from() {
     features(&store, &at("x.parquet"), &refused).fails(2, "--set");
     features(&store, &at("x.parquet"), &["--cutoff", "2019-10-20", "--moment", "end"]).fails(2, "--task");
 }
+
+/// A specification that ships with the examples.
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
+}
+
+#[test]
+fn a_specification_of_a_shop_makes_a_table_to_learn_from() {
+    let (folder, store) = folder_of_store(4_000);
+    let at = |name: &str| folder.path().join(name);
+    let shop = example("shop_features.toml");
+    let said = |out: &str, spec: &Path, more: &[&str]| {
+        let spec = ["--spec", spec.to_str().unwrap(), "--cutoff", "2019-10-10", "--json"];
+        let outcome = features(&store, &at(out), &[&spec[..], more].concat()).ok();
+        assert_eq!(outcome.stderr, "");
+        outcome.json()
+    };
+    let settled = at("settled.toml");
+    let label = ["--label-until", "2019-10-13"];
+    let all = said("a", &shop, &[&label[..], &["--write-spec", settled.to_str().unwrap()]].concat());
+    let columns: Vec<_> =
+        all["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    // Three brands are known; products without one have none.
+    for name in
+        ["views_of_aqua", "views_of_elenberg", "views_of_shiseido", "carts_7d", "cart_rate_30d", "last_event"]
+    {
+        assert!(columns.contains(&name), "{name} is not in {columns:?}");
+    }
+    assert_eq!(
+        (&all["label_events"], &all["window"][1]),
+        (&"event_type = purchase".into(), &"2019-10-10".into())
+    );
+    let (users, positives) = (all["users"].as_u64().unwrap(), all["positives"].as_u64().unwrap());
+    assert!(0 < positives && positives < users && rows(&at("a")) == users, "{all}");
+    assert_eq!(all["report"]["spend"]["range"], serde_json::json!([0.0, 100_000.0]));
+    assert_eq!(all["report"]["night"]["range"], serde_json::json!([0.0, 1.0]));
+    assert_eq!(
+        (&all["report"]["event_before"]["nulls"], all["report"].as_object().unwrap().len()),
+        (&0.into(), columns.len())
+    );
+    // The store starts 9 days before the cutoff.
+    assert!(all["cut_short"].as_array().unwrap().contains(&"events_30d".into()), "{all}");
+
+    // What was found is written down: the same table again, on other threads, with the same bytes.
+    let bytes = fs::read(at("a")).unwrap();
+    said("a", &settled, &[&label[..], &["--threads", "3"]].concat());
+    assert!(fs::read(at("a")).unwrap() == bytes);
+    let text = fs::read_to_string(&settled).unwrap();
+    assert!(text.contains(r#"values = ["#) && !text.contains("top"), "{text}");
+
+    let some = said("b", &settled, &["--columns", "cart_rate_7d,spend", "--correlated", "0"]);
+    assert_eq!(some["columns"], serde_json::json!(["cart_rate_7d", "spend"]));
+    assert!(some["label_until"].is_null() && some["positives"].is_null());
+    assert_eq!(some["correlated"].as_array().unwrap().len(), 1);
+    let mut list =
+        args!["train", at("a"), "--label", "label", "--trees", "10", "--depth", "4", "--out", at("m.json")]
+            .to_vec();
+    list.push("--json".into());
+    assert!(cip(list).ok().json()["baselines"]["logistic"]["auc"].is_number());
+    let model: serde_json::Value = serde_json::from_slice(&fs::read(at("m.json")).unwrap()).unwrap();
+    assert_eq!(model["features"], all["columns"]);
+}
+
+#[test]
+fn a_specification_of_a_video_service_works_on_its_store() {
+    let (folder, store) = folder_of_views(VIEWS, "streamflow");
+    let spec = example("streamflow_features.toml");
+    let out = folder.path().join("f.parquet");
+    let more = ["--spec", spec.to_str().unwrap(), "--cutoff", "2024-05-01", "--label-until", "2024-05-31"];
+    let said = features(&store, &out, &[&more[..], &["--json"]].concat()).ok().json();
+    assert_eq!((&said["users"], &said["positives"]), (&2.into(), &1.into()));
+    let of = |name: &str| {
+        [&said["report"][name]["min"], &said["report"][name]["max"]].map(|value| value.as_f64().unwrap())
+    };
+    for (name, ends) in [
+        ("events_30d", [2.0, 4.0]),
+        ("completion_rate_30d", [0.0, 1.0]),
+        ("support", [0.0, 1.0]),
+        ("days_since_support", [2.0, 999.0]),
+        ("mobile", [0.0, 2.0 / 3.0]),
+        ("seconds", [0.0, 3_600.0]),
+        ("revenue", [0.0, 8.99]),
+        ("on_desktop", [0.0, 2.0]),
+        ("evening", [0.0, 1.0]),
+    ] {
+        assert_eq!(of(name), ends, "{name}");
+    }
+    let text = features(&store, &out, &more).ok().stdout;
+    assert!(
+        text.contains("1 (50.0%) have an event with event_type = subscription_cancelled before 2024-05-31"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_label_is_that_of_the_set_where_the_specification_has_none() {
+    let (folder, store) = folder_of_views(VIEWS, "streamflow");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("s.toml"), "features = [{ name = \"events\", family = \"count\" }]").unwrap();
+    let said = |set: &str| {
+        let spec = at("s.toml");
+        let more =
+            ["--spec", spec.to_str().unwrap(), "--cutoff=2024-05-01", "--label-until=2024-05-31", "--json"];
+        features(&store, &at("f"), &[&more[..], &["--set", set]].concat()).ok().json()["positives"].clone()
+    };
+    assert_eq!((said("streamflow"), said("commerce")), (1.into(), 0.into()));
+}
+
+#[test]
+fn what_a_specification_cannot_be_is_said_with_its_file() {
+    let (folder, store) = folder_of_store(60);
+    let at = |name: &str| folder.path().join(name);
+    let spec = at("s.toml");
+    let refused = |rule: &str, more: &[&str], code: i32, what: &str| {
+        fs::write(&spec, format!("features = [{{ {rule} }}]")).unwrap();
+        let cutoff = ["--spec", spec.to_str().unwrap(), "--cutoff=2019-10-10"];
+        features(&store, &at("f"), &[&cutoff[..], more].concat()).fails(code, what);
+    };
+    let count = r#"name = "n", family = "count""#;
+    refused(
+        r#"name = "n", family = "kount""#,
+        &[],
+        1,
+        "s.toml: the specification of features: TOML parse error at line 1",
+    );
+    refused(
+        r#"name = "n", family = "mean", column = "weight""#,
+        &[],
+        1,
+        "s.toml: feature `n` is made from column `weight`, which",
+    );
+    refused(
+        r#"name = "n", family = "count", pivot = { column = "weight", top = 3 }"#,
+        &[],
+        1,
+        "s.toml: feature `n` is made",
+    );
+    refused(
+        count,
+        &["--columns=views"],
+        2,
+        "`views` is not a feature of the specification: expected one of n",
+    );
+    refused(count, &["--label-until=2019-10-10"], 2, "behind the cutoff");
+    refused(count, &["--from=2019-10-10"], 2, "the window of the features is");
+    refused(count, &["--correlated=1.5"], 2, "--correlated is 1.5, expected a number from 0 to 1");
+    refused(count, &["--correlated=nan"], 2, "--correlated is NaN");
+    refused(count, &["--task=cart-abandonment"], 2, "--task");
+    fs::remove_file(&spec).unwrap();
+    let more = ["--spec", spec.to_str().unwrap(), "--cutoff=2019-10-10"];
+    features(&store, &at("f"), &more).fails(1, "cannot read");
+    features(&store, &at("f"), &["--cutoff=2019-10-10", "--write-spec=x.toml"]).fails(2, "--spec");
+    assert!(!at("f").exists());
+}
+
+#[test]
+fn features_that_say_nearly_the_same_are_told() {
+    let (folder, store) = folder_of_store(900);
+    let out = folder.path().join("f.parquet");
+    let more = ["--cutoff=2019-10-10", "--columns=events,views,spend", "--correlated=0.5"];
+    let said = features(&store, &out, &[&more[..], &["--json"]].concat()).ok().json();
+    let pairs = said["correlated"].as_array().unwrap();
+    let of = |place: usize| (pairs[place]["a"].as_str().unwrap(), pairs[place]["b"].as_str().unwrap());
+    assert!(
+        pairs.iter().any(|pair| (&pair["a"], &pair["b"]) == (&"events".into(), &"views".into())),
+        "{said}"
+    );
+    let text = features(&store, &out, &more).ok().stdout;
+    assert!(text.contains(&format!("\n{} and {}: correlation 0.", of(0).0, of(0).1)), "{text}");
+    let none =
+        features(&store, &out, &["--cutoff=2019-10-10", "--columns=events", "--correlated=0"]).ok().stdout;
+    assert!(none.contains("no two features have a correlation of 0 or more"), "{none}");
+    let without = features(&store, &out, &["--cutoff=2019-10-10", "--json"]).ok().json();
+    assert!(without["correlated"].is_null());
+}

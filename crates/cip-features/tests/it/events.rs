@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt32Array,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt32Array,
 };
 use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, Id};
@@ -18,7 +18,7 @@ pub(crate) const CART: i32 = 2;
 pub(crate) const PURCHASE: i32 = 4;
 
 /// The brands and categories of tests.
-const TEXTS: [&str; 5] = ["aqua", "", "elenberg", "aqua é", "shiseido"];
+pub(crate) const TEXTS: [&str; 5] = ["aqua", "", "elenberg", "aqua é", "shiseido"];
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
@@ -51,6 +51,13 @@ impl Event {
             quantity: Some(1),
             session: Some(1),
         }
+    }
+}
+
+impl Event {
+    /// A number that is no integer and no money, and null at times.
+    pub(crate) fn weight(&self) -> Option<f64> {
+        self.product.filter(|product| product % 5 != 0).map(|product| product as f64 / 7.0 - 2.5)
     }
 }
 
@@ -94,6 +101,7 @@ impl Shape {
             ("user_id", ids(self.text_users, events.iter().map(|event| event.user))),
             ("event_time", Arc::new(times.with_timezone("UTC"))),
             ("note", Arc::new(Int32Array::from(vec![0; events.len()]))),
+            ("weight", Arc::new(events.iter().map(Event::weight).collect::<Float64Array>())),
         ];
         if let Some(text) = self.products {
             columns.push(("product_id", ids(text, events.iter().map(|event| event.product))));
@@ -188,6 +196,6 @@ fn labels(turn: usize, texts: impl Iterator<Item = Option<usize>>) -> ArrayRef {
 }
 
 /// Of several lengths; the order of the texts is not that of the numbers.
-fn text(id: i64) -> String {
+pub(crate) fn text(id: i64) -> String {
     if id == 0 { String::new() } else { format!("id {id} é") }
 }

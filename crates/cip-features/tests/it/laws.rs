@@ -12,12 +12,12 @@ use crate::oracle::{Row, Window, check_report, oracle, rows};
 const MINUTE: i64 = 60_000_000;
 
 /// Around midnights, in steps of half a session's timeout and a microsecond less or more.
-fn time() -> impl Strategy<Value = i64> {
+pub(crate) fn time() -> impl Strategy<Value = i64> {
     (-4i64..8, -3i64..4, -1i64..2)
         .prop_map(|(day, step, off)| day * MICROS_PER_DAY + step * 15 * MINUTE + off)
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     (
         option::weighted(0.9, -3i64..3),
         time(),
@@ -43,11 +43,11 @@ fn event() -> impl Strategy<Value = Event> {
         )
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event(), 0..120)
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (any::<Option<bool>>(), any::<Option<bool>>(), flags).prop_map(
         |(products, categories, (text_users, codes, brands, prices, quantities, sessions))| Shape {
@@ -63,7 +63,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     )
 }
 
-fn window() -> impl Strategy<Value = Window> {
+pub(crate) fn window() -> impl Strategy<Value = Window> {
     (time(), 1i64..6 * MICROS_PER_DAY, option::of(1i64..4 * MICROS_PER_DAY)).prop_map(
         |(start, width, label)| Window(start, start + width, label.map(|label| start + width + label)),
     )

@@ -177,13 +177,13 @@ pub(crate) fn check_report(features: &Features, table: &RecordBatch) {
             })
             .collect();
         let known: Vec<f64> = values.iter().copied().flatten().collect();
-        let outside = column.feature.range().map_or(0, |range| {
+        let outside = features.selected()[at].range().map_or(0, |range| {
             known.iter().filter(|&&value| value < *range.start() || *range.end() < value).count()
         });
-        assert_eq!(column.feature, features.selected()[at]);
-        assert_eq!(column.nulls, (values.len() - known.len()) as u64, "{}", column.feature);
-        assert_eq!(column.outside, outside as u64, "{}", column.feature);
-        assert_eq!(column.min, known.iter().copied().reduce(f64::min), "{}", column.feature);
-        assert_eq!(column.max, known.iter().copied().reduce(f64::max), "{}", column.feature);
+        assert_eq!(&*column.name, features.selected()[at].name());
+        assert_eq!(column.nulls, (values.len() - known.len()) as u64, "{}", column.name);
+        assert_eq!(column.outside, outside as u64, "{}", column.name);
+        assert_eq!(column.min, known.iter().copied().reduce(f64::min), "{}", column.name);
+        assert_eq!(column.max, known.iter().copied().reduce(f64::max), "{}", column.name);
     }
 }

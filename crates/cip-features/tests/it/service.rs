@@ -188,7 +188,7 @@ fn what_is_outside_its_range_is_kept_and_counted() {
     let mut report = MatrixReport::new(&features);
     report.add(&features.matrix(&[batch]).unwrap());
     let of = |feature: Feature| {
-        let column = report.columns().iter().find(|column| column.feature == feature).unwrap();
+        let column = report.columns().iter().find(|column| *column.name == *feature.name()).unwrap();
         (column.min.unwrap(), column.max.unwrap(), column.outside)
     };
     assert_eq!(of(Feature::VideoCompletionRate), (0.0, 2.0, 1));
