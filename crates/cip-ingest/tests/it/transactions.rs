@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use cip_ingest::{ChangedFiles, Compaction, Erasure, Ingest};
 use cip_store::EventStore;
@@ -49,9 +50,9 @@ fn transactions_follow_their_events() {
     let first = write_file(&at("a.csv"), MANY, 1);
     let second = write_file(&at("b.csv"), 3_000, 2);
     let ingest = Ingest::new(rees46());
-    append(&ingest, &[first.clone()], &at("store")).unwrap();
+    append(&ingest, slice::from_ref(&first), &at("store")).unwrap();
     assert_eq!(check(&at("store")), 1);
-    append(&ingest, &[second.clone()], &at("store")).unwrap();
+    append(&ingest, slice::from_ref(&second), &at("store")).unwrap();
     assert_eq!(check(&at("store")), 1, "a small commit has none");
 
     let (whole, _) = ingest.run(&[first, second], &at("whole"), &mut |_| ()).unwrap();
