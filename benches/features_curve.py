@@ -5,7 +5,7 @@
     python3 benches/features_curve.py target/release/cip [--events 5000000,20208019] [--stores DIR,DIR] [--plan 2600000000] [--runs 3]
 
 For each number of events a shop is generated (seed 42) and read into a store; stores that are there already are taken as they are. Then the eleven
-features of `benches/peers.py` at the last day but 30 are computed by a process of its own under GNU time. Shown is the median of the runs: CPU (user +
+features of `benches/peers.py`, with a cutoff 29 days before the last day, are computed by a process of its own under GNU time. Shown is the median of the runs: CPU (user +
 system seconds), nanoseconds of it an event, wall seconds, peak resident memory, bytes of the store and of the table. The plan is the
 straight line through the least and the greatest number of events, and what an event costs between them. Needs /usr/bin/time, and disk for the CSV (133
 bytes an event) and the store (12) of one number at a time.

@@ -18,7 +18,7 @@ use cip::propensity::{Explainer, FeatureMatrix, FeatureMatrixBuilder, Propensity
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Rows that a thread takes at a time, as the command does.
+/// Rows that a thread takes at a time, as the command does; fewer where some thread would have none.
 const BATCH: usize = 8_192;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,8 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let explainer = Explainer::new(model.trees());
 
     let batches = |rows: usize| -> Vec<FeatureMatrix> {
-        let starts = (0..rows).step_by(BATCH);
-        starts.map(|start| features.select(&(start..(start + BATCH).min(rows)).collect::<Vec<_>>())).collect()
+        let batch = BATCH.min(rows.div_ceil(threads)).max(1);
+        let starts = (0..rows).step_by(batch);
+        starts.map(|start| features.select(&(start..(start + batch).min(rows)).collect::<Vec<_>>())).collect()
     };
     let score = timed(runs, threads, &batches(features.rows()), |rows| {
         black_box(model.trees().margins(&rows.view())?);
