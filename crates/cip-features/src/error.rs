@@ -208,6 +208,12 @@ pub enum FeaturesError {
         /// Those that there are.
         names: Vec<Box<str>>,
     },
+    /// A feature of a specification that was asked for twice.
+    #[error("feature `{name}` is asked for twice: every column of a table has a name of its own")]
+    AskedTwice {
+        /// Which one.
+        name: Box<str>,
+    },
     /// A label that nothing is said of.
     #[error("the specification does not say what the label is about: add a [label] with a `where`")]
     NoLabel,

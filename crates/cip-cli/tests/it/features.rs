@@ -335,8 +335,10 @@ fn a_specification_of_a_shop_makes_a_table_to_learn_from() {
 
     // What was found is written down: the same table again, on other threads, with the same bytes.
     let bytes = fs::read(at("a")).unwrap();
-    said("a", &settled, &[&label[..], &["--threads", "3"]].concat());
-    assert!(fs::read(at("a")).unwrap() == bytes);
+    for (spec, threads) in [(&settled, "3"), (&shop, "1")] {
+        said("a", spec, &[&label[..], &["--threads", threads]].concat());
+        assert!(fs::read(at("a")).unwrap() == bytes, "{spec:?}");
+    }
     let text = fs::read_to_string(&settled).unwrap();
     assert!(text.contains(r#"values = ["#) && !text.contains("top"), "{text}");
 

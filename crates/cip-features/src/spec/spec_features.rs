@@ -86,8 +86,7 @@ impl SpecFeatures {
     /// Selects features by their names, in the order of their columns. Those that they are made from are computed all the same.
     ///
     /// # Errors
-    /// [`FeaturesError::EmptySpec`] without names, [`FeaturesError::UnknownName`], and [`FeaturesError::DuplicateRule`] of a name
-    /// that is given twice.
+    /// [`FeaturesError::EmptySpec`] without names, [`FeaturesError::UnknownName`], [`FeaturesError::AskedTwice`].
     pub fn with_columns(mut self, names: &[impl AsRef<str>]) -> Result<Self, FeaturesError> {
         if names.is_empty() {
             return Err(FeaturesError::EmptySpec);
@@ -101,7 +100,7 @@ impl SpecFeatures {
             };
             let place = place.ok_or_else(unknown)?;
             if written.contains(&place) {
-                return Err(FeaturesError::DuplicateRule { name: name.into() });
+                return Err(FeaturesError::AskedTwice { name: name.into() });
             }
             written.push(place);
         }

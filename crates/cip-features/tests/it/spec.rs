@@ -324,7 +324,7 @@ fn columns_are_selected_by_name_and_parts_need_not_be() {
     assert!(
         refused(bound().with_columns(&["sales"])).ends_with("expected one of views, brands, carts, rate")
     );
-    assert!(refused(bound().with_columns(&["views", "views"])).contains("two features `views`"));
+    assert!(refused(bound().with_columns(&["views", "views"])).contains("`views` is asked for twice"));
     assert!(refused(bound().with_columns(&[""; 0])).contains("no features"));
 }
 
