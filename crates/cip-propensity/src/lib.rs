@@ -79,6 +79,7 @@ mod lightgbm;
 mod lint;
 mod matrix;
 mod number;
+mod onnx;
 mod params;
 mod response;
 mod scores;

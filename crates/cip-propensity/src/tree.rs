@@ -145,6 +145,11 @@ impl Tree {
         Ok(tree)
     }
 
+    /// The tree of one leaf that adds nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { nodes: vec![Node::Leaf(Leaf { value: 0.0, cover: 0.0 })] }
+    }
+
     /// Checks a tree that comes from elsewhere.
     pub(crate) fn check(&self, categories: &[Option<Categories>]) -> Result<(), (usize, &'static str)> {
         let mut parents = vec![0u8; self.nodes.len()];

@@ -102,6 +102,8 @@ pub(crate) enum FormArg {
     Cip,
     /// XGBoost's JSON: the trees alone, without calibration and metrics
     Xgboost,
+    /// ONNX: margin and calibrated score of 32-bit features
+    Onnx,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,3 +13,4 @@ mod foreign;
 mod learning;
 mod lightgbm;
 mod models;
+mod onnx;
