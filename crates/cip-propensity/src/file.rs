@@ -16,6 +16,7 @@ use crate::error::PropensityError;
 use crate::evaluation::{Evaluation, ProbabilityLosses};
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
+use crate::weights::WeightedEvaluation;
 
 /// The name that a model file carries.
 const FORMAT: &str = "cip-model";
@@ -122,6 +123,20 @@ impl PropensityModel {
         let scores = with(&|margin| self.score(margin));
         let plain = ProbabilityLosses::new(&with(&probability), labels)?;
         Ok(Evaluation::new(margins, &scores, labels)?.with_uncalibrated(plain))
+    }
+
+    /// Returns how well it foretells rows with these margins, each counting as often as its weight says.
+    ///
+    /// # Errors
+    /// As [`WeightedEvaluation::new`].
+    pub fn evaluate_weighted(
+        &self,
+        margins: &[f64],
+        labels: &[bool],
+        weights: &[f64],
+    ) -> Result<WeightedEvaluation, PropensityError> {
+        let scores: Vec<f64> = margins.iter().map(|&margin| self.score(margin)).collect();
+        WeightedEvaluation::new(margins, &scores, labels, weights)
     }
 
     /// How well it did on rows that it was not trained on, if that is known.

@@ -91,6 +91,7 @@ mod text;
 mod time_split;
 mod tree;
 mod uplift;
+mod weights;
 mod xgboost;
 
 pub use baseline::{Baseline, FittedBaseline};
@@ -120,3 +121,4 @@ pub use stratified::stratified_sides;
 pub use time_split::{Shares, TimeSplit};
 pub use tree::{Leaf, Node, Split, Test, Tree};
 pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};
+pub use weights::{WeightBuilder, WeightedEvaluation};

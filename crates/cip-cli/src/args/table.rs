@@ -25,6 +25,9 @@ pub(crate) struct EvaluateArgs {
     /// Column that was to be foretold
     #[arg(long, value_name = "COL")]
     pub(crate) label: String,
+    /// Column that says how much each row counts: adds the metrics so counted
+    #[arg(long, value_name = "COL")]
+    pub(crate) weight: Option<String>,
     /// Add intervals of the metrics, from so many resamples of the rows
     #[arg(long, value_name = "N")]
     pub(crate) bootstrap: Option<u32>,

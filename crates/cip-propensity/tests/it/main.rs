@@ -14,3 +14,4 @@ mod learning;
 mod lightgbm;
 mod models;
 mod onnx;
+mod weights;

@@ -21,5 +21,5 @@ pub use foretold::Foretold;
 pub use profile::MODEL_SCORE;
 pub use row_split::RowSplit;
 pub use table::ScoringTable;
-pub use training::{TrainedModel, TrainingSet};
+pub use training::{LearnedColumns, TrainedModel, TrainingSet};
 pub use uplift::{Arms, FoundUplift, UpliftSet};
