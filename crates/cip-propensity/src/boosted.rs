@@ -310,6 +310,19 @@ impl BoostedTreesValidParams {
         Ok(BoostedTrees::new(columns, self.clone(), ensemble))
     }
 
+    /// The model of amounts, one a row, on the squared error: its margins are amounts.
+    pub(crate) fn fit_amounts(
+        &self,
+        features: &FeatureMatrix,
+        amounts: &[f64],
+    ) -> Result<BoostedTrees, PropensityError> {
+        let amounts: Vec<f32> = amounts.iter().map(|&amount| amount as f32).collect();
+        let columns = features.columns();
+        let ensemble =
+            Hessboost.boost_amounts(features.shared_values(), &amounts, columns.categories(), self)?;
+        Ok(BoostedTrees::new(Arc::clone(columns), self.clone(), ensemble))
+    }
+
     /// The weights of rows: their own times that of their class. None where all are 1.
     fn weights(&self, rows: &Examples<'_>, by_label: [f64; 2]) -> Option<Vec<f32>> {
         if self.class_weight() == ClassWeight::Equal {

@@ -156,6 +156,24 @@ pub enum PropensityError {
         /// What was found.
         text: Box<str>,
     },
+    /// Amounts that are no numbers.
+    #[error("amount `{column}` is {found}, expected numbers: name another column")]
+    AmountType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// An amount that is unknown or not finite.
+    #[error("amount `{column}` is {} in row {row} (from 0), expected a finite number: drop such rows first", or_null(*value))]
+    AmountValue {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found; none for null.
+        value: Option<f64>,
+    },
     /// A weight that is no number.
     #[error("weight `{column}` is {found}, expected numbers: name another column")]
     WeightType {

@@ -154,9 +154,7 @@ impl PropensityModel {
             version: VERSION,
             label: self.label.clone(),
             features: self.trees.features().to_vec(),
-            categories: (self.trees.columns.iter())
-                .filter_map(|(name, categories)| Some((name.into(), categories?.clone())))
-                .collect(),
+            categories: self.trees.columns.by_name(),
             params: self.trees.params.clone(),
             training: self.training,
             calibration: self.calibration.clone(),
@@ -217,22 +215,8 @@ struct Document {
 }
 
 impl Document {
-    fn check(mut self) -> Result<PropensityModel, PropensityError> {
-        let columns: Vec<_> = (self.features.into_iter())
-            .map(|name| {
-                let categories = self.categories.remove(&name);
-                (name, categories)
-            })
-            .collect();
-        let columns = Columns::new(columns);
-        if !self.categories.is_empty() {
-            return Err(PropensityError::ModelHeader {
-                reason: "it has categories of what is none of its features",
-            });
-        }
-        for categories in columns.categories().iter().flatten() {
-            categories.check()?;
-        }
+    fn check(self) -> Result<PropensityModel, PropensityError> {
+        let columns = Columns::of_file(self.features, self.categories)?;
         BoostedTrees::check(&columns, &self.params, self.base_margin)?;
         if self.training.positives > self.training.rows {
             return Err(PropensityError::ModelHeader { reason: "it has more positives than rows" });

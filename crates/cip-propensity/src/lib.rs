@@ -38,7 +38,7 @@
 //! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
 //! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows. [`PairEffect`]: what two
 //!   features do together.
-//! - [`UpliftModel`], [`UpliftEvaluation`]: whom a treatment moves, where it was given at random.
+//! - [`UpliftModel`], [`UpliftEvaluation`], [`UpliftFile`]: whom a treatment moves, where it was given at random.
 //! - [`ModelCard`]: what one must know before one uses it. [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
@@ -61,6 +61,7 @@
 //! Dates, lists, infinities, labels that are unknown or neither 0 nor 1, tables with one class, and model files that are damaged
 //! or of another version: see [`PropensityError`].
 
+mod amounts;
 mod baseline;
 mod boosted;
 mod bootstrap;
@@ -94,6 +95,7 @@ mod uplift;
 mod weights;
 mod xgboost;
 
+pub use amounts::AmountBuilder;
 pub use baseline::{Baseline, FittedBaseline};
 pub use boosted::{BoostedTrees, Importance, probability};
 pub use bootstrap::{Bootstrap, Interval, MetricIntervals};
@@ -120,5 +122,8 @@ pub use split::{IdSplit, Side};
 pub use stratified::stratified_sides;
 pub use time_split::{Shares, TimeSplit};
 pub use tree::{Leaf, Node, Split, Test, Tree};
-pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};
+pub use uplift::{
+    IdFolds, OutcomeKind, UpliftEvaluation, UpliftFile, UpliftMethod, UpliftModel, UpliftTop,
+    cross_fitted_amounts, cross_fitted_uplift,
+};
 pub use weights::{WeightBuilder, WeightedEvaluation};

@@ -22,4 +22,4 @@ pub use profile::MODEL_SCORE;
 pub use row_split::RowSplit;
 pub use table::ScoringTable;
 pub use training::{LearnedColumns, TrainedModel, TrainingSet};
-pub use uplift::{Arms, FoundUplift, UpliftSet};
+pub use uplift::{Arms, FoundUplift, OutcomeColumn, UpliftSet};

@@ -1,16 +1,19 @@
 //! Uplift of a table: which rows were treated, what became of them, and what the treatment adds for each.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch, UInt64Array};
 use arrow_select::take::take;
+use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, IdRef, MemoryBudget, table};
 use cip_propensity::{
-    BoostedTreesValidParams, FeatureMatrix, FeatureMatrixBuilder, IdFolds, LabelBuilder, UpliftEvaluation,
-    UpliftMethod, cross_fitted_uplift, ranks,
+    AmountBuilder, BoostedTreesValidParams, FeatureMatrix, FeatureMatrixBuilder, IdFolds, LabelBuilder,
+    PropensityError, UpliftEvaluation, UpliftMethod, UpliftModel, cross_fitted_amounts, cross_fitted_uplift,
+    ranks,
 };
-use cip_store::{TableColumn, TableWriter};
+use cip_store::{StoreError, TableColumn, TableWriter};
 
 use crate::scoring::training::require;
 use crate::scoring::{ScoringError, ScoringTable};
@@ -44,12 +47,70 @@ impl Arms {
     }
 }
 
+/// Which column is the outcome, and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeColumn<'a> {
+    /// Yes or no.
+    Label(&'a str),
+    /// Amounts, such as what was spent.
+    Amount(&'a str),
+}
+
+impl<'a> OutcomeColumn<'a> {
+    /// The name of the column.
+    pub const fn name(self) -> &'a str {
+        match self {
+            Self::Label(name) | Self::Amount(name) => name,
+        }
+    }
+}
+
+/// The outcomes of some rows.
+#[derive(Debug, Clone)]
+enum Outcomes {
+    Labels(Vec<bool>),
+    Amounts(Vec<f64>),
+}
+
+/// Gathers outcomes.
+enum OutcomeBuilder {
+    Labels(LabelBuilder),
+    Amounts(AmountBuilder),
+}
+
+impl OutcomeBuilder {
+    fn new(column: OutcomeColumn<'_>) -> Self {
+        match column {
+            OutcomeColumn::Label(name) => Self::Labels(LabelBuilder::new(name)),
+            OutcomeColumn::Amount(name) => Self::Amounts(AmountBuilder::new(name)),
+        }
+    }
+
+    fn push_where(
+        &mut self,
+        batch: &RecordBatch,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<(), PropensityError> {
+        match self {
+            Self::Labels(labels) => labels.push_where(batch, keep),
+            Self::Amounts(amounts) => amounts.push_where(batch, keep),
+        }
+    }
+
+    fn finish(self) -> Outcomes {
+        match self {
+            Self::Labels(labels) => Outcomes::Labels(labels.finish()),
+            Self::Amounts(amounts) => Outcomes::Amounts(amounts.finish()),
+        }
+    }
+}
+
 /// A table in memory: the features, arm and outcome of every row of two arms, and the fold that it is in.
 #[derive(Debug, Clone)]
 pub struct UpliftSet {
     features: FeatureMatrix,
     treated: Vec<bool>,
-    outcomes: Vec<bool>,
+    outcomes: Outcomes,
     folds: Vec<u32>,
     /// The rows of the table that are in it, from 0.
     rows: Vec<u64>,
@@ -79,13 +140,13 @@ impl UpliftSet {
         table: &ScoringTable,
         features: &[String],
         (treatment, arms): (&str, &Arms),
-        outcome: &str,
+        outcome: OutcomeColumn<'_>,
         folds: IdFolds,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
         let id = table.ids().first();
-        let columns = id.into_iter().chain(features).map(String::as_str).chain([outcome, treatment]);
-        let (mut matrix, mut outcomes) = (FeatureMatrixBuilder::new(features)?, LabelBuilder::new(outcome));
+        let columns = id.into_iter().chain(features).map(String::as_str).chain([outcome.name(), treatment]);
+        let (mut matrix, mut outcomes) = (FeatureMatrixBuilder::new(features)?, OutcomeBuilder::new(outcome));
         let (mut treated, mut kept_rows, mut kept_folds) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
         for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
@@ -130,9 +191,37 @@ impl UpliftSet {
         params: &BoostedTreesValidParams,
     ) -> Result<FoundUplift, ScoringError> {
         let Self { features, treated, outcomes, folds, .. } = self;
-        let uplift = cross_fitted_uplift(method, params, features, treated, outcomes, folds)?;
-        let evaluation = UpliftEvaluation::new(&uplift, treated, outcomes)?;
+        let (uplift, evaluation) = match outcomes {
+            Outcomes::Labels(labels) => {
+                let uplift = cross_fitted_uplift(method, params, features, treated, labels, folds)?;
+                let evaluation = UpliftEvaluation::new(&uplift, treated, labels)?;
+                (uplift, evaluation)
+            }
+            Outcomes::Amounts(amounts) => {
+                let uplift = cross_fitted_amounts(method, params, features, treated, amounts, folds)?;
+                let evaluation = UpliftEvaluation::of_amounts(&uplift, treated, amounts)?;
+                (uplift, evaluation)
+            }
+        };
         Ok(FoundUplift { uplift, evaluation })
+    }
+
+    /// Returns a model of all rows, for other tables: how well it ranks is what [`UpliftSet::cross_fit`] tells of its like.
+    ///
+    /// # Errors
+    /// As [`UpliftSet::cross_fit`].
+    pub fn fit(
+        &self,
+        method: UpliftMethod,
+        params: &BoostedTreesValidParams,
+    ) -> Result<UpliftModel, ScoringError> {
+        let Self { features, treated, outcomes, .. } = self;
+        Ok(match outcomes {
+            Outcomes::Labels(labels) => UpliftModel::fit(method, params, features, treated, labels)?,
+            Outcomes::Amounts(amounts) => {
+                UpliftModel::fit_amounts(method, params, features, treated, amounts)?
+            }
+        })
     }
 
     /// Writes the uplift and rank of every row of the two arms to `path`, with the ids of `table`, from which the set was read, and
@@ -168,6 +257,61 @@ impl UpliftSet {
             columns.push(Arc::new(Int64Array::from(ranks[chosen].to_vec())));
             writer.write(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(CoreError::from)?)?;
             (before, at) = (end, at + count);
+        }
+        Ok(writer.finish()?)
+    }
+}
+
+impl ScoringTable {
+    /// Writes the uplift and rank of every row, in the order of this table's rows, to `path`, and returns how many there are.
+    ///
+    /// # Complexity
+    /// Reads the features once and the ids once; memory for 16 bytes a row, which the ranking takes.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownColumn`] where a feature of the model is missing, and [`ScoringError`]; the old file at `path` is then still there.
+    pub fn write_uplift_scores(
+        &self,
+        model: &UpliftModel,
+        path: &Path,
+        threads: NonZeroUsize,
+    ) -> Result<u64, ScoringError> {
+        let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
+        let mut before = 0;
+        let batches = self.source.batches(&names)?.map(move |batch| {
+            let (batch, first_row) = (batch?, before);
+            before += batch.num_rows() as u64;
+            Ok::<_, StoreError>((batch, first_row))
+        });
+        let score = |batch| {
+            let (batch, first_row) = batch?;
+            let mut features = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row);
+            features.push(&batch)?;
+            Ok::<_, ScoringError>(model.uplift(&features.finish()?.view())?)
+        };
+        let mut uplift = Vec::new();
+        std::thread::scope(|scope| {
+            for part in ordered_map(scope, threads, batches, score) {
+                uplift.extend(part?);
+            }
+            Ok::<_, ScoringError>(())
+        })?;
+        let ranks = ranks(&uplift);
+        let ids = self.id_fields();
+        let schema = table::uplift(ids.iter().cloned());
+        let names: Vec<&str> = ids.iter().map(|field| field.name().as_str()).collect();
+        let mut writer = TableWriter::create(path, "uplift", &schema)?;
+        let mut row = 0;
+        for batch in self.source.batches(&names)? {
+            let batch = batch?;
+            let rows = row..row + batch.num_rows();
+            let (found, places) = self.of(&uplift, &ranks, rows.clone())?;
+            let mut columns = batch.columns().to_vec();
+            columns.push(Arc::new(Int64Array::from_iter_values(rows.clone().map(|row| row as i64))));
+            columns.push(Arc::new(Float64Array::from(found.to_vec())));
+            columns.push(Arc::new(Int64Array::from(places.to_vec())));
+            writer.write(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(CoreError::from)?)?;
+            row = rows.end;
         }
         Ok(writer.finish()?)
     }
