@@ -6,11 +6,11 @@ use arrow_array::RecordBatch;
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::{Engine, Ensemble, Examples, Hessboost, Task};
 use crate::error::PropensityError;
 use crate::forest::Forest;
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::matrix::{FeatureMatrix, FeatureMatrixBuilder};
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight};
 use crate::tree::Tree;

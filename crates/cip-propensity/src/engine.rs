@@ -11,8 +11,8 @@ use hessboost::training::Trainer;
 use hessboost::tree::RegTree;
 use ndarray::{ArcArray2, ArrayView1};
 
-use crate::category::Categories;
 use crate::error::PropensityError;
+use crate::matrix::Categories;
 use crate::params::{BoostedTreesValidParams, Monotone};
 use crate::tree::{Leaf, Node, Split, Test, Tree};
 
@@ -255,7 +255,7 @@ mod tests {
     use ndarray::Array2;
 
     use crate::boosted::BoostedTrees;
-    use crate::columns::Columns;
+    use crate::matrix::columns::Columns;
 
     /// Our walk of the copied trees is the engine's own prediction, but for its sums in 32 bits.
     #[test]

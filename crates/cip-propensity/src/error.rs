@@ -6,7 +6,7 @@ use std::io;
 use arrow_schema::DataType;
 use cip_core::CoreError;
 
-use crate::text::is_text;
+use crate::matrix::text::is_text;
 
 /// Why a table, a parameter, a model file or a fit was refused.
 #[derive(Debug, thiserror::Error)]

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::boosted::{BoostedTrees, probability};
 use crate::calibration::FittedCalibration;
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::Ensemble;
 use crate::error::PropensityError;
 use crate::evaluation::{Evaluation, ProbabilityLosses};
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
 use crate::weights::WeightedEvaluation;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::category::Categories;
+use crate::matrix::Categories;
 
 /// A node of a [`Tree`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

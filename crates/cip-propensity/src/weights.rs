@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::PropensityError;
 use crate::evaluation::{auc, average_precision, check, log_loss, squared_error, weighted_steps};
-use crate::number::numbers;
+use crate::matrix::number::numbers;
 
 /// Gathers the weights of a table, batch by batch.
 ///

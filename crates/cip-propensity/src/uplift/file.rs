@@ -8,10 +8,10 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::boosted::BoostedTrees;
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::Ensemble;
 use crate::error::PropensityError;
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
 use crate::uplift::model::{Learners, OutcomeKind, UpliftMethod, UpliftModel};

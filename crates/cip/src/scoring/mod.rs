@@ -12,6 +12,7 @@ mod scores;
 mod table;
 mod training;
 mod uplift;
+mod uplift_scores;
 
 pub use effects::Explanation;
 pub use error::ScoringError;

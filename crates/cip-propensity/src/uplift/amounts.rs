@@ -3,7 +3,7 @@
 use arrow_array::{Array, RecordBatch};
 
 use crate::error::PropensityError;
-use crate::number::numbers;
+use crate::matrix::number::numbers;
 
 /// Gathers the amounts of a table, batch by batch.
 ///

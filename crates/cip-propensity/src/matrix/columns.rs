@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::category::Categories;
 use crate::error::PropensityError;
+use crate::matrix::Categories;
 
 /// Names and categories, one of each a column.
 #[derive(Debug, Clone, PartialEq)]
