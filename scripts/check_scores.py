@@ -258,8 +258,8 @@ def main() -> int:
             expected = calibrated(method, margins[kept], labels[kept], margins)
             curves.append((f"{method}, on {kept.sum()} rows", np.abs(np.array(found["score"]) - expected).max(), 0))
 
-        # Numbers of the file are 32-bit, in as many digits as tell them apart.
-        narrow = {"value", "cover", "threshold"}
+        # Thresholds and covers are 32-bit, in as many digits as tell them apart.
+        narrow = {"cover", "threshold"}
         model = json.loads(models[0].read_text(), object_pairs_hook=lambda pairs: {
             name: float(np.float32(value)) if name in narrow else value for name, value in pairs})
         values = np.column_stack([

@@ -6,14 +6,15 @@ use arrow_array::RecordBatch;
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::{Engine, Ensemble, Examples, Hessboost, Task};
 use crate::error::PropensityError;
 use crate::forest::Forest;
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::matrix::{FeatureMatrix, FeatureMatrixBuilder};
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight};
 use crate::tree::Tree;
+use crate::weights::over_mean;
 
 /// Gradient-boosted regression trees on the logistic loss: a margin, the log of the odds, for every row.
 ///
@@ -232,6 +233,29 @@ impl BoostedTreesValidParams {
         self.fit_task(Arc::clone(features.columns()), of((features, labels)), Some(of(validate)))
     }
 
+    /// Returns the model of rows of which each counts as much as its weight over the mean of those to train on says, so that the least
+    /// weight of a leaf, and the penalties, mean what they mean without weights. Rows to validate on may have weights as well.
+    ///
+    /// # Errors
+    /// As [`BoostedTreesValidParams::fit_validated`]; [`PropensityError::NoWeight`] where weights add up to nothing, [`PropensityError::Parameter`]
+    /// where one is not 0 or more.
+    pub fn fit_weighted(
+        &self,
+        (features, labels, weights): (&FeatureMatrix, &[bool], &[f64]),
+        validate: Option<(&FeatureMatrix, &[bool], &[f64])>,
+    ) -> Result<BoostedTrees, PropensityError> {
+        let weights = over_mean(weights, labels.len())?;
+        let train = Examples { values: features.shared_values(), labels, weights: Some(&weights) };
+        let Some((others, outcomes, other_weights)) = validate else {
+            return self.fit_task(Arc::clone(features.columns()), train, None);
+        };
+        features.columns().require_same(others.columns())?;
+        let other_weights = over_mean(other_weights, outcomes.len())?;
+        let validate =
+            Examples { values: others.shared_values(), labels: outcomes, weights: Some(&other_weights) };
+        self.fit_task(Arc::clone(features.columns()), train, Some(validate))
+    }
+
     /// Checks that there is something to learn, and has the engine learn it.
     pub(crate) fn fit_examples(
         &self,
@@ -269,8 +293,10 @@ impl BoostedTreesValidParams {
         if let Some(validate) = &validate {
             check_labels(validate.values.nrows(), validate.labels)?;
         }
-        let positives = train.labels.iter().filter(|&&label| label).count();
-        let by_label = self.class_weight().of_rows(train.labels.len(), positives);
+        let own = |row: usize| train.weights.map_or(1.0, |weights| f64::from(weights[row]));
+        let all = (0..train.labels.len()).map(own).sum();
+        let positives = (0..train.labels.len()).filter(|&row| train.labels[row]).map(own).sum();
+        let by_label = self.class_weight().of_rows(all, positives);
         let [train_weights, validate_weights] =
             [Some(&train), validate.as_ref()].map(|rows| self.weights(rows?, by_label));
         let directions = features.iter().map(|name| self.monotone().get(name).copied()).collect();
@@ -282,6 +308,19 @@ impl BoostedTreesValidParams {
         };
         let ensemble = Hessboost.boost(task, self)?;
         Ok(BoostedTrees::new(columns, self.clone(), ensemble))
+    }
+
+    /// The model of amounts, one a row, on the squared error: its margins are amounts.
+    pub(crate) fn fit_amounts(
+        &self,
+        features: &FeatureMatrix,
+        amounts: &[f64],
+    ) -> Result<BoostedTrees, PropensityError> {
+        let amounts: Vec<f32> = amounts.iter().map(|&amount| amount as f32).collect();
+        let columns = features.columns();
+        let ensemble =
+            Hessboost.boost_amounts(features.shared_values(), &amounts, columns.categories(), self)?;
+        Ok(BoostedTrees::new(Arc::clone(columns), self.clone(), ensemble))
     }
 
     /// The weights of rows: their own times that of their class. None where all are 1.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use hessboost::config::{GrowPolicy, Monotone as EngineMonotone, TrainingParams, TreeMethod};
 use hessboost::data::{DMatrix, FeatureType};
+use hessboost::model::BoostedModel;
 use hessboost::objective::{Objective, RegLoss};
 use hessboost::training::Trainer;
 use hessboost::tree::RegTree;
 use ndarray::{ArcArray2, ArrayView1};
 
-use crate::category::Categories;
 use crate::error::PropensityError;
+use crate::matrix::Categories;
 use crate::params::{BoostedTreesValidParams, Monotone};
 use crate::tree::{Leaf, Node, Split, Test, Tree};
 
@@ -41,11 +42,20 @@ pub(crate) struct Ensemble {
     pub(crate) trees: Vec<Tree>,
 }
 
-/// A library that boosts trees on the logistic loss.
+/// A library that boosts trees.
 ///
 /// The same examples and parameters must give the same trees, on any number of threads.
 pub(crate) trait Engine {
     fn boost(&self, task: Task<'_>, params: &BoostedTreesValidParams) -> Result<Ensemble, PropensityError>;
+
+    /// Boosts on the squared error of amounts, one a row: the margins are amounts.
+    fn boost_amounts(
+        &self,
+        values: ArcArray2<f32>,
+        amounts: &[f32],
+        categories: &[Option<Categories>],
+        params: &BoostedTreesValidParams,
+    ) -> Result<Ensemble, PropensityError>;
 }
 
 /// hessboost: histograms, leaf-wise growth, XGBoost's gain.
@@ -62,39 +72,73 @@ impl AsRef<[f32]> for InPlace {
 
 impl Engine for Hessboost {
     fn boost(&self, task: Task<'_>, params: &BoostedTreesValidParams) -> Result<Ensemble, PropensityError> {
-        let engine = |error: hessboost::error::HessboostError| PropensityError::Engine(Box::new(error));
-        let given = training_params(params, &task.directions).map_err(engine)?;
-        let seen: Vec<Seen> = (task.categories.iter().zip(task.train.values.columns()))
-            .map(|(categories, values)| Seen::of(categories.as_ref(), values))
-            .collect();
-        let matrix = |examples| matrix(examples, task.categories).map_err(engine);
-        let train = matrix(task.train)?;
-        let validate = task.validate.map(matrix).transpose()?;
+        let objective = Objective::BinaryLogistic(RegLoss::default());
+        let given = training_params(params, objective, &task.directions).map_err(engine)?;
+        let seen = Seen::all(task.categories, &task.train.values);
+        let matrix = |examples: Examples<'_>| {
+            let labels: Vec<f32> = examples.labels.iter().map(|&label| f32::from(u8::from(label))).collect();
+            let matrix = matrix(examples.values, &labels, task.categories)?;
+            match examples.weights {
+                Some(weights) => matrix.with_weights(weights),
+                None => Ok(matrix),
+            }
+        };
+        let train = matrix(task.train).map_err(engine)?;
+        let validate = task.validate.map(matrix).transpose().map_err(engine)?;
         let mut trainer = Trainer::new(&given, &train, params.trees() as usize);
         if let (Some(rows), Some(rounds)) = (&validate, params.early_stopping()) {
             let rounds = NonZeroUsize::try_from(rounds).unwrap_or(NonZeroUsize::MAX);
             trainer = trainer.eval(rows, "validate").early_stopping_rounds(rounds);
         }
-        let model = trainer.train().map_err(engine)?.model;
-        // The trees behind the best round did not help.
-        let kept = model.best_iteration().map_or(usize::MAX, |best| best + 1);
-        let trees = model.trees().iter().zip(model.tree_weights()).take(kept).enumerate();
-        let trees = trees.map(|(index, (tree, weight))| {
-            let nodes = (0..tree.num_nodes()).map(|node| own(tree, node, weight, &seen)).collect();
-            let refuse = |(node, reason)| PropensityError::ModelTree { tree: index, node, reason };
-            Tree::try_new(nodes, task.categories).map_err(refuse)
-        });
-        Ok(Ensemble { base_margin: model.base_score(), trees: trees.collect::<Result<_, _>>()? })
+        ensemble(&trainer.train().map_err(engine)?.model, &seen, task.categories)
+    }
+
+    fn boost_amounts(
+        &self,
+        values: ArcArray2<f32>,
+        amounts: &[f32],
+        categories: &[Option<Categories>],
+        params: &BoostedTreesValidParams,
+    ) -> Result<Ensemble, PropensityError> {
+        let objective = Objective::SquaredError(RegLoss::default());
+        let given = training_params(params, objective, &[]).map_err(engine)?;
+        let seen = Seen::all(categories, &values);
+        let train = matrix(values, amounts, categories).map_err(engine)?;
+        let trainer = Trainer::new(&given, &train, params.trees() as usize);
+        ensemble(&trainer.train().map_err(engine)?.model, &seen, categories)
     }
 }
 
-/// Examples as the engine takes them.
-fn matrix(examples: Examples<'_>, categories: &[Option<Categories>]) -> hessboost::error::Result<DMatrix> {
-    let Examples { values, labels, weights } = examples;
+fn engine(error: hessboost::error::HessboostError) -> PropensityError {
+    PropensityError::Engine(Box::new(error))
+}
+
+/// The trees of a model as our own.
+fn ensemble(
+    model: &BoostedModel,
+    seen: &[Seen],
+    categories: &[Option<Categories>],
+) -> Result<Ensemble, PropensityError> {
+    // The trees behind the best round did not help.
+    let kept = model.best_iteration().map_or(usize::MAX, |best| best + 1);
+    let trees = model.trees().iter().zip(model.tree_weights()).take(kept).enumerate();
+    let trees = trees.map(|(index, (tree, weight))| {
+        let nodes = (0..tree.num_nodes()).map(|node| own(tree, node, weight, seen)).collect();
+        let refuse = |(node, reason)| PropensityError::ModelTree { tree: index, node, reason };
+        Tree::try_new(nodes, categories).map_err(refuse)
+    });
+    Ok(Ensemble { base_margin: model.base_score(), trees: trees.collect::<Result<_, _>>()? })
+}
+
+/// Rows and what is to be foretold of them, as the engine takes them.
+fn matrix(
+    values: ArcArray2<f32>,
+    targets: &[f32],
+    categories: &[Option<Categories>],
+) -> hessboost::error::Result<DMatrix> {
     let (rows, columns) = values.dim();
-    let labels: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
     let mut matrix = DMatrix::from_dense_shared(Arc::new(InPlace(values)), rows, columns, f32::NAN)?
-        .with_labels(&labels)?;
+        .with_labels(targets)?;
     if categories.iter().any(Option::is_some) {
         let kind = |categories: &Option<Categories>| match categories {
             Some(_) => FeatureType::Categorical,
@@ -102,18 +146,16 @@ fn matrix(examples: Examples<'_>, categories: &[Option<Categories>]) -> hessboos
         };
         matrix = matrix.with_feature_types(&categories.iter().map(kind).collect::<Vec<_>>())?;
     }
-    match weights {
-        Some(weights) => matrix.with_weights(weights),
-        None => Ok(matrix),
-    }
+    Ok(matrix)
 }
 
 fn training_params(
     params: &BoostedTreesValidParams,
+    objective: Objective,
     directions: &[Option<Monotone>],
 ) -> hessboost::error::Result<TrainingParams> {
     let mut builder = TrainingParams::builder()
-        .objective(Objective::BinaryLogistic(RegLoss::default()))
+        .objective(objective)
         .tree_method(TreeMethod::Hist)
         .grow_policy(GrowPolicy::LossGuide)
         .max_leaves(params.leaves() as usize)
@@ -155,6 +197,12 @@ enum Seen {
 }
 
 impl Seen {
+    /// What the rows tell of each feature.
+    fn all(categories: &[Option<Categories>], values: &ArcArray2<f32>) -> Vec<Self> {
+        let features = categories.iter().zip(values.columns());
+        features.map(|(categories, values)| Self::of(categories.as_ref(), values)).collect()
+    }
+
     fn of(categories: Option<&Categories>, values: ArrayView1<'_, f32>) -> Self {
         let Some(categories) = categories else { return Self::Number };
         let other = categories.other();
@@ -207,7 +255,7 @@ mod tests {
     use ndarray::Array2;
 
     use crate::boosted::BoostedTrees;
-    use crate::columns::Columns;
+    use crate::matrix::columns::Columns;
 
     /// Our walk of the copied trees is the engine's own prediction, but for its sums in 32 bits.
     #[test]
@@ -242,7 +290,7 @@ mod tests {
         let matrix = matrix.with_feature_types(&kinds).unwrap();
         let floats: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
         let trained = hessboost::training::train(
-            &training_params(&params, &[]).unwrap(),
+            &training_params(&params, Objective::BinaryLogistic(RegLoss::default()), &[]).unwrap(),
             &matrix.clone().with_labels(&floats).unwrap(),
             50,
         );

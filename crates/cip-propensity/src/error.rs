@@ -6,7 +6,7 @@ use std::io;
 use arrow_schema::DataType;
 use cip_core::CoreError;
 
-use crate::text::is_text;
+use crate::matrix::text::is_text;
 
 /// Why a table, a parameter, a model file or a fit was refused.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,48 @@ pub enum PropensityError {
         row: u64,
         /// What was found.
         text: Box<str>,
+    },
+    /// Amounts that are no numbers.
+    #[error("amount `{column}` is {found}, expected numbers: name another column")]
+    AmountType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// An amount that is unknown or not finite.
+    #[error("amount `{column}` is {} in row {row} (from 0), expected a finite number: drop such rows first", or_null(*value))]
+    AmountValue {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found; none for null.
+        value: Option<f64>,
+    },
+    /// A weight that is no number.
+    #[error("weight `{column}` is {found}, expected numbers: name another column")]
+    WeightType {
+        /// The column.
+        column: Box<str>,
+        /// Its type.
+        found: DataType,
+    },
+    /// A weight that is unknown, negative or not finite.
+    #[error("weight `{column}` is {} in row {row} (from 0), expected a number of 0 or more: drop such rows first", or_null(*value))]
+    WeightValue {
+        /// The column.
+        column: Box<str>,
+        /// 0-based row.
+        row: u64,
+        /// What was found; none for null.
+        value: Option<f64>,
+    },
+    /// Weights that add up to nothing.
+    #[error("the weights of all {rows} rows are 0, expected some above it")]
+    NoWeight {
+        /// Rows.
+        rows: u64,
     },
     /// A table in which there is nothing to tell apart.
     #[error("all {rows} labels are {label}, expected both 0 and 1: a model learns what tells them apart")]

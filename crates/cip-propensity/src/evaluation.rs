@@ -205,6 +205,20 @@ pub(crate) fn steps(ranking: &[f64], labels: &[bool]) -> Vec<Step> {
     equal.map(|rows| Step { rows: rows.len() as u64, positives: positives(rows) }).collect()
 }
 
+/// The same, each row being as many as it has parts.
+pub(crate) fn weighted_steps(ranking: &[f64], labels: &[bool], parts: &[u64]) -> Vec<Step> {
+    let rows = ranking.iter().zip(labels).zip(parts);
+    let mut order: Vec<(i64, bool, u64)> =
+        rows.map(|((&value, &label), &parts)| (key(value), label, parts)).collect();
+    order.sort_unstable_by_key(|&(key, ..)| Reverse(key));
+    let step = |rows: &[(i64, bool, u64)]| Step {
+        rows: rows.iter().map(|row| row.2).sum(),
+        positives: rows.iter().filter(|row| row.1).map(|row| row.2).sum(),
+    };
+    // A step without weight is none.
+    order.chunk_by(|a, b| a.0 == b.0).map(step).filter(|step| step.rows > 0).collect()
+}
+
 pub(crate) fn auc(steps: &[Step], rows: u64, positives: u64) -> Option<f64> {
     // Twice the pairs of a positive above a negative, a tie counting once.
     let mut above = 0u64;

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::boosted::{BoostedTrees, probability};
 use crate::calibration::FittedCalibration;
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::Ensemble;
 use crate::error::PropensityError;
 use crate::evaluation::{Evaluation, ProbabilityLosses};
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
 use crate::tree::Tree;
+use crate::weights::WeightedEvaluation;
 
 /// The name that a model file carries.
 const FORMAT: &str = "cip-model";
@@ -124,6 +125,20 @@ impl PropensityModel {
         Ok(Evaluation::new(margins, &scores, labels)?.with_uncalibrated(plain))
     }
 
+    /// Returns how well it foretells rows with these margins, each counting as often as its weight says.
+    ///
+    /// # Errors
+    /// As [`WeightedEvaluation::new`].
+    pub fn evaluate_weighted(
+        &self,
+        margins: &[f64],
+        labels: &[bool],
+        weights: &[f64],
+    ) -> Result<WeightedEvaluation, PropensityError> {
+        let scores: Vec<f64> = margins.iter().map(|&margin| self.score(margin)).collect();
+        WeightedEvaluation::new(margins, &scores, labels, weights)
+    }
+
     /// How well it did on rows that it was not trained on, if that is known.
     pub const fn evaluation(&self) -> Option<&Evaluation> {
         self.evaluation.as_ref()
@@ -139,9 +154,7 @@ impl PropensityModel {
             version: VERSION,
             label: self.label.clone(),
             features: self.trees.features().to_vec(),
-            categories: (self.trees.columns.iter())
-                .filter_map(|(name, categories)| Some((name.into(), categories?.clone())))
-                .collect(),
+            categories: self.trees.columns.by_name(),
             params: self.trees.params.clone(),
             training: self.training,
             calibration: self.calibration.clone(),
@@ -202,22 +215,8 @@ struct Document {
 }
 
 impl Document {
-    fn check(mut self) -> Result<PropensityModel, PropensityError> {
-        let columns: Vec<_> = (self.features.into_iter())
-            .map(|name| {
-                let categories = self.categories.remove(&name);
-                (name, categories)
-            })
-            .collect();
-        let columns = Columns::new(columns);
-        if !self.categories.is_empty() {
-            return Err(PropensityError::ModelHeader {
-                reason: "it has categories of what is none of its features",
-            });
-        }
-        for categories in columns.categories().iter().flatten() {
-            categories.check()?;
-        }
+    fn check(self) -> Result<PropensityModel, PropensityError> {
+        let columns = Columns::of_file(self.features, self.categories)?;
         BoostedTrees::check(&columns, &self.params, self.base_margin)?;
         if self.training.positives > self.training.rows {
             return Err(PropensityError::ModelHeader { reason: "it has more positives than rows" });

@@ -8,9 +8,9 @@ use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, ArrayBase, Data, Ix2};
 
 use crate::boosted::{BoostedTrees, probability};
-use crate::columns::Columns;
 use crate::engine::Examples;
 use crate::error::PropensityError;
+use crate::matrix::columns::Columns;
 use crate::params::BoostedTreesValidParams;
 
 impl<D, T> Fit<ArrayBase<D, Ix2>, T, PropensityError> for BoostedTreesValidParams

@@ -196,7 +196,7 @@ impl Forest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::category::Categories;
+    use crate::matrix::Categories;
     use crate::tree::{Leaf, Split};
     use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 use arrow_array::{Array, RecordBatch};
 
 use crate::error::PropensityError;
-use crate::number::{column, numbers};
-use crate::text::{is_text, texts};
+use crate::matrix::number::{column, numbers};
+use crate::matrix::text::{is_text, texts};
 
 /// Gathers the labels of a table, batch by batch.
 ///

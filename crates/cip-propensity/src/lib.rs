@@ -36,14 +36,12 @@
 //! - [`Evaluation`], [`Lift`], [`Importance`]: how good it is, and what it leans on. [`Baseline`]: what it must beat.
 //! - [`Bootstrap`]: how far the metrics might be off. [`Response`], [`Offer`]: what a budget brings, and whom to contact.
 //! - [`Calibration`], [`FittedCalibration`]: from margins to probabilities. [`ReliabilityBin`]: whether they come true.
-//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: and to those of many rows. [`PairEffect`]: what two
-//!   features do together.
-//! - [`UpliftModel`], [`UpliftEvaluation`]: whom a treatment moves, where it was given at random.
+//! - [`Explainer`], [`Reason`]: what each feature adds to a margin. [`FeatureEffect`]: to those of many rows. [`PairEffect`]: what two do.
+//! - [`UpliftModel`], [`UpliftEvaluation`], [`UpliftFile`]: whom a treatment moves, where it was given at random. [`WeightBuilder`]: rows that count.
 //! - [`ModelCard`]: what one must know before one uses it. [`PropensityModel`]: the model file. [`ranks`], [`score_batch`], [`explained_batch`]: the table of scores.
 //!
 //! # Columns in
-//! Any columns of integers, floating-point numbers, decimals, booleans or text (see [`Categories`]), null or NaN where unknown. A label is a
-//! boolean, a number that is 0 or 1, or `yes` or `no`.
+//! Integers, floating-point numbers, decimals, booleans or text (see [`Categories`]), null or NaN where unknown. A label is yes or no.
 //!
 //! # Columns out
 //! [`cip_core::table::scores`], or [`cip_core::table::explained_scores`], in the order of the rows that were scored.
@@ -58,16 +56,13 @@
 //! | contribution_… | Float64 | explained scores alone: what the feature adds to it |
 //!
 //! # What it refuses
-//! Dates, lists, infinities, labels that are unknown or neither 0 nor 1, tables with one class, and model files that are damaged
-//! or of another version: see [`PropensityError`].
+//! Dates, lists, infinities, labels that are unknown, tables with one class, and damaged model files: see [`PropensityError`].
 
 mod baseline;
 mod boosted;
 mod bootstrap;
 mod calibration;
 mod card;
-mod category;
-mod columns;
 mod engine;
 mod error;
 mod evaluation;
@@ -79,7 +74,7 @@ mod leaf_mask;
 mod lightgbm;
 mod lint;
 mod matrix;
-mod number;
+mod onnx;
 mod params;
 mod response;
 mod scores;
@@ -87,10 +82,10 @@ mod search;
 mod shap;
 mod split;
 mod stratified;
-mod text;
 mod time_split;
 mod tree;
 mod uplift;
+mod weights;
 mod xgboost;
 
 pub use baseline::{Baseline, FittedBaseline};
@@ -98,7 +93,6 @@ pub use boosted::{BoostedTrees, Importance, probability};
 pub use bootstrap::{Bootstrap, Interval, MetricIntervals};
 pub use calibration::{Calibration, CalibrationFallback, CalibrationMap, FittedCalibration};
 pub use card::ModelCard;
-pub use category::Categories;
 pub use error::PropensityError;
 pub use evaluation::{Evaluation, FRACTIONS, Lift, ProbabilityLosses, ReliabilityBin};
 pub use file::{PropensityModel, Training};
@@ -106,7 +100,7 @@ pub use labels::LabelBuilder;
 /// linfa's own, with which parameters are checked: [`BoostedTreesParams`] implements it.
 pub use linfa::ParamGuard;
 pub use lint::Finding;
-pub use matrix::{FeatureMatrix, FeatureMatrixBuilder};
+pub use matrix::{Categories, FeatureMatrix, FeatureMatrixBuilder};
 pub use params::{BoostedTreesParams, BoostedTreesValidParams, ClassWeight, Monotone};
 pub use response::{Offer, Profit, Response};
 pub use scores::{explained_batch, ranks, score_batch, score_schema};
@@ -119,4 +113,8 @@ pub use split::{IdSplit, Side};
 pub use stratified::stratified_sides;
 pub use time_split::{Shares, TimeSplit};
 pub use tree::{Leaf, Node, Split, Test, Tree};
-pub use uplift::{IdFolds, UpliftEvaluation, UpliftMethod, UpliftModel, UpliftTop, cross_fitted_uplift};
+pub use uplift::{
+    AmountBuilder, IdFolds, OutcomeKind, UpliftEvaluation, UpliftFile, UpliftMethod, UpliftModel, UpliftTop,
+    cross_fitted_amounts, cross_fitted_uplift,
+};
+pub use weights::{WeightBuilder, WeightedEvaluation};

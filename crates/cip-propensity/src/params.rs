@@ -72,20 +72,21 @@ pub enum Monotone {
 }
 
 impl ClassWeight {
-    /// Returns the weight of a row with each label, negative first; their mean over `rows`, of which some are `positives`, is 1.
+    /// Returns the weight of a row with each label, negative first; their mean over rows, all and the positive ones weighing this much, is 1.
     ///
     /// # Formula
-    /// With w the weight of a positive row beside a negative one, and p and n the rows of either kind, a negative row has
+    /// With w the weight of a positive row beside a negative one, and p and n the rows of either kind (where rows have weights, their sums), a negative row has
     /// (p + n) / (w p + n) and a positive one w times that: so the least weight in a leaf, and the penalties, mean what they mean
     /// without weights.
-    pub(crate) fn of_rows(self, rows: usize, positives: usize) -> [f64; 2] {
+    pub(crate) fn of_rows(self, rows: f64, positives: f64) -> [f64; 2] {
         let negatives = rows - positives;
         let weight = match self {
             Self::Equal => 1.0,
-            Self::Balanced => negatives as f64 / positives.max(1) as f64,
+            Self::Balanced if positives > 0.0 => negatives / positives,
+            Self::Balanced => 1.0,
             Self::Positive(weight) => weight,
         };
-        let scale = rows as f64 / (weight * positives as f64 + negatives as f64);
+        let scale = rows / (weight * positives + negatives);
         [scale, scale * weight]
     }
 }
@@ -304,14 +305,14 @@ mod tests {
 
     #[test]
     fn weights_have_the_mean_1_and_balanced_classes_the_same_sum() {
-        assert_eq!(ClassWeight::Equal.of_rows(10, 2), [1.0, 1.0]);
+        assert_eq!(ClassWeight::Equal.of_rows(10.0, 2.0), [1.0, 1.0]);
         // n_samples / (n_classes * np.bincount(y)), scikit-learn's class_weight="balanced".
-        assert_eq!(ClassWeight::Balanced.of_rows(10, 2), [0.625, 2.5]);
-        let [negative, positive] = ClassWeight::Positive(3.0).of_rows(10, 2);
+        assert_eq!(ClassWeight::Balanced.of_rows(10.0, 2.0), [0.625, 2.5]);
+        let [negative, positive] = ClassWeight::Positive(3.0).of_rows(10.0, 2.0);
         assert!(
             (8.0 * negative + 2.0 * positive - 10.0).abs() < 1e-12
                 && (positive / negative - 3.0).abs() < 1e-12
         );
-        assert_eq!(ClassWeight::Balanced.of_rows(4, 0)[0], 1.0);
+        assert_eq!(ClassWeight::Balanced.of_rows(4.0, 0.0)[0], 1.0);
     }
 }

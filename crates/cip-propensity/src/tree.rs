@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::category::Categories;
+use crate::matrix::Categories;
 
 /// A node of a [`Tree`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,11 @@ impl Tree {
         let tree = Self { nodes };
         tree.check(categories)?;
         Ok(tree)
+    }
+
+    /// The tree of one leaf that adds nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { nodes: vec![Node::Leaf(Leaf { value: 0.0, cover: 0.0 })] }
     }
 
     /// Checks a tree that comes from elsewhere.

@@ -1,4 +1,4 @@
-//! Pages: texts that a person reads, written atomically beside what they tell of.
+//! Pages, and other files that start with a mark of their own, written atomically.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -7,9 +7,9 @@ use std::path::Path;
 use crate::error::StoreError;
 use crate::staged::StagedFile;
 
-/// Writes a page, which starts with `mark`, to `path`, whole or not at all.
+/// Writes a page or another file, which starts with `mark`, to `path`, whole or not at all.
 ///
-/// It replaces an empty file, or one that starts with the same mark: a page of this kind that was written before.
+/// It replaces an empty file, or one that starts with the same mark: one of this kind that was written before.
 ///
 /// # Errors
 /// [`StoreError::NotOurs`] where something else is there, [`StoreError::Busy`] where another run writes it, [`StoreError::Io`]. The
@@ -27,18 +27,19 @@ use crate::staged::StagedFile;
 /// assert_eq!(std::fs::read_to_string(&path)?, "notes");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn write_page(path: &Path, mark: &str, text: &str) -> Result<(), StoreError> {
+pub fn write_page(path: &Path, mark: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Result<(), StoreError> {
+    let mark = mark.as_ref();
     if path.exists() && !(fs::metadata(path).is_ok_and(|file| file.len() == 0) || starts_with(path, mark)) {
         return Err(StoreError::NotOurs { path: path.to_owned() });
     }
     let staged = StagedFile::begin(path)?;
     let mut file = File::create(staged.path()).map_err(StoreError::io("create", staged.path()))?;
-    file.write_all(text.as_bytes()).map_err(StoreError::io("write", staged.path()))?;
+    file.write_all(content.as_ref()).map_err(StoreError::io("write", staged.path()))?;
     staged.publish()
 }
 
-fn starts_with(path: &Path, mark: &str) -> bool {
+fn starts_with(path: &Path, mark: &[u8]) -> bool {
     let mut start = vec![0; mark.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == mark.as_bytes()
+    read.is_ok() && start == mark
 }

@@ -25,6 +25,9 @@ pub(crate) struct EvaluateArgs {
     /// Column that was to be foretold
     #[arg(long, value_name = "COL")]
     pub(crate) label: String,
+    /// Column that says how much each row counts: adds the metrics so counted
+    #[arg(long, value_name = "COL")]
+    pub(crate) weight: Option<String>,
     /// Add intervals of the metrics, from so many resamples of the rows
     #[arg(long, value_name = "N")]
     pub(crate) bootstrap: Option<u32>,
@@ -49,7 +52,7 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// Model file
+    /// Model file, of a propensity or of uplift
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: PathBuf,
     /// Parquet file to write
@@ -102,6 +105,8 @@ pub(crate) enum FormArg {
     Cip,
     /// XGBoost's JSON: the trees alone, without calibration and metrics
     Xgboost,
+    /// ONNX: margin and calibrated score of 32-bit features
+    Onnx,
 }
 
 #[derive(Debug, clap::Args)]
@@ -111,9 +116,12 @@ pub(crate) struct UpliftArgs {
     /// Column that says who was treated, at random: true and false, 1 and 0, or the names of arms
     #[arg(long, value_name = "COL")]
     pub(crate) treatment: String,
-    /// Column with the outcome: booleans, or 0 and 1
-    #[arg(long, value_name = "COL")]
-    pub(crate) outcome: String,
+    /// Column with the outcome: booleans, 0 and 1, or yes and no
+    #[arg(long, value_name = "COL", required_unless_present = "amount")]
+    pub(crate) outcome: Option<String>,
+    /// Column with the outcome where it is an amount, such as what was spent
+    #[arg(long, value_name = "COL", conflicts_with = "outcome")]
+    pub(crate) amount: Option<String>,
     /// The arm that was treated, where there are names
     #[arg(long, value_name = "NAME", requires = "control")]
     pub(crate) treated: Option<String>,
@@ -147,4 +155,7 @@ pub(crate) struct UpliftArgs {
     /// Table of uplift to write (Parquet)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Model file to write, learned from all rows of both arms: `cip score` applies it to other tables
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model_out: Option<PathBuf>,
 }

@@ -17,8 +17,8 @@ pub(crate) fn write(path: &Path, run: &TrainRun, facts: &[[String; 2]]) -> Resul
     let card = facts.iter().fold(card, |card, [name, value]| card.with_fact(name, value));
     let [markdown, html] = ["card.md", "card.html"].map(|ending| path.with_extension(ending));
     // The card first: where it cannot be written, the old model stays.
-    write_page(&markdown, ModelCard::MARK, &card.to_markdown())?;
-    write_page(&html, ModelCard::MARK, &card.to_html())?;
+    write_page(&markdown, ModelCard::MARK, card.to_markdown())?;
+    write_page(&html, ModelCard::MARK, card.to_html())?;
     write_document(path, |file| Ok::<_, ScoringError>(model.write_to(file)?))?;
     Ok([markdown, html])
 }

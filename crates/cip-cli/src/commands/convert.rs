@@ -1,10 +1,10 @@
-//! `cip convert`: a model of XGBoost or LightGBM as one of cip's, and one of cip's as one of XGBoost's.
+//! `cip convert`: a model of XGBoost or LightGBM as one of cip's, and one of cip's as one of XGBoost or ONNX.
 
 use std::fs;
 
 use cip::propensity::PropensityModel;
 use cip::scoring::ScoringError;
-use cip::store::write_document;
+use cip::store::{write_document, write_page};
 use serde_json::json;
 
 use crate::args::{ConvertArgs, FormArg};
@@ -14,13 +14,17 @@ use crate::output::Answer;
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Answer, CliError> {
     let model = read(args)?;
-    write_document(&args.out, |file| {
-        match args.to {
-            FormArg::Cip => model.write_to(file),
-            FormArg::Xgboost => model.write_xgboost(file),
+    match args.to {
+        FormArg::Cip => write_document(&args.out, |file| Ok::<_, ScoringError>(model.write_to(file)?))?,
+        FormArg::Xgboost => {
+            write_document(&args.out, |file| Ok::<_, ScoringError>(model.write_xgboost(file)?))?
         }
-        .map_err(ScoringError::from)
-    })?;
+        FormArg::Onnx => {
+            let mut file = Vec::new();
+            model.write_onnx(&mut file).map_err(ScoringError::from)?;
+            write_page(&args.out, PropensityModel::ONNX_MARK, file)?;
+        }
+    }
     let (trees, features) = (model.trees().trees().len(), model.trees().features().len());
     Ok(Answer {
         text: format!("{} trees over {features} features, written to {}", grouped(trees), args.out.display()),

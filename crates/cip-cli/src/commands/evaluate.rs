@@ -2,6 +2,7 @@
 
 use cip::propensity::{
     Bootstrap, Evaluation, Interval, Lift, MetricIntervals, Offer, Profit, PropensityError,
+    WeightedEvaluation,
 };
 use cip::scoring::ScoringError;
 use serde_json::json;
@@ -22,9 +23,16 @@ pub(crate) fn run(args: &EvaluateArgs, common: &Common) -> Result<Answer, CliErr
         return Err(CliError::Usage("the budget is 0, expected 1 or more rows".to_owned()));
     }
     let model = read_model(&args.model)?;
-    let foretold = open(&args.table)?.foretold(&model, &args.label, common.threads())?;
+    let source = open(&args.table)?;
+    let foretold = source.foretold(&model, &args.label, common.threads())?;
     let evaluation = foretold.evaluate().map_err(ScoringError::from)?;
     let mut answer = Answer { text: text(&evaluation), json: json!(evaluation) };
+    if let Some(column) = &args.weight {
+        let weights = source.weights(column)?;
+        let found = foretold.evaluate_weighted(&weights).map_err(ScoringError::from)?;
+        answer.json["weighted"] = json!(found);
+        answer.text.push_str(&format!("\n{}", weighted_text(&found)));
+    }
     if let Some(bootstrap) = bootstrap {
         let found = foretold.intervals(bootstrap).map_err(ScoringError::from)?;
         answer.json["intervals"] = json!(found);
@@ -61,6 +69,22 @@ pub(crate) fn run(args: &EvaluateArgs, common: &Common) -> Result<Answer, CliErr
         answer.text.push_str(&format!("\n{}", table(&header, &rows)));
     }
     Ok(answer)
+}
+
+/// The metrics where each row counts as often as its weight says.
+pub(crate) fn weighted_text(found: &WeightedEvaluation) -> String {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    format!(
+        "weighted: {} of a weight of {} are positive ({}): AUC {}, average precision {}; log loss {:.4}, Brier {:.4}, mean score {:.4}\n",
+        grouped(format!("{:.1}", found.positive_weight)),
+        grouped(format!("{:.1}", found.weight)),
+        percent(found.observed, 1.0),
+        value(found.auc),
+        value(found.average_precision),
+        found.log_loss,
+        found.brier,
+        found.mean_score,
+    )
 }
 
 fn profit_cells(name: &str, profit: &Profit) -> Vec<String> {

@@ -1,18 +1,29 @@
 //! `cip score`: every row of a table with its score, margin and rank, and why it has them.
 
+use std::fs;
+
 use cip::core::Id;
-use cip::propensity::{FeatureValue, Reason};
+use cip::propensity::{FeatureValue, PropensityModel, Reason, UpliftFile};
 use cip::scoring::{ExplainedRow, ExplainedScores};
 use serde_json::{Value, json};
 
 use crate::args::{Common, ScoreArgs};
-use crate::commands::train::{open, read_model};
+use crate::commands::train::open;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, listing};
 
 pub(crate) fn run(args: &ScoreArgs, common: &Common) -> Result<Answer, CliError> {
-    let model = read_model(&args.model)?;
+    let bytes = fs::read(&args.model).map_err(|source| CliError::Io {
+        action: "read",
+        path: args.model.clone(),
+        source,
+    })?;
+    let of_file = |source| CliError::Model { path: args.model.clone(), source };
+    if UpliftFile::is_one(&bytes) {
+        return uplift(&UpliftFile::read_from(&bytes[..]).map_err(of_file)?, args, common);
+    }
+    let model = PropensityModel::read_from(&bytes[..]).map_err(of_file)?;
     let table = open(&args.table)?;
     let (rows, explained) = if args.explain {
         let explained = table.write_explained_scores(&model, &args.out, common.threads())?;
@@ -32,6 +43,29 @@ pub(crate) fn run(args: &ScoreArgs, common: &Common) -> Result<Answer, CliError>
         }
     }
     Ok(Answer { text, json })
+}
+
+/// What a treatment would add for each row.
+fn uplift(file: &UpliftFile, args: &ScoreArgs, common: &Common) -> Result<Answer, CliError> {
+    if args.explain {
+        let reason = "a model of uplift is not explained: score without --explain";
+        return Err(CliError::Usage(reason.to_owned()));
+    }
+    let table = open(&args.table)?;
+    let rows = table.write_uplift_scores(file.model(), &args.out, common.threads())?;
+    Ok(Answer {
+        text: format!(
+            "{} rows scored for what `{}` adds to `{}`, written to {}",
+            grouped(rows),
+            file.treatment(),
+            file.outcome(),
+            args.out.display()
+        ),
+        json: json!({
+            "rows": rows, "treatment": file.treatment(), "outcome": file.outcome(), "kind": file.model().outcome(),
+            "ids": table.ids(),
+        }),
+    })
 }
 
 /// The best rows with what speaks for them.

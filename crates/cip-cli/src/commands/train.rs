@@ -7,7 +7,7 @@ use cip::propensity::{
     Baseline, BoostedTrees, BoostedTreesParams, Calibration, Finding, FittedCalibration, IdSplit, ParamGuard,
     PropensityError, PropensityModel, Search, Searched, Shares,
 };
-use cip::scoring::{RowSplit, ScoringError, ScoringTable, TrainedModel, TrainingSet};
+use cip::scoring::{LearnedColumns, RowSplit, ScoringError, ScoringTable, TrainedModel, TrainingSet};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 
@@ -29,14 +29,11 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     keep_freed_memory();
     let source = open(&args.table)?;
     let features = features(args, &source)?;
-    let mut set = TrainingSet::read_categorical(
-        &source,
-        &features,
-        &args.categorical,
-        &args.label,
-        split,
-        common.memory,
-    )?;
+    let mut columns = LearnedColumns::new(&features, &args.label).with_categorical(&args.categorical);
+    if let Some(weight) = &args.weight {
+        columns = columns.with_weight(weight);
+    }
+    let mut set = TrainingSet::read_columns(&source, &columns, split, common.memory)?;
     let other = |path| ScoringTable::open(path);
     if let Some(path) = &args.validation {
         set = set.with_validation(&other(path)?)?;
@@ -131,7 +128,7 @@ fn features(args: &TrainArgs, source: &ScoringTable) -> Result<Vec<String>, Scor
         return Ok(args.columns.clone());
     }
     let mut others: Vec<&str> = args.exclude.iter().map(String::as_str).collect();
-    others.extend(args.time.iter().chain(&args.group).map(String::as_str));
+    others.extend(args.time.iter().chain(&args.group).chain(&args.weight).map(String::as_str));
     source.require(&others)?;
     others.push(&args.label);
     Ok(source.columns_without(&others))
@@ -145,6 +142,9 @@ fn facts(args: &TrainArgs, set: &TrainingSet) -> Vec<[String; 2]> {
     let mut add = |fact: &str, value: String| facts.push([fact.to_owned(), value]);
     if let Some(cutoff) = args.cutoff {
         add("cutoff", cutoff.to_string());
+    }
+    if let Some(weight) = &args.weight {
+        add("weights of rows, in learning and calibration", weight.clone());
     }
     for (fact, path) in
         [("table to validate on", &args.validation), ("table to calibrate on", &args.calibrate)]
@@ -215,7 +215,7 @@ fn cpu_seconds() -> f64 {
 
 impl TrainRun {
     pub(crate) fn to_json(&self, set: &TrainingSet) -> Map<String, Value> {
-        let TrainedModel { model, evaluation, baselines } = &self.trained;
+        let TrainedModel { model, evaluation, baselines, weighted } = &self.trained;
         let training = model.training();
         let by_name: Map<_, _> =
             baselines.iter().map(|(baseline, found)| (baseline.name().to_owned(), json!(found))).collect();
@@ -231,6 +231,7 @@ impl TrainRun {
             ("params", json!(model.trees().trained_with())),
             ("calibration", calibration_json(model.calibration())),
             ("metrics", json!(evaluation)),
+            ("weighted", json!(weighted)),
             ("baseline", json!(self.trained.baseline(Baseline::Tree))),
             ("baselines", Value::Object(by_name)),
             ("search", json!(search)),
@@ -244,7 +245,7 @@ impl TrainRun {
     /// What a person wants to know of a model.
     pub(crate) fn text(&self, set: &TrainingSet) -> String {
         const SHOWN: usize = 6;
-        let TrainedModel { model, evaluation, baselines } = &self.trained;
+        let TrainedModel { model, evaluation, baselines, weighted } = &self.trained;
         let importance = model.trees().importance();
         let rows: Vec<_> = (importance.iter().take_while(|of| of.splits > 0).take(SHOWN))
             .map(|of| vec![of.feature.to_string(), percent(of.share, 1.0)])
@@ -262,7 +263,7 @@ impl TrainRun {
             grouped(set.train_rows()),
             calibration_text(model.calibration()),
             grouped(set.held_out_rows()),
-            evaluate::text(evaluation),
+            evaluate::text(evaluation) + &weighted.as_ref().map_or_else(String::new, evaluate::weighted_text),
             table(&evaluate::COMPARED, &others),
             table(&["what it leans on", "gain"], &rows),
         )

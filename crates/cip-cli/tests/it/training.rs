@@ -222,6 +222,68 @@ fn tables_of_their_own_serve_to_validate_and_calibrate_and_leaks_are_told() {
 }
 
 #[test]
+fn rows_count_as_much_as_their_weight_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // Every buyer stands for four.
+    let weighted: String = visits()
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match (row, line.ends_with(",1")) {
+            (0, _) => format!("{line},count\n"),
+            (_, bought) => format!("{line},{}\n", if bought { 4.0 } else { 1.0 }),
+        })
+        .collect();
+    fs::write(at("t.csv"), weighted).unwrap();
+    let train = |more: &[&str]| {
+        let list = args![
+            "train",
+            at("t.csv"),
+            "--label",
+            "bought",
+            "--exclude",
+            "day",
+            "--trees",
+            "20",
+            "--out",
+            at("m.json")
+        ];
+        cip(list.into_iter().chain(more.iter().map(Into::into)))
+    };
+    let found = train(&["--weight", "count", "--early-stopping", "5", "--json"]).ok().json();
+    let (weighted, plain) = (&found["weighted"], &found["metrics"]);
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let share = number(&weighted["observed"]);
+    // p rows of 4 and n of 1, and a calibration that knows it.
+    let (positives, rows) = (number(&plain["positives"]), number(&plain["rows"]));
+    assert!((share - 4.0 * positives / (3.0 * positives + rows)).abs() < 1e-9);
+    assert!((number(&weighted["mean_score"]) - share).abs() < 0.05, "{weighted}");
+    // A ranking does not depend on how much a class counts.
+    assert!((number(&weighted["auc"]) - number(&plain["auc"])).abs() < 1e-6);
+    assert!(fs::read_to_string(at("m.card.md")).unwrap().contains("| count |"));
+    assert!(!found["importance"].to_string().contains("count"));
+
+    let list = args![
+        "evaluate",
+        at("t.csv"),
+        "--model",
+        at("m.json"),
+        "--label",
+        "bought",
+        "--weight",
+        "count",
+        "--json"
+    ];
+    let found = cip(list).ok().json();
+    assert!(number(&found["weighted"]["weight"]) > 4_800.0, "{found}");
+    let told = train(&["--weight", "count"]).ok().stdout;
+    assert!(told.contains("weighted: "), "{told}");
+    train(&["--weight", "gone"]).fails(1, "gone");
+    train(&["--weight", "day"]).fails(1, "weight `day` is Utf8, expected numbers");
+    train(&["--weight", "count", "--search", "2"]).fails(2, "--search");
+}
+
+#[test]
 fn a_model_goes_to_xgboost_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -250,6 +312,12 @@ fn a_model_goes_to_xgboost_and_back() {
     convert("m.json", "xgboost", "x.json").ok();
     convert("x.json", "cip", "back.json").ok();
     convert("x.json", "cip", "t.csv").fails(1, "t.csv");
+    // ONNX is no JSON, and known by how it starts.
+    convert("m.json", "onnx", "m.onnx").ok();
+    let first = fs::read(at("m.onnx")).unwrap();
+    convert("m.json", "onnx", "m.onnx").ok();
+    assert_eq!(fs::read(at("m.onnx")).unwrap(), first);
+    convert("m.json", "onnx", "t.csv").fails(1, "t.csv");
     let auc = |model: &str| {
         let list = args!["evaluate", at("t.csv"), "--model", at(model), "--label", "bought", "--json"];
         cip(list).ok().json()["auc"].as_f64().unwrap()
@@ -274,7 +342,7 @@ fn a_model_of_lightgbm_is_one_of_cips() {
     fs::write(at("t.csv"), "views,city,spend,zone\n3,Ulm,,101\n,Rome,0.5,\n").unwrap();
     let score = args!["score", at("t.csv"), "--model", at("m.json"), "--explain", "--out", at("s.parquet")];
     let told = cip(score).ok().stdout;
-    assert!(told.contains("city=Ulm") && told.contains("city=(other)"), "{told}");
+    assert!(told.contains("city=Ulm") && told.contains("zone unknown"), "{told}");
     convert("cut.txt")
         .fails(1, "the last line is `something else`, expected `end of trees`: the file is cut");
 }

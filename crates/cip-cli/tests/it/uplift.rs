@@ -111,6 +111,111 @@ fn two_arms_of_three_are_compared_by_both_methods() {
 }
 
 #[test]
+fn amounts_are_learned_from_and_a_model_scores_other_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("t.csv"), letters(6_000)).unwrap();
+    // Who was moved by the letter for men spends; others do as they do.
+    let uplift = |threads: &str, more: &[&str]| {
+        let list = args![
+            "uplift",
+            at("t.csv"),
+            "--id",
+            "customer",
+            "--treatment",
+            "flag",
+            "--exclude",
+            "letter",
+            "--json"
+        ];
+        let more = more.iter().map(Into::into);
+        cip(list.into_iter().chain(args!["--threads", threads, "--model-out", at("u.json")]).chain(more))
+    };
+    let found = uplift("1", &["--outcome", "visit"]).ok().json();
+    let file = fs::read(at("u.json")).unwrap();
+    assert_eq!(found, uplift("2", &["--outcome", "visit"]).ok().json());
+    assert!(file == fs::read(at("u.json")).unwrap(), "the model depends on the threads");
+    let score = |table: &str, more: &[&str]| {
+        let list = args![
+            "score",
+            at(table),
+            "--model",
+            at("u.json"),
+            "--id",
+            "customer",
+            "--out",
+            at("s.parquet"),
+            "--json"
+        ];
+        cip(list.into_iter().chain(more.iter().map(Into::into)))
+    };
+    // Other customers: of whom was here lately the letter moves two of three, of the others none.
+    let others = "customer,recency,spend\n1,1,100\n2,9,100\n3,2,400\n4,11,3\n";
+    fs::write(at("new.csv"), others).unwrap();
+    let told = score("new.csv", &[]).ok().json();
+    assert_eq!(
+        (&told["rows"], &told["treatment"], &told["kind"]),
+        (&4.into(), &"flag".into(), &"label".into())
+    );
+    let scored = |column: &str| -> Vec<f64> {
+        let batches = cip::store::read_table(&at("s.parquet")).unwrap();
+        let of = |batch: cip::arrow_array::RecordBatch| {
+            let found = batch.column_by_name(column).unwrap().clone();
+            found.as_primitive::<Float64Type>().values().to_vec()
+        };
+        batches.flat_map(|batch| of(batch.unwrap())).collect()
+    };
+    let found = scored("uplift");
+    assert!(found[0] > 0.4 && found[2] > 0.4 && found[1].abs() < 0.15 && found[3].abs() < 0.15, "{found:?}");
+    score("new.csv", &["--explain"]).fails(2, "a model of uplift is not explained");
+    fs::write(at("few.csv"), "customer,recency\n1,2\n").unwrap();
+    score("few.csv", &[]).fails(1, "no column `spend`");
+    cip(args!["evaluate", at("t.csv"), "--model", at("u.json"), "--label", "visit"])
+        .fails(1, "cip-uplift-model");
+
+    // 100 more where the letter moves somebody.
+    let text = letters(6_000);
+    let spent = text.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("{line},spent\n"),
+        _ => format!("{line},{}\n", if line.ends_with(",1") { 100.5 } else { 0.0 }),
+    });
+    fs::write(at("t.csv"), spent.collect::<String>()).unwrap();
+    for method in ["two-model", "transformed-outcome"] {
+        let list = args![
+            "uplift",
+            at("t.csv"),
+            "--treatment",
+            "flag",
+            "--amount",
+            "spent",
+            "--columns",
+            "recency,spend",
+            "--method",
+            method,
+            "--model-out",
+            at("u.json"),
+            "--json"
+        ];
+        let found = cip(list).ok().json();
+        let evaluation = &found["evaluation"];
+        assert_eq!((&found["kind"], &evaluation["qini"]), (&"amount".into(), &serde_json::Value::Null));
+        assert!(evaluation["qini_area"].as_f64().unwrap() > 3.0, "{evaluation}");
+        assert_eq!(evaluation["qini_p_value"], 0.01);
+        score("new.csv", &[]).ok();
+        let found = scored("uplift");
+        assert!((found[0] - 50.0).abs() < 30.0 && found[1].abs() < 20.0, "{method}: {found:?}");
+    }
+    let told =
+        cip(args!["uplift", at("t.csv"), "--treatment", "flag", "--amount", "spent", "--columns", "recency"]);
+    assert!(told.ok().stdout.contains("mean `spent` "));
+    let both = args!["uplift", at("t.csv"), "--treatment", "flag", "--amount", "spent", "--outcome", "visit"];
+    cip(both).fails(2, "--outcome");
+    cip(args!["uplift", at("t.csv"), "--treatment", "flag"]).fails(2, "--outcome");
+    cip(args!["uplift", at("t.csv"), "--treatment", "flag", "--amount", "letter"])
+        .fails(1, "amount `letter` is Utf8");
+}
+
+#[test]
 fn what_is_no_experiment_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::map::{CalibrationMap, high, low};
-use super::{Calibration, Group, isotonic, logistic};
+use super::{Calibration, Groups, isotonic, logistic};
 
 /// The calibration of a model.
 ///
@@ -47,9 +47,9 @@ impl FittedCalibration {
     pub const NONE: Self =
         Self { method: Calibration::None, map: CalibrationMap::None, rows: 0, positives: 0, fallback: None };
 
-    pub(super) fn new(method: Calibration, groups: &[Group]) -> Self {
-        let rows: u64 = groups.iter().map(|group| group.rows).sum();
-        let positives: u64 = groups.iter().map(|group| group.positives).sum();
+    pub(super) fn new(method: Calibration, of: &Groups) -> Self {
+        let Groups { groups, rows, positives, .. } = of;
+        let (rows, positives) = (*rows, *positives);
         let fitted = if method == Calibration::None {
             Ok(CalibrationMap::None)
         } else if positives.min(rows - positives) < Calibration::LEAST_OF_A_CLASS {
@@ -57,7 +57,7 @@ impl FittedCalibration {
         } else if groups.len() < 2 {
             Err(CalibrationFallback::OneMargin)
         } else {
-            map(method, groups).ok_or(CalibrationFallback::NoCurve)
+            map(method, of).ok_or(CalibrationFallback::NoCurve)
         };
         let (map, fallback) = match fitted {
             Ok(map) => (map, None),
@@ -116,7 +116,7 @@ impl FittedCalibration {
     }
 }
 
-fn map(method: Calibration, groups: &[Group]) -> Option<CalibrationMap> {
+fn map(method: Calibration, groups: &Groups) -> Option<CalibrationMap> {
     let found = match method {
         Calibration::None => CalibrationMap::None,
         Calibration::Platt => {
@@ -128,7 +128,7 @@ fn map(method: Calibration, groups: &[Group]) -> Option<CalibrationMap> {
             let [a, b] = curve.slopes;
             CalibrationMap::Beta { a, b, c: curve.constant }
         }
-        Calibration::Isotonic => CalibrationMap::Isotonic { points: isotonic::points(groups) },
+        Calibration::Isotonic => CalibrationMap::Isotonic { points: isotonic::points(&groups.groups) },
     };
     found.check().is_ok().then_some(found)
 }

@@ -53,18 +53,19 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::Groups;
 
     #[test]
     fn violators_are_pooled_back_as_far_as_it_takes() {
         let margins = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let labels = [false, true, true, false, false, true];
-        let found = points(&Group::all(&margins, &labels));
+        let found = points(&Groups::new(&margins, &labels, None).groups);
         assert_eq!(found, [[1.0, 0.0], [2.0, 0.5], [5.0, 0.5], [6.0, 1.0]]);
     }
 
     #[test]
     fn margins_that_descend_are_one_pool() {
-        let found = points(&Group::all(&[1.0, 2.0, 3.0], &[true, true, false]));
+        let found = points(&Groups::new(&[1.0, 2.0, 3.0], &[true, true, false], None).groups);
         assert_eq!(found, [[1.0, 2.0 / 3.0], [3.0, 2.0 / 3.0]]);
     }
 }

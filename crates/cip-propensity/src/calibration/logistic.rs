@@ -1,6 +1,6 @@
 //! Logistic regression on few columns of one margin, with slopes that are not negative.
 
-use super::Group;
+use super::Groups;
 
 /// Columns, and the constant.
 const MOST: usize = 3;
@@ -25,7 +25,7 @@ pub(super) struct Curve {
 /// Platt's probabilistic outputs for support vector machines", Machine Learning 68), on columns of mean 0 and deviation 1.
 /// The loss is convex, so the best curve with slopes that are not negative is the best of those on which some slopes are 0
 /// and the others are free: each is tried.
-pub(super) fn fit(groups: &[Group], columns: &[fn(f64) -> f64]) -> Option<Curve> {
+pub(super) fn fit(groups: &Groups, columns: &[fn(f64) -> f64]) -> Option<Curve> {
     let columns = &columns[..columns.len().min(MOST - 1)];
     let problem = Problem::new(groups, columns)?;
     // All free first, so that a tie keeps them.
@@ -53,24 +53,27 @@ struct Point {
 }
 
 impl Problem {
-    fn new(groups: &[Group], columns: &[fn(f64) -> f64]) -> Option<Self> {
+    fn new(of: &Groups, columns: &[fn(f64) -> f64]) -> Option<Self> {
+        let Groups { groups, unit, .. } = of;
+        let whole = |parts: u64| parts as f64 / unit;
         let rows: u64 = groups.iter().map(|group| group.rows).sum();
         let positives: u64 = groups.iter().map(|group| group.positives).sum();
-        let high = (positives + 1) as f64 / (positives + 2) as f64;
-        let low = 1.0 / (rows - positives + 2) as f64;
+        let high = (whole(positives) + 1.0) / (whole(positives) + 2.0);
+        let low = 1.0 / (whole(rows - positives) + 2.0);
+        let rows = whole(rows);
         let mut points: Vec<Point> = Vec::with_capacity(groups.len());
         for group in groups {
             let mut values = [0.0, 0.0, 1.0];
             for (value, column) in values.iter_mut().zip(columns) {
                 *value = column(group.margin);
             }
-            let (rows, positives) = (group.rows as f64, group.positives as f64);
+            let (rows, positives) = (whole(group.rows), whole(group.positives));
             points.push(Point { values, rows, targets: positives * high + (rows - positives) * low });
         }
         let (mut means, mut deviations) = ([0.0; MOST - 1], [1.0; MOST - 1]);
         for column in 0..columns.len() {
             let mean = |value: &dyn Fn(&Point) -> f64| {
-                points.iter().map(|point| point.rows * value(point)).sum::<f64>() / rows as f64
+                points.iter().map(|point| point.rows * value(point)).sum::<f64>() / rows
             };
             means[column] = mean(&|point| point.values[column]);
             deviations[column] = mean(&|point| (point.values[column] - means[column]).powi(2)).sqrt();
@@ -210,7 +213,7 @@ mod tests {
     fn a_slope_that_would_descend_is_none() {
         let margins: Vec<f64> = (0..100).map(f64::from).collect();
         let labels: Vec<bool> = (0..100).map(|row| row < 40).collect();
-        let curve = fit(&Group::all(&margins, &labels), &[|margin| margin]).unwrap();
+        let curve = fit(&Groups::new(&margins, &labels, None), &[|margin| margin]).unwrap();
         assert_eq!(curve.slopes, [0.0, 0.0]);
         // The share of the smoothed targets.
         let share = (40.0 * 41.0 / 42.0 + 60.0 / 62.0) / 100.0;

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PropensityError;
+use crate::weights::{PARTS, parts};
 
 pub use fitted::{CalibrationFallback, FittedCalibration};
 pub use map::CalibrationMap;
@@ -81,6 +82,30 @@ impl Calibration {
     /// # Errors
     /// [`PropensityError::Lengths`]; [`PropensityError::Score`] where a margin is not finite.
     pub fn fit(self, margins: &[f64], labels: &[bool]) -> Result<FittedCalibration, PropensityError> {
+        self.fit_parts(margins, labels, None)
+    }
+
+    /// Returns the calibration of rows of which each counts as often as its weight says, the mean being 1: see
+    /// [`WeightedEvaluation`](crate::WeightedEvaluation).
+    ///
+    /// # Errors
+    /// As [`Calibration::fit`]; [`PropensityError::NoWeight`] where the weights add up to nothing, [`PropensityError::Parameter`] where one is not 0 or
+    /// more.
+    pub fn fit_weighted(
+        self,
+        margins: &[f64],
+        labels: &[bool],
+        weights: &[f64],
+    ) -> Result<FittedCalibration, PropensityError> {
+        self.fit_parts(margins, labels, Some(&parts(weights, labels.len())?))
+    }
+
+    fn fit_parts(
+        self,
+        margins: &[f64],
+        labels: &[bool],
+        parts: Option<&[u64]>,
+    ) -> Result<FittedCalibration, PropensityError> {
         if margins.len() != labels.len() {
             return Err(PropensityError::Lengths { rows: margins.len(), labels: labels.len() });
         }
@@ -88,7 +113,7 @@ impl Calibration {
             let expected = "a finite margin";
             return Err(PropensityError::Score { row: row as u64, value: margins[row], expected });
         }
-        Ok(FittedCalibration::new(self, &Group::all(margins, labels)))
+        Ok(FittedCalibration::new(self, &Groups::new(margins, labels, parts)))
     }
 }
 
@@ -111,7 +136,18 @@ impl FromStr for Calibration {
     }
 }
 
-/// Rows of one margin.
+/// Rows by their margin, in ascending order: what is made of them cannot depend on theirs.
+#[derive(Debug, Clone, PartialEq)]
+struct Groups {
+    groups: Vec<Group>,
+    /// So many parts are a row.
+    unit: f64,
+    /// Rows, whatever they weigh.
+    rows: u64,
+    positives: u64,
+}
+
+/// Rows of one margin, in parts of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Group {
     margin: f64,
@@ -119,19 +155,29 @@ struct Group {
     positives: u64,
 }
 
-impl Group {
-    /// The rows by their margin, in ascending order: what is made of them cannot depend on theirs.
-    fn all(margins: &[f64], labels: &[bool]) -> Vec<Self> {
+impl Groups {
+    /// Rows are as many as they have parts, or one each. Those without any are left out.
+    fn new(margins: &[f64], labels: &[bool], parts: Option<&[u64]>) -> Self {
+        let part = |row: usize| parts.map_or(1, |parts| parts[row]);
         // -0 and 0 are one margin.
-        let mut rows: Vec<(f64, bool)> =
-            margins.iter().map(|margin| margin + 0.0).zip(labels.iter().copied()).collect();
+        let rows = margins.iter().map(|margin| margin + 0.0).zip(labels.iter().copied()).enumerate();
+        let mut rows: Vec<(f64, bool, u64)> =
+            rows.map(|(row, (margin, label))| (margin, label, part(row))).filter(|row| row.2 > 0).collect();
         rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let group = |rows: &[(f64, bool)]| Self {
-            margin: rows[0].0,
-            rows: rows.len() as u64,
-            positives: rows.iter().filter(|(_, label)| *label).count() as u64,
+        let positive = |rows: &[(f64, bool, u64)]| -> u64 {
+            rows.iter().filter(|(_, label, _)| *label).map(|(.., parts)| parts).sum()
         };
-        rows.chunk_by(|a, b| a.0 == b.0).map(group).collect()
+        let group = |rows: &[(f64, bool, u64)]| Group {
+            margin: rows[0].0,
+            rows: rows.iter().map(|(.., parts)| parts).sum(),
+            positives: positive(rows),
+        };
+        Self {
+            groups: rows.chunk_by(|a, b| a.0 == b.0).map(group).collect(),
+            unit: if parts.is_some() { PARTS as f64 } else { 1.0 },
+            rows: rows.len() as u64,
+            positives: rows.iter().filter(|(_, label, _)| *label).count() as u64,
+        }
     }
 }
 
@@ -151,9 +197,9 @@ mod tests {
 
     #[test]
     fn rows_of_one_margin_are_one_group() {
-        let groups = Group::all(&[1.0, -0.0, 1.0, 0.0], &[true, false, false, true]);
+        let groups = Groups::new(&[1.0, -0.0, 1.0, 0.0], &[true, false, false, true], None);
         assert_eq!(
-            groups,
+            groups.groups,
             [Group { margin: 0.0, rows: 2, positives: 1 }, Group { margin: 1.0, rows: 2, positives: 1 }]
         );
     }

@@ -3,10 +3,10 @@
 mod page;
 
 use crate::baseline::Baseline;
-use crate::category::Categories;
 use crate::evaluation::{Evaluation, ReliabilityBin};
 use crate::file::PropensityModel;
 use crate::lint::Finding;
+use crate::matrix::Categories;
 use crate::params::{ClassWeight, Monotone};
 
 use page::{Block, Page};

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::error::PropensityError;
 use crate::lightgbm::text::Section;
 use crate::lightgbm::tree;
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 
 /// The codes of categories are below it.
 pub(super) const MOST_CODES: u32 = 1 << 16;

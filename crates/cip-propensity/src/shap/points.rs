@@ -154,9 +154,9 @@ pub fn sampled_matrix(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::category::Categories;
-    use crate::columns::Columns;
     use crate::engine::Ensemble;
+    use crate::matrix::Categories;
+    use crate::matrix::columns::Columns;
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
     use linfa::ParamGuard;

@@ -6,7 +6,7 @@ use ndarray::ArrayView1;
 use serde::{Serialize, Serializer};
 
 use crate::boosted::BoostedTrees;
-use crate::category::Categories;
+use crate::matrix::Categories;
 use crate::tree::code;
 
 /// What a feature of a row did to its margin.

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::Explainer;
 use crate::boosted::BoostedTrees;
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::engine::{Ensemble, Examples};
+use crate::matrix::Categories;
+use crate::matrix::columns::Columns;
 use crate::tree::{Leaf, Node, Split, Test, Tree};
 
 /// The margin that is expected of a row of which only the features in `known` are known.

@@ -71,7 +71,39 @@ pub fn cross_fitted_uplift(
     outcomes: &[bool],
     folds: &[u32],
 ) -> Result<Vec<f64>, PropensityError> {
-    check_arms(features.rows(), treated, outcomes)?;
+    check_arms(features.rows(), treated, outcomes.len())?;
+    cross_fitted(features, folds, |features, rows| {
+        let of = |labels: &[bool]| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>();
+        UpliftModel::fit(method, params, features, &of(treated), &of(outcomes))
+    })
+}
+
+/// Returns the uplift of every row, of outcomes that are amounts, as [`cross_fitted_uplift`] does.
+///
+/// # Errors
+/// As [`UpliftModel::fit_amounts`]; [`PropensityError::NoRows`] where all rows are of one fold.
+pub fn cross_fitted_amounts(
+    method: UpliftMethod,
+    params: &BoostedTreesValidParams,
+    features: &FeatureMatrix,
+    treated: &[bool],
+    amounts: &[f64],
+    folds: &[u32],
+) -> Result<Vec<f64>, PropensityError> {
+    check_arms(features.rows(), treated, amounts.len())?;
+    cross_fitted(features, folds, |features, rows| {
+        let treated: Vec<bool> = rows.iter().map(|&row| treated[row]).collect();
+        let amounts: Vec<f64> = rows.iter().map(|&row| amounts[row]).collect();
+        UpliftModel::fit_amounts(method, params, features, &treated, &amounts)
+    })
+}
+
+/// The uplift of every row by the model that `fit` makes of the rows of all other folds.
+fn cross_fitted(
+    features: &FeatureMatrix,
+    folds: &[u32],
+    fit: impl Fn(&FeatureMatrix, &[usize]) -> Result<UpliftModel, PropensityError>,
+) -> Result<Vec<f64>, PropensityError> {
     if folds.len() != features.rows() {
         return Err(PropensityError::Lengths { rows: features.rows(), labels: folds.len() });
     }
@@ -85,8 +117,7 @@ pub fn cross_fitted_uplift(
     for fold in all {
         let (inside, others): (Vec<usize>, Vec<usize>) =
             (0..folds.len()).partition(|&row| folds[row] == fold);
-        let of = |labels: &[bool]| others.iter().map(|&row| labels[row]).collect::<Vec<_>>();
-        let model = UpliftModel::fit(method, params, &features.select(&others), &of(treated), &of(outcomes))?;
+        let model = fit(&features.select(&others), &others)?;
         let found = model.uplift(&features.select(&inside).view())?;
         inside.into_iter().zip(found).for_each(|(row, found)| uplift[row] = found);
     }

@@ -4,39 +4,54 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) treated: u64,
-    pub(crate) treated_positives: u64,
+    /// The sum of their outcomes, of which one that is yes is 1.
+    pub(crate) treated_sum: f64,
     pub(crate) control: u64,
-    pub(crate) control_positives: u64,
+    pub(crate) control_sum: f64,
+    /// The sums of their squares.
+    pub(crate) squares: [f64; 2],
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, treated: bool, outcome: bool) {
-        let (rows, positives) = if treated {
-            (&mut self.treated, &mut self.treated_positives)
+    pub(crate) fn add(&mut self, treated: bool, outcome: f64) {
+        let [of_control, of_treated] = &mut self.squares;
+        let (rows, sum, squares) = if treated {
+            (&mut self.treated, &mut self.treated_sum, of_treated)
         } else {
-            (&mut self.control, &mut self.control_positives)
+            (&mut self.control, &mut self.control_sum, of_control)
         };
         *rows += 1;
-        *positives += u64::from(outcome);
+        *sum += outcome;
+        *squares += outcome * outcome;
     }
 
     pub(crate) fn rows(&self) -> u64 {
         self.treated + self.control
     }
 
-    /// The share of positives of the treated, and of the others; 0 of none.
+    /// The mean outcome of the treated, and of the others; 0 of none.
     pub(crate) fn rates(&self) -> (f64, f64) {
-        let rate = |part: u64, whole: u64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
-        (rate(self.treated_positives, self.treated), rate(self.control_positives, self.control))
+        let rate = |sum: f64, rows: u64| if rows > 0 { sum / rows as f64 } else { 0.0 };
+        (rate(self.treated_sum, self.treated), rate(self.control_sum, self.control))
     }
 
-    /// Qini's curve: the positives of the treated beyond those that as many others would have had.
+    /// The standard error of the difference of both.
+    pub(crate) fn standard_error(&self) -> f64 {
+        let (treated, control) = self.rates();
+        let variance = |squares: f64, mean: f64, rows: u64| {
+            let rows = rows as f64;
+            (squares / rows - mean * mean).max(0.0) / rows
+        };
+        let [of_control, of_treated] = self.squares;
+        (variance(of_treated, treated, self.treated) + variance(of_control, control, self.control)).sqrt()
+    }
+
+    /// Qini's curve: the outcomes of the treated beyond those that as many others would have had.
     fn qini(&self) -> f64 {
         if self.control == 0 {
-            return self.treated_positives as f64;
+            return self.treated_sum;
         }
-        self.treated_positives as f64
-            - self.control_positives as f64 * self.treated as f64 / self.control as f64
+        self.treated_sum - self.control_sum * self.treated as f64 / self.control as f64
     }
 
     /// The uplift curve: the difference of the rates, times the rows.
@@ -63,7 +78,7 @@ impl Curve {
 
     /// Returns the area between the curve of a ranking and the straight line to its end, over the number of rows; equal scores are one
     /// step.
-    pub(crate) fn area_above_chance(self, scores: &[f64], treated: &[bool], outcomes: &[bool]) -> f64 {
+    pub(crate) fn area_above_chance(self, scores: &[f64], treated: &[bool], outcomes: &[f64]) -> f64 {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let (mut counts, mut area, mut last) = (Counts::default(), 0.0, (0.0, 0.0));

@@ -24,22 +24,22 @@ pub struct UpliftEvaluation {
     pub rows: u64,
     /// Rows that were treated.
     pub treated_rows: u64,
-    /// The share of positives among the treated.
+    /// The share of positives among the treated, or the mean of their amounts.
     pub treated_rate: f64,
-    /// The share of positives among the others.
+    /// The share of positives among the others, or the mean of their amounts.
     pub control_rate: f64,
     /// The difference of both: what the treatment did on average.
     pub average_effect: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// Qini's coefficient; none where a perfect ranking is no better than chance.
+    /// Qini's coefficient; none where a perfect ranking is no better than chance, and of amounts.
     pub qini: Option<f64>,
     /// The share of rankings at random that are as good by Qini's coefficient, with this one among them: at the least 0.01. None where
-    /// there is no coefficient.
+    /// a perfect ranking is no better than chance.
     pub qini_p_value: Option<f64>,
     /// The area under the uplift curve; none as above.
     pub auuc: Option<f64>,
-    /// The area of Qini's curve above chance, over the rows: positives that were won.
+    /// The area of Qini's curve above chance, over the rows: positives, or amounts, that were won.
     pub qini_area: f64,
     /// The area of the uplift curve above chance, over the rows.
     pub auuc_area: f64,
@@ -55,15 +55,15 @@ pub struct UpliftTop {
     pub fraction: f64,
     /// Rows.
     pub rows: u64,
-    /// The share of positives among the treated; none of none.
+    /// The share of positives among the treated, or the mean of their amounts; none of none.
     pub treated_rate: Option<f64>,
-    /// The share of positives among the others; none of none.
+    /// The share of positives among the others, or the mean of their amounts; none of none.
     pub control_rate: Option<f64>,
     /// The difference of both.
     pub uplift: Option<f64>,
     /// Its standard error.
     pub standard_error: Option<f64>,
-    /// The value of Qini's curve: positives that the treatment won among them.
+    /// The value of Qini's curve: positives, or amounts, that the treatment won among them.
     pub incremental: f64,
 }
 
@@ -89,17 +89,50 @@ impl UpliftEvaluation {
     /// # Ok::<(), cip_propensity::PropensityError>(())
     /// ```
     pub fn new(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Result<Self, PropensityError> {
-        check_arms(uplift.len(), treated, outcomes)?;
+        check_arms(uplift.len(), treated, outcomes.len())?;
+        let amounts: Vec<f64> = outcomes.iter().map(|&outcome| f64::from(u8::from(outcome))).collect();
+        let mut found = Self::of_amounts(uplift, treated, &amounts)?;
+        let best =
+            |curve: Curve| curve.area_above_chance(&curve.best_scores(treated, outcomes), treated, &amounts);
+        let ratio = |area: f64, best: f64| (best > 0.0).then(|| area / best);
+        found.qini = ratio(found.qini_area, best(Curve::Qini));
+        found.auuc = ratio(found.auuc_area, best(Curve::Uplift));
+        if found.qini.is_none() {
+            found.qini_p_value = None;
+        }
+        Ok(found)
+    }
+
+    /// Returns how well `uplift` ranks rows whose outcomes are amounts, such as what was spent.
+    ///
+    /// # Formula
+    /// As [`UpliftEvaluation::new`], with sums of amounts in the place of positives and means in the place of shares; the standard error is that
+    /// of a difference of means. `qini` and `auuc` are none: of amounts, which may be of any size and sign, no ranking is perfect by its
+    /// definition. `qini_area` and `auuc_area` are amounts, how high a curve runs above chance on average.
+    ///
+    /// # Errors
+    /// As [`UpliftEvaluation::new`]; [`PropensityError::Parameter`] where an amount is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use cip_propensity::UpliftEvaluation;
+    /// let (treated, spent) = ([true, false, true, false], [30.0, 10.0, 5.0, 5.0]);
+    /// let found = UpliftEvaluation::of_amounts(&[0.9, 0.8, 0.2, 0.1], &treated, &spent)?;
+    /// assert_eq!((found.average_effect, found.top[4].incremental), (10.0, 20.0));
+    /// # Ok::<(), cip_propensity::PropensityError>(())
+    /// ```
+    pub fn of_amounts(uplift: &[f64], treated: &[bool], amounts: &[f64]) -> Result<Self, PropensityError> {
+        check_arms(uplift.len(), treated, amounts.len())?;
+        if let Some(&value) = amounts.iter().find(|value| !value.is_finite()) {
+            return Err(PropensityError::Parameter { name: "an amount", value, expected: "a finite number" });
+        }
         if let Some(&value) = uplift.iter().find(|value| !value.is_finite()) {
             return Err(PropensityError::Parameter { name: "an uplift", value, expected: "a finite number" });
         }
         let mut all = Counts::default();
-        treated.iter().zip(outcomes).for_each(|(&treated, &outcome)| all.add(treated, outcome));
-        let area = |curve: Curve, scores: &[f64]| curve.area_above_chance(scores, treated, outcomes);
-        let best = |curve: Curve| area(curve, &curve.best_scores(treated, outcomes));
-        let (qini_area, auuc_area) = (area(Curve::Qini, uplift), area(Curve::Uplift, uplift));
-        let ratio = |area: f64, best: f64| (best > 0.0).then(|| area / best);
-        let qini = ratio(qini_area, best(Curve::Qini));
+        treated.iter().zip(amounts).for_each(|(&treated, &amount)| all.add(treated, amount));
+        let area = |curve: Curve| curve.area_above_chance(uplift, treated, amounts);
+        let (qini_area, auuc_area) = (area(Curve::Qini), area(Curve::Uplift));
         let (treated_rate, control_rate) = all.rates();
         Ok(Self {
             rows: all.rows(),
@@ -107,19 +140,19 @@ impl UpliftEvaluation {
             treated_rate,
             control_rate,
             average_effect: treated_rate - control_rate,
-            standard_error: standard_error(&all),
-            qini,
-            qini_p_value: qini.map(|_| chance_of(qini_area, treated, outcomes)),
-            auuc: ratio(auuc_area, best(Curve::Uplift)),
+            standard_error: all.standard_error(),
+            qini: None,
+            qini_p_value: Some(chance_of(qini_area, treated, amounts)),
+            auuc: None,
             qini_area,
             auuc_area,
-            top: top(uplift, treated, outcomes),
+            top: top(uplift, treated, amounts),
         })
     }
 }
 
 /// The share of rankings at random, this one among them, with an area of Qini's curve that is as large.
-fn chance_of(area: f64, treated: &[bool], outcomes: &[bool]) -> f64 {
+fn chance_of(area: f64, treated: &[bool], outcomes: &[f64]) -> f64 {
     const RANKINGS: u64 = 99;
     let as_good = (1..=RANKINGS).filter(|&seed| {
         let score = |row: u64| xxh3_64_with_seed(&row.to_le_bytes(), seed) as f64;
@@ -129,7 +162,7 @@ fn chance_of(area: f64, treated: &[bool], outcomes: &[bool]) -> f64 {
     (1 + as_good.count()) as f64 / (1 + RANKINGS) as f64
 }
 
-fn top(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Vec<UpliftTop> {
+fn top(uplift: &[f64], treated: &[bool], outcomes: &[f64]) -> Vec<UpliftTop> {
     const TENTHS: u64 = 10;
     let mut by_rank = vec![0; uplift.len()];
     for (row, rank) in ranks(uplift).into_iter().enumerate() {
@@ -152,19 +185,11 @@ fn top(uplift: &[f64], treated: &[bool], outcomes: &[bool]) -> Vec<UpliftTop> {
                 treated_rate,
                 control_rate,
                 uplift: difference,
-                standard_error: difference.map(|_| standard_error(&counts)),
+                standard_error: difference.map(|_| counts.standard_error()),
                 incremental: Curve::Qini.at(&counts),
             }
         })
         .collect()
-}
-
-/// The standard error of the difference of two shares.
-fn standard_error(counts: &Counts) -> f64 {
-    let (treated, control) = counts.rates();
-    let variance =
-        treated * (1.0 - treated) / counts.treated as f64 + control * (1.0 - control) / counts.control as f64;
-    variance.sqrt()
 }
 
 #[cfg(test)]
@@ -208,6 +233,38 @@ mod tests {
         assert_eq!(UpliftEvaluation::new(&best, &treated, &outcomes).unwrap().qini_p_value, Some(0.01));
         // Without an outcome there is nothing to rank.
         assert_eq!(UpliftEvaluation::new(&[0.5; 100], &treated, &[false; 100]).unwrap().qini, None);
+    }
+
+    /// A row of each arm after the other, so that both have rows at every step: areas of the curves by the definition.
+    #[test]
+    fn amounts_are_counted_by_hand() {
+        let treated = [true, false, false, true, true, false];
+        let spent = [9.0, 2.0, -1.0, 4.5, 0.0, 3.0];
+        let uplift = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0];
+        let found = UpliftEvaluation::of_amounts(&uplift, &treated, &spent).unwrap();
+        assert_eq!((found.treated_rate, found.control_rate), (4.5, 4.0 / 3.0));
+        let (mut curve, mut sums, mut rows) = (vec![0.0], [0.0; 2], [0.0; 2]);
+        for (&treated, &spent) in treated.iter().zip(&spent) {
+            sums[usize::from(treated)] += spent;
+            rows[usize::from(treated)] += 1.0;
+            curve.push(sums[1] - if rows[0] > 0.0 { sums[0] * rows[1] / rows[0] } else { 0.0 });
+        }
+        let area: f64 = curve.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).sum();
+        assert!((found.qini_area - (area - 6.0 * curve[6] / 2.0) / 6.0).abs() < 1e-12, "{found:?}");
+        assert_eq!((found.qini, found.auuc), (None, None));
+        // numpy 2: sqrt(var([9, 4.5, 0]) / 3 + var([2, -1, 3]) / 3).
+        assert!((found.standard_error - 2.337_298_218_662_514_4).abs() < 1e-12, "{}", found.standard_error);
+        for amount in [f64::NAN, f64::INFINITY] {
+            let amounts = [amount, 1.0, 1.0, 1.0, 1.0, 1.0];
+            assert!(UpliftEvaluation::of_amounts(&uplift, &treated, &amounts).is_err());
+        }
+        // Outcomes of yes and no are amounts of 1 and 0.
+        let (uplift, treated, outcomes) = given();
+        let labels = UpliftEvaluation::new(&uplift, &treated, &outcomes).unwrap();
+        let amounts: Vec<f64> = outcomes.iter().map(|&outcome| f64::from(u8::from(outcome))).collect();
+        let found = UpliftEvaluation::of_amounts(&uplift, &treated, &amounts).unwrap();
+        assert_eq!((found.qini_area, found.qini_p_value), (labels.qini_area, labels.qini_p_value));
+        assert_eq!(found.top, labels.top);
     }
 
     proptest! {

@@ -13,3 +13,5 @@ mod foreign;
 mod learning;
 mod lightgbm;
 mod models;
+mod onnx;
+mod weights;

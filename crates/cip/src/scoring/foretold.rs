@@ -1,6 +1,8 @@
 //! What a model foretold of a table, and what came true: its evaluation, the intervals of that, and what a budget brings.
 
-use cip_propensity::{Bootstrap, Evaluation, MetricIntervals, PropensityError, PropensityModel, Response};
+use cip_propensity::{
+    Bootstrap, Evaluation, MetricIntervals, PropensityError, PropensityModel, Response, WeightedEvaluation,
+};
 
 /// The margins of a table's rows, and their labels.
 #[derive(Debug, Clone)]
@@ -17,6 +19,14 @@ impl Foretold<'_> {
     /// As [`Evaluation::new`].
     pub fn evaluate(&self) -> Result<Evaluation, PropensityError> {
         self.model.evaluate(&self.margins, &self.labels)
+    }
+
+    /// Returns how well the labels were foretold, each row counting as often as its weight says.
+    ///
+    /// # Errors
+    /// As [`WeightedEvaluation::new`].
+    pub fn evaluate_weighted(&self, weights: &[f64]) -> Result<WeightedEvaluation, PropensityError> {
+        self.model.evaluate_weighted(&self.margins, &self.labels, weights)
     }
 
     /// Returns how far the metrics of [`Foretold::evaluate`] might be off.

@@ -12,6 +12,7 @@ mod scores;
 mod table;
 mod training;
 mod uplift;
+mod uplift_scores;
 
 pub use effects::Explanation;
 pub use error::ScoringError;
@@ -21,5 +22,5 @@ pub use foretold::Foretold;
 pub use profile::MODEL_SCORE;
 pub use row_split::RowSplit;
 pub use table::ScoringTable;
-pub use training::{TrainedModel, TrainingSet};
-pub use uplift::{Arms, FoundUplift, UpliftSet};
+pub use training::{LearnedColumns, TrainedModel, TrainingSet};
+pub use uplift::{Arms, FoundUplift, OutcomeColumn, UpliftSet};

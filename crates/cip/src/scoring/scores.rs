@@ -7,7 +7,8 @@ use std::path::Path;
 use arrow_schema::Field;
 use cip_core::pipeline::ordered_map;
 use cip_propensity::{
-    Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, ranks, score_batch, score_schema,
+    Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, WeightBuilder, ranks, score_batch,
+    score_schema,
 };
 use cip_store::{StoreError, TableWriter};
 
@@ -74,6 +75,19 @@ impl ScoringTable {
             labels.push(&batch?)?;
         }
         Ok(Foretold { model, margins: self.margins(model, threads)?, labels: labels.finish() })
+    }
+
+    /// Returns the weights of all rows.
+    ///
+    /// # Errors
+    /// [`PropensityError::WeightType`](cip_propensity::PropensityError::WeightType),
+    /// [`PropensityError::WeightValue`](cip_propensity::PropensityError::WeightValue), and [`ScoringError`].
+    pub fn weights(&self, column: &str) -> Result<Vec<f64>, ScoringError> {
+        let mut weights = WeightBuilder::new(column);
+        for batch in self.source.batches(&[column])? {
+            weights.push_where(&batch?, |_| true)?;
+        }
+        Ok(weights.finish())
     }
 
     /// What is known of some rows; an error where the table has more of them than when they were scored.

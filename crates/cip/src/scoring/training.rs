@@ -5,7 +5,7 @@ use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
 use cip_propensity::{
     Baseline, BoostedTrees, BoostedTreesParams, Calibration, Evaluation, FeatureMatrix, FeatureMatrixBuilder,
     Finding, FittedCalibration, Fold, LabelBuilder, ParamGuard, PropensityError, PropensityModel, Search,
-    Searched, Side,
+    Searched, Side, WeightBuilder, WeightedEvaluation,
 };
 
 use cip_store::TableColumn;
@@ -16,6 +16,7 @@ use crate::scoring::{RowSplit, ScoringError, ScoringTable};
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
     label: Box<str>,
+    weight: Option<Box<str>>,
     split: RowSplit,
     train: Examples,
     /// Rows that say when to stop boosting; there may be none.
@@ -35,6 +36,36 @@ pub struct TrainingSet {
 struct Examples {
     features: FeatureMatrix,
     labels: Vec<bool>,
+    /// How much each counts, where a column says so.
+    weights: Option<Vec<f64>>,
+}
+
+/// Which columns of a table are learned from, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedColumns<'a> {
+    features: &'a [String],
+    label: &'a str,
+    categorical: &'a [String],
+    weight: Option<&'a str>,
+}
+
+impl<'a> LearnedColumns<'a> {
+    /// Returns features and a label; text has categories, and all rows count alike.
+    pub const fn new(features: &'a [String], label: &'a str) -> Self {
+        Self { features, label, categorical: &[], weight: None }
+    }
+
+    /// Takes features for categories even where they are numbers.
+    #[must_use]
+    pub const fn with_categorical(self, columns: &'a [String]) -> Self {
+        Self { categorical: columns, ..self }
+    }
+
+    /// Lets each row count as much as a column says: in trees, calibration and [`TrainedModel::weighted`].
+    #[must_use]
+    pub const fn with_weight(self, column: &'a str) -> Self {
+        Self { weight: Some(column), ..self }
+    }
 }
 
 /// A model with how well it, and what is plainer, did on the rows that were held out.
@@ -46,6 +77,8 @@ pub struct TrainedModel {
     pub evaluation: Evaluation,
     /// The same rows, by the baselines that could be fitted on the rows to train on.
     pub baselines: Vec<(Baseline, Evaluation)>,
+    /// The rows that were held out, by the model, each counting as much as its weight says; none where rows have no weights.
+    pub weighted: Option<WeightedEvaluation>,
 }
 
 impl TrainedModel {
@@ -76,32 +109,32 @@ impl TrainingSet {
         split: impl Into<RowSplit>,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
-        Self::read_categorical(table, features, &[], label, split, memory)
+        Self::read_columns(table, &LearnedColumns::new(features, label), split, memory)
     }
 
-    /// Reads a table as [`TrainingSet::read`] does, and takes the features in `categorical` for categories even where they are numbers.
+    /// Reads a table as [`TrainingSet::read`] does, with what is told of its columns.
     ///
     /// # Errors
-    /// As [`TrainingSet::read`]; [`PropensityError::MissingColumn`] where one is none of the features.
-    pub fn read_categorical(
+    /// As [`TrainingSet::read`]; [`PropensityError::MissingColumn`] where one of categories is none of the features;
+    /// [`PropensityError::WeightType`], [`PropensityError::WeightValue`].
+    pub fn read_columns(
         table: &ScoringTable,
-        features: &[String],
-        categorical: &[String],
-        label: &str,
+        columns: &LearnedColumns<'_>,
         split: impl Into<RowSplit>,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
         let split = split.into();
+        let LearnedColumns { features, label, categorical, weight } = *columns;
         if table.ids().iter().any(|id| id == label) {
             return Err(ScoringError::LabelIsId { column: label.into() });
         }
         let dealt = split.of(table, label)?;
         let id = split.group_column().or(table.ids().first().map(String::as_str));
         let columns: Vec<&str> =
-            id.into_iter().chain(features.iter().map(String::as_str)).chain([label]).collect();
+            id.into_iter().chain(features.iter().map(String::as_str)).chain([label]).chain(weight).collect();
         let builder = || {
             let matrix = FeatureMatrixBuilder::new(features)?.with_categorical(categorical)?;
-            Ok::<_, PropensityError>((matrix, LabelBuilder::new(label)))
+            Ok::<_, PropensityError>((matrix, LabelBuilder::new(label), weight.map(WeightBuilder::new)))
         };
         let sides = [Side::Train, Side::Validate, Side::Calibrate, Side::HeldOut];
         let mut builders = [builder()?, builder()?, builder()?, builder()?];
@@ -125,9 +158,12 @@ impl TrainingSet {
                 }
                 found.push(side);
             }
-            for (side, (features, labels)) in sides.iter().zip(&mut builders) {
+            for (side, (features, labels, weights)) in sides.iter().zip(&mut builders) {
                 features.push_where(&batch, |row| found[row] == *side)?;
                 labels.push_where(&batch, |row| found[row] == *side)?;
+                if let Some(weights) = weights {
+                    weights.push_where(&batch, |row| found[row] == *side)?;
+                }
             }
             rows += batch.num_rows() as u64;
             // Of the rows that are left out nothing is kept.
@@ -135,10 +171,12 @@ impl TrainingSet {
         }
         let [train, validate, calibrate, held_out] = builders;
         // What categories there are is learned from the rows to train on alone.
-        let train = Examples { features: train.0.finish()?, labels: train.1.finish() };
-        let like_train = |(features, labels): (FeatureMatrixBuilder, LabelBuilder)| {
+        let weights = |weights: Option<WeightBuilder>| weights.map(WeightBuilder::finish);
+        let train =
+            Examples { features: train.0.finish()?, labels: train.1.finish(), weights: weights(train.2) };
+        let like_train = |(features, labels, of): (FeatureMatrixBuilder, LabelBuilder, _)| {
             let features = features.finish_like(&train.features)?;
-            Ok::<_, PropensityError>(Examples { features, labels: labels.finish() })
+            Ok::<_, PropensityError>(Examples { features, labels: labels.finish(), weights: weights(of) })
         };
         let [validate, calibrate, held_out] = [validate, calibrate, held_out].map(like_train);
         let held_out = held_out?;
@@ -149,6 +187,7 @@ impl TrainingSet {
         }
         Ok(Self {
             label: label.into(),
+            weight: weight.map(Into::into),
             begins: dealt.begins().map(<[_]>::to_vec),
             split,
             validate: validate?,
@@ -165,7 +204,7 @@ impl TrainingSet {
     /// # Errors
     /// As [`TrainingSet::read`].
     pub fn with_validation(self, table: &ScoringTable) -> Result<Self, ScoringError> {
-        Ok(Self { validate: Examples::read(table, &self.train.features, &self.label)?, ..self })
+        Ok(Self { validate: self.all_rows(table)?, ..self })
     }
 
     /// Takes all rows of another table to calibrate on, such as those of a later cutoff, in place of those that the split keeps for it.
@@ -173,7 +212,26 @@ impl TrainingSet {
     /// # Errors
     /// As [`TrainingSet::read`].
     pub fn with_calibration(self, table: &ScoringTable) -> Result<Self, ScoringError> {
-        Ok(Self { calibrate: Examples::read(table, &self.train.features, &self.label)?, ..self })
+        Ok(Self { calibrate: self.all_rows(table)?, ..self })
+    }
+
+    /// All rows of another table, with the columns and categories of the rows to train on.
+    fn all_rows(&self, table: &ScoringTable) -> Result<Examples, ScoringError> {
+        let (like, weight) = (&self.train.features, self.weight.as_deref());
+        let (mut features, mut labels) = (FeatureMatrixBuilder::like(like), LabelBuilder::new(&*self.label));
+        let mut weights = weight.map(WeightBuilder::new);
+        let names = like.names().iter().map(AsRef::as_ref);
+        let columns: Vec<&str> = names.chain([&*self.label]).chain(weight).collect();
+        for batch in table.source.batches(&columns)? {
+            let batch = batch?;
+            features.push(&batch)?;
+            labels.push(&batch)?;
+            if let Some(weights) = &mut weights {
+                weights.push_where(&batch, |_| true)?;
+            }
+        }
+        let weights = weights.map(WeightBuilder::finish);
+        Ok(Examples { features: features.finish()?, labels: labels.finish(), weights })
     }
 
     /// Rows to train on.
@@ -208,7 +266,13 @@ impl TrainingSet {
     /// [`PropensityError`], where there is one class only or a parameter makes no sense as well.
     pub fn fit(&self, params: BoostedTreesParams) -> Result<BoostedTrees, ScoringError> {
         let params = params.check()?;
-        let Examples { features, labels } = &self.train;
+        let Examples { features, labels, weights } = &self.train;
+        if let Some(weights) = weights {
+            let Examples { features: others, labels: outcomes, weights: of_others } = &self.validate;
+            let validate = of_others.as_deref().filter(|weights| !weights.is_empty());
+            let validate = validate.map(|weights| (others, &outcomes[..], weights));
+            return Ok(params.fit_weighted((features, labels, weights), validate)?);
+        }
         if self.validate.labels.is_empty() {
             return Ok(params.fit_matrix(features, labels)?);
         }
@@ -245,7 +309,7 @@ impl TrainingSet {
     /// None of its own; [`PropensityError`].
     pub fn lint(&self) -> Result<Vec<Finding>, ScoringError> {
         const MOST_ROWS: usize = 50_000;
-        let Examples { features, labels } = &self.train;
+        let Examples { features, labels, .. } = &self.train;
         let mut found = if labels.len() <= MOST_ROWS {
             Finding::of_features(features, labels)?
         } else {
@@ -280,10 +344,16 @@ impl TrainingSet {
             Calibration::None => FittedCalibration::NONE,
             method => {
                 let margins = trees.margins(&self.calibrate.features.view())?.to_vec();
-                method.fit(&margins, &self.calibrate.labels)?
+                match &self.calibrate.weights {
+                    // Of no rows there is nothing to weigh.
+                    Some(weights) if !weights.is_empty() => {
+                        method.fit_weighted(&margins, &self.calibrate.labels, weights)?
+                    }
+                    _ => method.fit(&margins, &self.calibrate.labels)?,
+                }
             }
         };
-        let Examples { features, labels } = &self.held_out;
+        let Examples { features, labels, weights } = &self.held_out;
         let margins = trees.margins(&features.view())?.to_vec();
         let mut baselines = Vec::new();
         for baseline in Baseline::ALL {
@@ -294,21 +364,9 @@ impl TrainingSet {
         let model =
             PropensityModel::new(trees, self.label.clone(), &self.train.labels).with_calibration(calibration);
         let evaluation = model.evaluate(&margins, labels)?;
-        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baselines })
-    }
-}
-
-impl Examples {
-    /// All rows of a table, with the columns and categories of `like`.
-    fn read(table: &ScoringTable, like: &FeatureMatrix, label: &str) -> Result<Self, ScoringError> {
-        let (mut features, mut labels) = (FeatureMatrixBuilder::like(like), LabelBuilder::new(label));
-        let columns: Vec<&str> = like.names().iter().map(AsRef::as_ref).chain([label]).collect();
-        for batch in table.source.batches(&columns)? {
-            let batch = batch?;
-            features.push(&batch)?;
-            labels.push(&batch)?;
-        }
-        Ok(Self { features: features.finish()?, labels: labels.finish() })
+        let weighted = weights.as_ref().map(|weights| model.evaluate_weighted(&margins, labels, weights));
+        let weighted = weighted.transpose()?;
+        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baselines, weighted })
     }
 }
 

@@ -7,8 +7,9 @@ use arrow_array::{Float64Array, Int64Array, RecordBatch, UInt64Array};
 use arrow_select::take::take;
 use cip_core::{CoreError, IdRef, MemoryBudget, table};
 use cip_propensity::{
-    BoostedTreesValidParams, FeatureMatrix, FeatureMatrixBuilder, IdFolds, LabelBuilder, UpliftEvaluation,
-    UpliftMethod, cross_fitted_uplift, ranks,
+    AmountBuilder, BoostedTreesValidParams, FeatureMatrix, FeatureMatrixBuilder, IdFolds, LabelBuilder,
+    PropensityError, UpliftEvaluation, UpliftMethod, UpliftModel, cross_fitted_amounts, cross_fitted_uplift,
+    ranks,
 };
 use cip_store::{TableColumn, TableWriter};
 
@@ -44,12 +45,70 @@ impl Arms {
     }
 }
 
+/// Which column is the outcome, and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeColumn<'a> {
+    /// Yes or no.
+    Label(&'a str),
+    /// Amounts, such as what was spent.
+    Amount(&'a str),
+}
+
+impl<'a> OutcomeColumn<'a> {
+    /// The name of the column.
+    pub const fn name(self) -> &'a str {
+        match self {
+            Self::Label(name) | Self::Amount(name) => name,
+        }
+    }
+}
+
+/// The outcomes of some rows.
+#[derive(Debug, Clone)]
+enum Outcomes {
+    Labels(Vec<bool>),
+    Amounts(Vec<f64>),
+}
+
+/// Gathers outcomes.
+enum OutcomeBuilder {
+    Labels(LabelBuilder),
+    Amounts(AmountBuilder),
+}
+
+impl OutcomeBuilder {
+    fn new(column: OutcomeColumn<'_>) -> Self {
+        match column {
+            OutcomeColumn::Label(name) => Self::Labels(LabelBuilder::new(name)),
+            OutcomeColumn::Amount(name) => Self::Amounts(AmountBuilder::new(name)),
+        }
+    }
+
+    fn push_where(
+        &mut self,
+        batch: &RecordBatch,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<(), PropensityError> {
+        match self {
+            Self::Labels(labels) => labels.push_where(batch, keep),
+            Self::Amounts(amounts) => amounts.push_where(batch, keep),
+        }
+    }
+
+    fn finish(self) -> Outcomes {
+        match self {
+            Self::Labels(labels) => Outcomes::Labels(labels.finish()),
+            Self::Amounts(amounts) => Outcomes::Amounts(amounts.finish()),
+        }
+    }
+}
+
 /// A table in memory: the features, arm and outcome of every row of two arms, and the fold that it is in.
 #[derive(Debug, Clone)]
 pub struct UpliftSet {
     features: FeatureMatrix,
     treated: Vec<bool>,
-    outcomes: Vec<bool>,
+    outcomes: Outcomes,
     folds: Vec<u32>,
     /// The rows of the table that are in it, from 0.
     rows: Vec<u64>,
@@ -79,13 +138,13 @@ impl UpliftSet {
         table: &ScoringTable,
         features: &[String],
         (treatment, arms): (&str, &Arms),
-        outcome: &str,
+        outcome: OutcomeColumn<'_>,
         folds: IdFolds,
         memory: MemoryBudget,
     ) -> Result<Self, ScoringError> {
         let id = table.ids().first();
-        let columns = id.into_iter().chain(features).map(String::as_str).chain([outcome, treatment]);
-        let (mut matrix, mut outcomes) = (FeatureMatrixBuilder::new(features)?, LabelBuilder::new(outcome));
+        let columns = id.into_iter().chain(features).map(String::as_str).chain([outcome.name(), treatment]);
+        let (mut matrix, mut outcomes) = (FeatureMatrixBuilder::new(features)?, OutcomeBuilder::new(outcome));
         let (mut treated, mut kept_rows, mut kept_folds) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
         for batch in table.source.batches(&columns.collect::<Vec<_>>())? {
@@ -130,9 +189,37 @@ impl UpliftSet {
         params: &BoostedTreesValidParams,
     ) -> Result<FoundUplift, ScoringError> {
         let Self { features, treated, outcomes, folds, .. } = self;
-        let uplift = cross_fitted_uplift(method, params, features, treated, outcomes, folds)?;
-        let evaluation = UpliftEvaluation::new(&uplift, treated, outcomes)?;
+        let (uplift, evaluation) = match outcomes {
+            Outcomes::Labels(labels) => {
+                let uplift = cross_fitted_uplift(method, params, features, treated, labels, folds)?;
+                let evaluation = UpliftEvaluation::new(&uplift, treated, labels)?;
+                (uplift, evaluation)
+            }
+            Outcomes::Amounts(amounts) => {
+                let uplift = cross_fitted_amounts(method, params, features, treated, amounts, folds)?;
+                let evaluation = UpliftEvaluation::of_amounts(&uplift, treated, amounts)?;
+                (uplift, evaluation)
+            }
+        };
         Ok(FoundUplift { uplift, evaluation })
+    }
+
+    /// Returns a model of all rows, for other tables: how well it ranks is what [`UpliftSet::cross_fit`] tells of its like.
+    ///
+    /// # Errors
+    /// As [`UpliftSet::cross_fit`].
+    pub fn fit(
+        &self,
+        method: UpliftMethod,
+        params: &BoostedTreesValidParams,
+    ) -> Result<UpliftModel, ScoringError> {
+        let Self { features, treated, outcomes, .. } = self;
+        Ok(match outcomes {
+            Outcomes::Labels(labels) => UpliftModel::fit(method, params, features, treated, labels)?,
+            Outcomes::Amounts(amounts) => {
+                UpliftModel::fit_amounts(method, params, features, treated, amounts)?
+            }
+        })
     }
 
     /// Writes the uplift and rank of every row of the two arms to `path`, with the ids of `table`, from which the set was read, and

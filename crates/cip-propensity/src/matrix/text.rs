@@ -9,9 +9,9 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use cip_core::CoreError;
 
-use crate::category::Categories;
 use crate::error::PropensityError;
-use crate::number::column;
+use crate::matrix::Categories;
+use crate::matrix::number::column;
 
 /// Whether a type is text, or a dictionary of it.
 pub(crate) fn is_text(data_type: &DataType) -> bool {

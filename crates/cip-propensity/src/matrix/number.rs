@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Schema};
 use cip_core::CoreError;
 
 use crate::error::PropensityError;
-use crate::text::is_text;
+use crate::matrix::text::is_text;
 
 /// Returns a column of a batch: integers, floating-point numbers, decimals, booleans, or nothing but nulls. `refuse` makes the
 /// error for any other type.

@@ -1,16 +1,22 @@
 //! Feature tables as numbers: row-major, 32 bits, NaN where a value is unknown.
 
+mod category;
+pub(crate) mod columns;
+pub(crate) mod number;
+pub(crate) mod text;
+
 use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use ndarray::{ArcArray2, Array2, ArrayView2, Axis};
 
 use crate::boosted::BoostedTrees;
-use crate::category::Categories;
-use crate::columns::Columns;
 use crate::error::PropensityError;
-use crate::number::{column, numbers};
-use crate::text::{TextColumn, is_text, texts};
+use crate::matrix::columns::Columns;
+use crate::matrix::number::{column, numbers};
+use crate::matrix::text::{TextColumn, is_text, texts};
+
+pub use category::Categories;
 
 /// The features of some rows, as a model takes them.
 ///

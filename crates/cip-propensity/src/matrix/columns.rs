@@ -1,7 +1,9 @@
 //! The columns of a matrix, and of a model: their names, and the categories of those that are no numbers.
 
-use crate::category::Categories;
+use std::collections::BTreeMap;
+
 use crate::error::PropensityError;
+use crate::matrix::Categories;
 
 /// Names and categories, one of each a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,30 @@ impl Columns {
     pub(crate) fn new(columns: impl IntoIterator<Item = (Box<str>, Option<Categories>)>) -> Self {
         let (names, categories) = columns.into_iter().unzip();
         Self { names, categories }
+    }
+
+    /// Columns as a file has them: names, and by their name the categories of some. Names that are there twice are not looked for.
+    pub(crate) fn of_file(
+        names: Vec<Box<str>>,
+        mut categories: BTreeMap<Box<str>, Categories>,
+    ) -> Result<Self, PropensityError> {
+        let columns: Vec<_> = (names.into_iter())
+            .map(|name| {
+                let categories = categories.remove(&name);
+                (name, categories)
+            })
+            .collect();
+        if !categories.is_empty() {
+            let reason = "it has categories of what is none of its features";
+            return Err(PropensityError::ModelHeader { reason });
+        }
+        columns.iter().filter_map(|(_, categories)| categories.as_ref()).try_for_each(Categories::check)?;
+        Ok(Self::new(columns))
+    }
+
+    /// The categories by the names of their columns.
+    pub(crate) fn by_name(&self) -> BTreeMap<Box<str>, Categories> {
+        self.iter().filter_map(|(name, categories)| Some((name.into(), categories?.clone()))).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
