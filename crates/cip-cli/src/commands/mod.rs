@@ -20,6 +20,7 @@ mod generate;
 mod info;
 mod ingest;
 mod itemsets;
+mod learned_text;
 mod migrate;
 mod pairs;
 mod paths;

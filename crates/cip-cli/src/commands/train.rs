@@ -15,6 +15,7 @@ use crate::allocator::keep_freed_memory;
 use crate::args::{Common, TableArgs, TrainArgs};
 use crate::commands::card;
 use crate::commands::evaluate;
+use crate::commands::learned_text;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, listing, table};
@@ -46,11 +47,14 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<Answer, CliError>
     let run = TrainRun { searched, ..train(&set, params, args.calibration)? };
     let cards = card::write(&args.out, &run, &facts(args, &set))?;
     let mut json = run.to_json(&set);
+    let trees = run.trained.model.trees();
+    json.insert("numbers_as_text".to_owned(), json!(learned_text::numbers_as_text(trees, &args.categorical)));
     json.insert("model".to_owned(), json!(args.out.display().to_string()));
     json.insert("card".to_owned(), cards.iter().map(|path| json!(path.display().to_string())).collect());
     Ok(Answer {
         text: format!(
-            "{}written to {}, and what it is to {}",
+            "{}{}written to {}, and what it is to {}",
+            learned_text::text(trees, &args.categorical),
             run.text(&set),
             args.out.display(),
             cards[0].display()

@@ -132,3 +132,21 @@ fn the_texts_of_real_tables_are_worth_learning_from() {
         assert!(with > without + 0.01, "{name}: {with} {without}");
     }
 }
+
+#[test]
+fn a_mistyped_number_that_makes_its_column_text_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("t.csv"), customers(1_000) + "C1000;One year;1;1O;No\n").unwrap();
+    let train = |more: &[&str]| {
+        let list =
+            args!["train", at("t.csv"), "--label", "left", "--id", "customer", "--trees", "5"].to_vec();
+        let more = more.iter().map(Into::into);
+        cip(list.into_iter().chain(more).chain(args!["--out", at("m.json")])).ok()
+    };
+    let told = train(&[]).stdout;
+    assert!(told.contains("learned as text, with so many categories: contract (3), months ("), "{told}");
+    assert!(told.contains("warning: `months` is learned as text, and its categories are numbers"), "{told}");
+    assert_eq!(train(&["--json"]).json()["numbers_as_text"], serde_json::json!(["months"]));
+    assert!(!train(&["--categorical", "months"]).stdout.contains("warning: `months`"));
+}
