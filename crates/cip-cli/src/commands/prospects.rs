@@ -1,5 +1,6 @@
 //! Who will buy, or cancel, next: the part of a run that learns from the past and scores the present.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use cip::core::{Timestamp, column};
@@ -89,16 +90,23 @@ fn learn(
     const MOST_USERS: f64 = 500_000.0;
     const SEED: u64 = 7;
     const HELD_OUT: f64 = 0.2;
+    /// Fewer users have too few buyers to say when boosting should stop.
+    const FEWEST_TO_VALIDATE: u64 = 10_000;
+    const STOP_AFTER: NonZeroU32 = NonZeroU32::new(20).unwrap();
     keep_freed_memory();
     let table = ScoringTable::open(&folder.join(FEATURES))?;
     let columns = table.columns_without(&[column::LABEL]);
     let sample = (MOST_USERS / totals.users.max(1) as f64).min(1.0);
-    let split = IdSplit::new(HELD_OUT, SEED)
+    let mut split = IdSplit::new(HELD_OUT, SEED)
         .and_then(|split| split.with_sample(sample))
         .and_then(|split| split.with_calibration(IdSplit::CALIBRATION_SHARE));
+    let mut params = BoostedTrees::params(SEED).with_threads(common.threads());
+    if totals.users >= FEWEST_TO_VALIDATE {
+        split = split.and_then(|split| split.with_validation(IdSplit::VALIDATION_SHARE));
+        params = params.with_early_stopping(STOP_AFTER);
+    }
     let split = split.map_err(ScoringError::from)?;
     let set = TrainingSet::read(&table, &columns, column::LABEL, split, common.memory)?;
-    let params = BoostedTrees::params(SEED).with_threads(common.threads());
     let trained = train(&set, params, Calibration::default())?;
     let window = windows.learned();
     let facts = [
