@@ -12,7 +12,7 @@ use crate::rule::Baskets;
 use crate::table::BasketTable;
 
 /// How many rows ahead the processor is told what will be looked up.
-const FETCHED_AHEAD: usize = 8;
+const FETCHED_AHEAD: usize = 24;
 
 /// Builds baskets from a stream of batches sorted by user_id, nulls last; made by [`Baskets::builder`].
 ///

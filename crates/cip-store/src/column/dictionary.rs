@@ -29,13 +29,13 @@ pub(super) fn integers(
     Ok(EncodedColumn { distinct: Some(scratch.distinct.values().to_vec()), ..column })
 }
 
-/// The same for the bits of doubles.
+/// The same for the bits of doubles. Of those whose first thousands seldom repeat no dictionary is tried.
 pub(super) fn doubles(
     descriptor: &ColumnDescPtr,
     rows: &Rows,
     scratch: &mut Scratch,
 ) -> Result<EncodedColumn> {
-    if sorted_codes(scratch) {
+    if repeat_soon(scratch) && sorted_codes(scratch) {
         coded_numbers(descriptor, rows, scratch, double_statistics)
     } else {
         byte_streams(descriptor, rows, scratch, double_statistics)
@@ -62,6 +62,18 @@ pub(super) fn wide_decimals(
     pages.dictionary(page, distinct.values().len())?;
     coded_pages(distinct.values().len(), codes, rows, page, &mut pages)?;
     pages.finish(rows.rows, None).map(Some)
+}
+
+/// Whether one in eight of the first values is one that was there before.
+fn repeat_soon(scratch: &mut Scratch) -> bool {
+    const FIRST: usize = 4_096;
+    let Scratch { distinct, values, .. } = scratch;
+    let Some(first) = values.get(..FIRST) else { return true };
+    distinct.clear();
+    first.iter().for_each(|&value| {
+        distinct.code(value);
+    });
+    distinct.values().len() <= FIRST / 8 * 7
 }
 
 /// Fills the codes of the values, their ranks among the distinct ones; false where there are too many of these.
