@@ -40,12 +40,9 @@ fn read(args: &ConvertArgs) -> Result<PropensityModel, CliError> {
     let path = &args.model;
     let text =
         fs::read(path).map_err(|source| CliError::Io { action: "read", path: path.clone(), source })?;
-    let has_learner = || {
-        serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|value| value.get("learner").is_some())
-    };
     let read = if PropensityModel::is_lightgbm(&text) {
         PropensityModel::read_lightgbm(&text[..], &args.label)
-    } else if has_learner() {
+    } else if PropensityModel::is_xgboost(&text) {
         PropensityModel::read_xgboost(&text[..], &args.label)
     } else {
         PropensityModel::read_from(&text[..])

@@ -83,7 +83,8 @@ pub(super) struct ForeignTree {
     pub(super) loss_changes: Vec<f32>,
     pub(super) parents: Vec<i32>,
     pub(super) right_children: Vec<i32>,
-    pub(super) split_conditions: Vec<f32>,
+    /// Null where XGBoost has written NaN: before version 3 it did for splits by categories.
+    pub(super) split_conditions: Vec<Option<f32>>,
     pub(super) split_indices: Vec<u32>,
     #[serde(default)]
     pub(super) split_type: Vec<u8>,

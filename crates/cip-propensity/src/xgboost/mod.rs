@@ -66,9 +66,42 @@ impl PropensityModel {
     pub fn read_xgboost(mut reader: impl Read, label: &str) -> Result<Self, PropensityError> {
         let mut text = Vec::new();
         reader.read_to_end(&mut text)?;
+        let text = without_nan(&text);
         let document: Document = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
         Ok(Self::new(document.trees()?, label, &[]))
     }
+
+    /// Whether a file is JSON with a learner, as XGBoost's is.
+    pub fn is_xgboost(text: &[u8]) -> bool {
+        let value: Option<serde_json::Value> = serde_json::from_slice(&without_nan(text)).ok();
+        value.is_some_and(|value| value.get("learner").is_some())
+    }
+}
+
+/// The same text with null in place of NaN, which is no JSON, but is what XGBoost 2 writes as the threshold of a split by categories.
+fn without_nan(text: &[u8]) -> Vec<u8> {
+    const NAN: &[u8] = b"NaN";
+    let mut clean = Vec::with_capacity(text.len());
+    let (mut in_string, mut at) = (false, 0);
+    while let Some(&byte) = text.get(at) {
+        let taken = match byte {
+            b'\\' if in_string => 2,
+            b'"' => {
+                in_string = !in_string;
+                1
+            }
+            b'N' if !in_string && text[at..].starts_with(NAN) => {
+                clean.extend_from_slice(b"null");
+                at += NAN.len();
+                continue;
+            }
+            _ => 1,
+        };
+        let end = text.len().min(at + taken);
+        clean.extend_from_slice(&text[at..end]);
+        at = end;
+    }
+    clean
 }
 
 impl Document {

@@ -71,10 +71,10 @@ impl ForeignTree {
             split_conditions: each(
                 &nodes,
                 |split| match split.test {
-                    Test::Below(threshold) => threshold,
-                    Test::OneOf(_) => 0.0,
+                    Test::Below(threshold) => Some(threshold),
+                    Test::OneOf(_) => Some(0.0),
                 },
-                |leaf| leaf.value as f32,
+                |leaf| Some(leaf.value as f32),
             ),
             split_indices: each(&nodes, |split| split.feature, |_| 0),
             split_type: each(&nodes, |split| u8::from(is_turned(split)), |_| 0),
@@ -152,7 +152,8 @@ impl ForeignTree {
             let cover = self.sum_hessian[at];
             let (left, right) = (self.left_children[at], self.right_children[at]);
             if (left, right) == (NO_CHILD, NO_CHILD) {
-                own.push(Node::Leaf(Leaf { value: f64::from(self.split_conditions[at]), cover }));
+                let value = self.split_conditions[at].ok_or_else(|| refuse(at, "its value is no number"))?;
+                own.push(Node::Leaf(Leaf { value: f64::from(value), cover }));
                 continue;
             }
             let child = |child: i32| usize::try_from(child).ok().filter(|&child| child < nodes && child > at);
@@ -163,7 +164,11 @@ impl ForeignTree {
             let missing_left = self.default_left[at].is_set();
             let (test, missing_left, left, right) = match sets.get(&at).filter(|_| self.is_by_categories(at))
             {
-                None => (Test::Below(self.split_conditions[at]), missing_left, left, right),
+                None => {
+                    let threshold = self.split_conditions[at];
+                    let threshold = threshold.ok_or_else(|| refuse(at, "its threshold is no number"))?;
+                    (Test::Below(threshold), missing_left, left, right)
+                }
                 Some(codes) => {
                     let own = numbered.get(feature as usize).map_or(&[][..], |codes| codes);
                     let mut codes: Vec<u32> =
