@@ -38,6 +38,9 @@ pub struct BasketTotals {
     pub oversized_baskets: u64,
 }
 
+/// How many products ahead the processor is told which will be looked up.
+const FETCHED_AHEAD: u32 = 24;
+
 /// The baskets of a range of users; made by [`BasketBuilder`](crate::BasketBuilder).
 ///
 /// # Complexity
@@ -139,6 +142,10 @@ impl BasketTable {
     pub(crate) fn absorb(&mut self, later: BasketTable) -> Result<Vec<u32>, BasketError> {
         let mut codes = Vec::with_capacity(later.products.len());
         for code in 0..later.products.len() as u32 {
+            if let Some(product) = code.checked_add(FETCHED_AHEAD).and_then(|ahead| later.products.id(ahead))
+            {
+                self.fetch(product);
+            }
             if let Some(product) = later.products.id(code) {
                 codes.push(self.code(product)?);
             }

@@ -9,6 +9,9 @@ use crate::fetch::fetch;
 /// Slots of a set that holds something.
 const FEWEST_SLOTS: usize = 16;
 
+/// A set with fewer slots grows to four times as many: most that are small do not stay so.
+const SLOTS_OF_SMALL: usize = 1 << 16;
+
 /// Distinct integers, each with the place at which it was first inserted.
 ///
 /// Open addressing with linear probing. A slot holds the integer itself beside its place, so that a known one is found in one line of memory
@@ -84,7 +87,8 @@ impl IntegerSet {
 
     #[cold]
     fn grow(&mut self) {
-        let slots = FEWEST_SLOTS.max(2 * self.slots.len());
+        let times = if self.slots.len() < SLOTS_OF_SMALL { 4 } else { 2 };
+        let slots = FEWEST_SLOTS.max(times * self.slots.len());
         self.slots.clear();
         self.slots.resize(slots, Slot::default());
         self.place_all();

@@ -86,11 +86,18 @@ fn sorted_codes(scratch: &mut Scratch) -> bool {
     }
     distinct.clear();
     codes.reserve(values.len());
+    let mut last: Option<(i64, u16)> = None;
     for &value in &*values {
-        match distinct.code(value) {
-            Some(code) => codes.push(code),
-            None => return false,
-        }
+        // Sorted columns come in runs.
+        let code = match last {
+            Some((before, code)) if before == value => code,
+            _ => match distinct.code(value) {
+                Some(code) => code,
+                None => return false,
+            },
+        };
+        last = Some((value, code));
+        codes.push(code);
     }
     let new = distinct.sort();
     codes.iter_mut().for_each(|code| *code = new[usize::from(*code)]);
