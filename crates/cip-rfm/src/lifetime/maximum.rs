@@ -1,12 +1,14 @@
 //! Where a likelihood is greatest, and how sure that is.
 
+use rayon::prelude::*;
+
 use super::dual::{Dual, Real};
 use crate::error::RfmError;
 
 /// The likelihood of a history under `N` parameters, all above 0.
-pub(super) trait Likelihood<const N: usize> {
+pub(super) trait Likelihood<const N: usize>: Sync {
     /// What is known of one customer.
-    type History;
+    type History: Sync;
 
     /// What the model and its parameters are called.
     fn names(&self) -> (&'static str, [&'static str; N]);
@@ -88,6 +90,8 @@ impl<const N: usize> Point<N> {
     }
 }
 
+/// Histories whose likelihoods are summed at once.
+const BLOCK: usize = 4_096;
 /// Beyond this logarithm a parameter has run away.
 const FARTHEST: f64 = 30.0;
 /// The most that a logarithm changes in one step: a factor of about seven.
@@ -97,13 +101,25 @@ impl<const N: usize, L: Likelihood<N>> Search<'_, N, L> {
     fn at(&self, logarithms: [f64; N]) -> Point<N> {
         let parameters = logarithms.map(f64::exp);
         let dual = Dual::parameters(parameters);
+        let of_block = |histories: &[(L::History, f64)]| {
+            let (mut sum, mut slopes) = (0.0, [0.0; N]);
+            self.likelihood.each(dual, histories, |term, weight| {
+                sum += weight * term.value();
+                for (sum, slope) in slopes.iter_mut().zip(term.slopes()) {
+                    *sum += weight * slope;
+                }
+            });
+            (sum, slopes)
+        };
+        // Blocks are summed on any thread, and their sums added in order: the same bits on any number of them.
+        let blocks: Vec<(f64, [f64; N])> = self.histories.par_chunks(BLOCK).map(of_block).collect();
         let (mut sum, mut slopes) = (0.0, [0.0; N]);
-        self.likelihood.each(dual, self.histories, |term, weight| {
-            sum += weight * term.value();
-            for (sum, slope) in slopes.iter_mut().zip(term.slopes()) {
-                *sum += weight * slope;
+        for (of_block, slopes_of_block) in blocks {
+            sum += of_block;
+            for (sum, slope) in slopes.iter_mut().zip(slopes_of_block) {
+                *sum += slope;
             }
-        });
+        }
         let gradient = std::array::from_fn(|at| -slopes[at] * parameters[at] / self.weight);
         Point { logarithms, loss: -sum / self.weight, gradient }
     }
