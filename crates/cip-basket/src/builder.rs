@@ -9,10 +9,7 @@ use crate::error::BasketError;
 use crate::input::{Input, Keys};
 use crate::open_user::{self, Line, OpenBasket, OpenUser, TooMuchMoney};
 use crate::rule::Baskets;
-use crate::table::BasketTable;
-
-/// How many rows ahead the processor is told what will be looked up.
-const FETCHED_AHEAD: usize = 24;
+use crate::table::{BasketTable, FETCHED_AHEAD};
 
 /// Builds baskets from a stream of batches sorted by user_id, nulls last; made by [`Baskets::builder`].
 ///

@@ -1,5 +1,7 @@
 //! Baskets in memory: numbers of products one behind the other, and where each basket ends.
 
+use std::ops::Range;
+
 /// Entries after which a chunk is full. Chunks are never copied to grow, so their bytes are what they hold.
 const CHUNK: usize = 1 << 18;
 
@@ -22,34 +24,28 @@ pub(crate) struct BasketView<'a> {
     pub(crate) money: &'a [i64],
 }
 
-impl<'a> BasketView<'a> {
-    /// The money of the last `rest` products; none where there is none.
-    pub(crate) fn last_money(self, rest: usize) -> &'a [i64] {
-        self.money.get(self.products.len() - rest..).unwrap_or_default()
-    }
-}
-
 impl Chunk {
-    /// Returns the baskets.
-    pub(crate) fn baskets(&self) -> impl Iterator<Item = BasketView<'_>> {
-        let mut rest = self.products.as_slice();
+    /// Where each basket lies among the products.
+    fn spans(&self) -> impl Iterator<Item = Range<usize>> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
-            let (products, behind) = rest.split_at((end - start) as usize);
-            let money = self.money.get(start as usize..end as usize).unwrap_or_default();
-            (rest, start) = (behind, end);
-            BasketView { products, money }
+            let span = start..end as usize;
+            start = span.end;
+            span
+        })
+    }
+
+    /// Returns the baskets.
+    pub(crate) fn baskets(&self) -> impl Iterator<Item = BasketView<'_>> {
+        self.spans().map(|span| BasketView {
+            products: &self.products[span.clone()],
+            money: self.money.get(span).unwrap_or_default(),
         })
     }
 
     /// Returns the products of each basket.
     pub(crate) fn products_of_baskets(&self) -> impl Iterator<Item = &[u32]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let products = &self.products[start..end as usize];
-            start = end as usize;
-            products
-        })
+        self.spans().map(|span| &self.products[span])
     }
 
     /// Gives every product its new number, and sorts each basket by these.

@@ -39,7 +39,7 @@ pub struct BasketTotals {
 }
 
 /// How many products ahead the processor is told which will be looked up.
-const FETCHED_AHEAD: u32 = 24;
+pub(crate) const FETCHED_AHEAD: usize = 24;
 
 /// The baskets of a range of users; made by [`BasketBuilder`](crate::BasketBuilder).
 ///
@@ -141,14 +141,13 @@ impl BasketTable {
     /// Adds baskets of whichever users, and returns the codes of their products here, by their codes there.
     pub(crate) fn absorb(&mut self, later: BasketTable) -> Result<Vec<u32>, BasketError> {
         let mut codes = Vec::with_capacity(later.products.len());
-        for code in 0..later.products.len() as u32 {
-            if let Some(product) = code.checked_add(FETCHED_AHEAD).and_then(|ahead| later.products.id(ahead))
-            {
-                self.fetch(product);
+        let there = || (0..later.products.len() as u32).filter_map(|code| later.products.id(code));
+        let mut ahead = there().skip(FETCHED_AHEAD);
+        for product in there() {
+            if let Some(soon) = ahead.next() {
+                self.fetch(soon);
             }
-            if let Some(product) = later.products.id(code) {
-                codes.push(self.code(product)?);
-            }
+            codes.push(self.code(product)?);
         }
         for (counts, there) in [(&mut self.counts, &later.counts), (&mut self.singles, &later.singles)] {
             for (&code, &baskets) in codes.iter().zip(there) {

@@ -70,10 +70,14 @@ impl EventEncoder {
     /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
     /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
+        let transactions = transactions::of_row_group(self.encoder.schema(), events.record_batch(), None)?;
+        Ok(EncodedEvents { transactions, ..self.encode_alone(events)? })
+    }
+
+    /// Encodes a row group whose transactions are not kept beside it.
+    pub(crate) fn encode_alone(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
         let covered = self.covered(events)?;
-        let batch = events.record_batch();
-        let transactions = transactions::of_row_group(self.encoder.schema(), batch, None)?;
-        Ok(EncodedEvents { transactions, ..self.encoded(self.encoder.encode(batch)?, covered) })
+        Ok(self.encoded(self.encoder.encode(events.record_batch())?, covered))
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
@@ -81,10 +85,7 @@ impl EventEncoder {
     /// # Errors
     /// As [`EventEncoder::encode`].
     pub fn encode_pieces(&self, pieces: &[EventBatch]) -> Result<EncodedEvents, StoreError> {
-        let schema =
-            pieces.first().map_or_else(|| Schema::empty().into(), |first| first.record_batch().schema());
-        let whole = concat_batches(&schema, pieces.iter().map(EventBatch::record_batch))?;
-        self.encode(&EventBatch::try_new(without_twins(whole)?)?)
+        self.encode(&joined(pieces.iter().map(EventBatch::record_batch))?)
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from events of which some columns are said once for many
@@ -144,6 +145,14 @@ impl EventEncoder {
         };
         Ok(Covered { span, users, currencies: counts_by_file(events.record_batch()) })
     }
+}
+
+/// Returns the events of batches that follow each other as one.
+pub(crate) fn joined<'a>(
+    pieces: impl Iterator<Item = &'a RecordBatch> + Clone,
+) -> Result<EventBatch, StoreError> {
+    let schema = pieces.clone().next().map_or_else(|| Schema::empty().into(), RecordBatch::schema);
+    Ok(EventBatch::try_new(without_twins(concat_batches(&schema, pieces)?)?)?)
 }
 
 /// What a row group covers.

@@ -12,11 +12,11 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
-use cip_core::{EventBatch, EventKind, column};
+use cip_core::{EventKind, column};
 
 use crate::encoding::ROW_GROUP_ROWS;
 use crate::error::StoreError;
-use crate::event_encoder::EventEncoder;
+use crate::event_encoder::{EventEncoder, joined};
 use crate::manifest::{EventFile, RowGroupSpan};
 use crate::parquet_file::ParquetFile;
 
@@ -142,9 +142,10 @@ impl Kept {
         if self.pending_rows == 0 {
             return Ok(());
         }
-        let pieces = self.pending.drain(..).map(EventBatch::try_new).collect::<Result<Vec<_>, _>>()?;
+        let events = joined(self.pending.iter())?;
+        self.pending.clear();
         self.pending_rows = 0;
-        let (group, span) = encoder.encode_pieces(&pieces)?.into_parts();
+        let (group, span) = encoder.encode_alone(&events)?.into_parts();
         let (file, spans) = match &mut self.file {
             Some(open) => open,
             none => none.insert((ParquetFile::create(path, encoder.row_groups())?, Vec::new())),

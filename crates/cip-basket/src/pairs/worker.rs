@@ -95,49 +95,30 @@ impl Worker {
 
     /// Puts what stands behind each anchor of `range` at its cursor.
     fn place(&mut self, baskets: &Ranked, range: &Range<u32>) {
-        for chunk in &baskets.chunks {
-            for products in chunk.products_of_baskets() {
-                // A basket with none but others is passed in one look: its last product anchors nothing.
-                let (Some(&first), Some(&last)) = (products.first(), products.last()) else { continue };
-                if range.end <= first || last <= range.start {
-                    continue;
-                }
-                for (at, &anchor) in products.iter().enumerate() {
-                    if anchor < range.start {
-                        continue;
-                    }
-                    if range.end <= anchor {
-                        break;
-                    }
-                    let behind = &products[at + 1..];
-                    let cursor = &mut self.cursors[(anchor - range.start) as usize];
-                    copy(behind, &mut self.buffer[*cursor..*cursor + behind.len()]);
-                    *cursor += behind.len();
-                }
+        for products in baskets.chunks.iter().flat_map(Chunk::products_of_baskets) {
+            for (at, anchor) in anchors_of(products, range) {
+                let behind = &products[at + 1..];
+                let cursor = &mut self.cursors[anchor];
+                copy(behind, &mut self.buffer[*cursor..*cursor + behind.len()]);
+                *cursor += behind.len();
             }
         }
     }
 
     /// The same with the money of each pair.
     fn place_with_money(&mut self, baskets: &Ranked, range: &Range<u32>) {
-        for basket in baskets.chunks.iter().flat_map(Chunk::baskets) {
-            let mut rest = basket.products;
-            while let [anchor, behind @ ..] = rest {
-                if range.end <= *anchor {
-                    break;
-                }
-                if range.start <= *anchor {
-                    let cursor = &mut self.cursors[(*anchor - range.start) as usize];
-                    let end = *cursor + behind.len();
-                    copy(behind, &mut self.buffer[*cursor..end]);
-                    if let [of_anchor, behind @ ..] = basket.last_money(rest.len()) {
-                        for (slot, &amount) in self.money[*cursor..end].iter_mut().zip(behind) {
-                            *slot = of_anchor + amount;
-                        }
+        for BasketView { products, money } in baskets.chunks.iter().flat_map(Chunk::baskets) {
+            for (at, anchor) in anchors_of(products, range) {
+                let behind = &products[at + 1..];
+                let cursor = &mut self.cursors[anchor];
+                let end = *cursor + behind.len();
+                copy(behind, &mut self.buffer[*cursor..end]);
+                if let [of_anchor, behind @ ..] = money.get(at..).unwrap_or_default() {
+                    for (slot, &amount) in self.money[*cursor..end].iter_mut().zip(behind) {
+                        *slot = of_anchor + amount;
                     }
-                    *cursor = end;
                 }
-                rest = behind;
+                *cursor = end;
             }
         }
     }
@@ -159,6 +140,20 @@ impl Worker {
         }
         self.counter.take(anchor, min_together, &mut self.rows);
     }
+}
+
+/// Where the anchors of `range` stand in a basket, and their places in the range. A basket without any is passed in one look: its last
+/// product anchors nothing.
+#[inline]
+fn anchors_of(products: &[u32], range: &Range<u32>) -> impl Iterator<Item = (usize, usize)> {
+    let (first, last) = (products.first().copied(), products.last().copied());
+    let may_be = first.is_some_and(|first| first < range.end) && last.is_some_and(|last| range.start < last);
+    let products = if may_be { products } else { &[] };
+    let from = range.start;
+    (products.iter().enumerate())
+        .skip_while(move |(_, product)| **product < from)
+        .take_while(|(_, product)| **product < range.end)
+        .map(move |(at, product)| (at, (product - from) as usize))
 }
 
 /// Copies a few numbers, four at a time: calling a function for them takes longer.

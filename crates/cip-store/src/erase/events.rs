@@ -195,7 +195,7 @@ pub(super) fn write(
                     Some(column) => with_moved_codes(rows, column, codes)?,
                     None => rows,
                 };
-                events.encode(&EventBatch::try_new(rows)?)?.into_parts()
+                events.encode_alone(&EventBatch::try_new(rows)?)?.into_parts()
             } else {
                 let mut stored = groups.stored(group)?;
                 if let (true, Some(column), Some(encoder)) = (moves(group), session_column, &sessions) {
