@@ -79,6 +79,7 @@ mod correlation;
 mod error;
 mod feature;
 mod features;
+mod finished_users;
 mod history;
 mod input;
 mod pass;

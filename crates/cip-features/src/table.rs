@@ -1,15 +1,13 @@
-//! Finished users, column by column, and the formulas of their features.
+//! Users of the ready sets, and the formulas of their features.
 
-use std::sync::Arc;
-
-use arrow_array::builder::{Float64Builder, Int64Builder};
-use arrow_array::{ArrayRef, RecordBatch, UInt8Array};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
-use cip_core::{IdBuilder, IdRef, MICROS_PER_DAY, MoneyScale, TimeRange, Timestamp};
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use cip_core::{IdRef, MICROS_PER_DAY, MoneyScale, TimeRange, Timestamp};
 
 use crate::error::FeaturesError;
 use crate::feature::Feature;
 use crate::features::Features;
+use crate::finished_users::{Column, FinishedUsers};
 use crate::history::History;
 use crate::service::{ServiceKind, ServiceUse};
 
@@ -19,20 +17,12 @@ const NEVER_DAYS: i64 = 999;
 /// Searches for a start of a video, of those who search and start none.
 const SEARCHES_ALONE: f64 = 10.0;
 
-/// Bytes that a text column can address.
-pub(crate) const MAX_TEXT: usize = i32::MAX as usize;
-
 /// Builds a table of features.
 #[derive(Debug)]
 pub(crate) struct FeatureTable {
-    schema: SchemaRef,
     window: TimeRange,
     units: Units,
-    user_bytes: usize,
-    users: IdBuilder,
-    columns: Vec<(Feature, Column)>,
-    /// None where there is no label window.
-    labels: Option<Vec<u8>>,
+    users: FinishedUsers<Feature>,
 }
 
 /// What a number is divided by to be read by people.
@@ -45,33 +35,17 @@ struct Units {
     days: f64,
 }
 
-#[derive(Debug)]
-enum Column {
-    Int64(Int64Builder),
-    Float64(Float64Builder),
-}
-
 impl FeatureTable {
     pub(crate) fn new(features: &Features) -> Self {
-        let column = |&feature: &Feature| {
-            let column = match feature.data_type() {
-                DataType::Int64 => Column::Int64(Int64Builder::new()),
-                _ => Column::Float64(Float64Builder::new()),
-            };
-            (feature, column)
-        };
         let one =
             |scale: Option<MoneyScale>| 10u64.pow(u32::from(scale.map_or(0, MoneyScale::decimals))) as f64;
         let (input, window) = (features.input(), features.window());
         let days = elapsed_days(window.start().micros(), window.end().micros()).max(1) as f64;
+        let selected = features.selected().iter().copied();
         Self {
-            schema: features.schema(),
             window,
             units: Units { price: one(input.money), revenue: one(input.revenue), days },
-            user_bytes: 0,
-            users: IdBuilder::new(features.input().users),
-            columns: features.selected().iter().map(column).collect(),
-            labels: features.label_until().map(|_| Vec::new()),
+            users: FinishedUsers::new(features.schema(), input.users, selected),
         }
     }
 
@@ -81,39 +55,16 @@ impl FeatureTable {
         history: &History,
         positive: bool,
     ) -> Result<(), FeaturesError> {
-        if let IdRef::Utf8(user) = user {
-            self.user_bytes = self.user_bytes.saturating_add(user.len());
-            if self.user_bytes > MAX_TEXT {
-                return Err(FeaturesError::TooMuchText { limit: MAX_TEXT });
-            }
-        }
-        self.users.append(Some(user))?;
-        for (feature, column) in &mut self.columns {
-            match column {
-                Column::Int64(values) => values.append_option(count(*feature, history, self.window.end())),
-                Column::Float64(values) => values.append_option(ratio(*feature, history, self.units)),
-            }
-        }
-        if let Some(labels) = &mut self.labels {
-            labels.push(u8::from(positive));
-        }
-        Ok(())
+        let (end, units) = (self.window.end(), self.units);
+        self.users.append(user, positive, |&feature, column| match column {
+            Column::Int64(values) => values.append_option(count(feature, history, end)),
+            Column::Float64(values) => values.append_option(ratio(feature, history, units)),
+        })
     }
 
     /// Returns the users so far, and starts a new table.
     pub(crate) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.user_bytes = 0;
-        let mut columns: Vec<ArrayRef> = vec![self.users.finish()];
-        for (_, column) in &mut self.columns {
-            columns.push(match column {
-                Column::Int64(values) => Arc::new(values.finish()),
-                Column::Float64(values) => Arc::new(values.finish()),
-            });
-        }
-        if let Some(labels) = &mut self.labels {
-            columns.push(Arc::new(UInt8Array::from(std::mem::take(labels))));
-        }
-        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        self.users.take()
     }
 }
 

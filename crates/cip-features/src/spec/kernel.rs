@@ -52,7 +52,7 @@ impl SpecKernel {
             seen: false,
             positive: false,
             values: Vec::with_capacity(plan.features.len()),
-            done: SpecRows::new(features),
+            done: SpecRows::of(features),
             plan,
         }
     }
@@ -118,7 +118,7 @@ impl Kernel for SpecKernel {
     fn close(&mut self, user: IdRef<'_>) -> Result<(), FeaturesError> {
         if self.seen {
             self.evaluate()?;
-            self.done.append(user, &self.values, self.positive)?;
+            self.done.append_values(user, &self.values, self.positive)?;
             self.states.iter_mut().for_each(State::clear);
             self.codes.iter_mut().for_each(Codes::close);
         }

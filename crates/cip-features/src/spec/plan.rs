@@ -165,10 +165,6 @@ fn needed(singles: &[Single], written: &[usize]) -> Vec<bool> {
 }
 
 impl PlannedFeature {
-    pub(super) fn is_whole(&self) -> bool {
-        self.whole
-    }
-
     /// What stands in the place of what is unknown.
     pub(super) fn filling(&self) -> Value {
         match self.fill {
