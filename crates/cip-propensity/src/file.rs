@@ -15,6 +15,7 @@ use crate::evaluation::{Evaluation, ProbabilityLosses};
 use crate::matrix::Categories;
 use crate::matrix::columns::Columns;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
+use crate::stamp::read_document;
 use crate::tree::Tree;
 use crate::weights::WeightedEvaluation;
 
@@ -172,29 +173,10 @@ impl PropensityModel {
     /// [`PropensityError::ModelJson`] with the place where it is not of the documented form,
     /// [`PropensityError::ModelVersion`], [`PropensityError::ModelHeader`] and [`PropensityError::ModelTree`] where it
     /// contradicts itself, [`PropensityError::Io`].
-    pub fn read_from(mut reader: impl Read) -> Result<Self, PropensityError> {
-        let mut text = Vec::new();
-        reader.read_to_end(&mut text)?;
-        // A later version may have another form: look at the version alone first.
-        let stamp: Stamp = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
-        if &*stamp.format != FORMAT || !(FIRST_VERSION..=VERSION).contains(&stamp.version) {
-            let (format, version) = (stamp.format, stamp.version);
-            return Err(PropensityError::ModelVersion {
-                format,
-                version,
-                expected: FORMAT,
-                supported: VERSION,
-            });
-        }
-        let document: Document = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
+    pub fn read_from(reader: impl Read) -> Result<Self, PropensityError> {
+        let document: Document = read_document(reader, FORMAT, FIRST_VERSION..=VERSION)?;
         document.check()
     }
-}
-
-#[derive(Deserialize)]
-struct Stamp {
-    format: Box<str>,
-    version: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use arrow_array::{Array, RecordBatch};
 
 use crate::error::PropensityError;
-use crate::matrix::number::{column, numbers};
+use crate::matrix::number::{column, each_number};
 use crate::matrix::text::{is_text, texts};
 
 /// Gathers the labels of a table, batch by batch.
@@ -62,17 +62,17 @@ impl LabelBuilder {
             return Ok(());
         }
         let refuse = |found| PropensityError::LabelType { column: self.column.clone(), found };
-        let values = numbers(batch, &self.column, refuse)?;
-        for (row, value) in values.iter().enumerate().filter(|(row, _)| keep(*row)) {
+        each_number(batch, &self.column, keep, refuse, |value, row| {
+            let row = self.seen + row as u64;
             self.labels.push(match value {
                 Some(0.0) => false,
                 Some(1.0) => true,
                 value => {
-                    let row = self.seen + row as u64;
                     return Err(PropensityError::LabelValue { column: self.column.clone(), row, value });
                 }
             });
-        }
+            Ok(())
+        })?;
         self.seen += batch.num_rows() as u64;
         Ok(())
     }

@@ -81,6 +81,7 @@ mod scores;
 mod search;
 mod shap;
 mod split;
+mod stamp;
 mod stratified;
 mod time_split;
 mod tree;

@@ -1,11 +1,11 @@
 //! Weights of rows: for how many each stands, and how well they are foretold so counted.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Serialize;
 
 use crate::error::PropensityError;
 use crate::evaluation::{auc, average_precision, check, log_loss, squared_error, weighted_steps};
-use crate::matrix::number::numbers;
+use crate::matrix::number::each_number;
 
 /// Gathers the weights of a table, batch by batch.
 ///
@@ -45,17 +45,13 @@ impl WeightBuilder {
         keep: impl Fn(usize) -> bool,
     ) -> Result<(), PropensityError> {
         let refuse = |found| PropensityError::WeightType { column: self.column.clone(), found };
-        let values = numbers(batch, &self.column, refuse)?;
-        for row in (0..values.len()).filter(|&row| keep(row)) {
-            let value = values.is_valid(row).then(|| values.value(row));
-            match value {
-                Some(weight) if (0.0..f64::INFINITY).contains(&weight) => self.weights.push(weight),
-                value => {
-                    let row = self.seen + row as u64;
-                    return Err(PropensityError::WeightValue { column: self.column.clone(), row, value });
-                }
-            }
-        }
+        each_number(batch, &self.column, keep, refuse, |value, row| {
+            let row = self.seen + row as u64;
+            let weight = value.filter(|weight| (0.0..f64::INFINITY).contains(weight));
+            let refused = || PropensityError::WeightValue { column: self.column.clone(), row, value };
+            self.weights.push(weight.ok_or_else(refused)?);
+            Ok(())
+        })?;
         self.seen += batch.num_rows() as u64;
         Ok(())
     }

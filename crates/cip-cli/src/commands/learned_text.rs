@@ -1,6 +1,12 @@
 //! What a model learned as text, said aloud: a number that is mistyped makes its whole column text.
 
 use cip::propensity::{BoostedTrees, Categories};
+use serde_json::{Value, json};
+
+/// The categories of each feature that is text, or was taken for it.
+pub(crate) fn to_json(trees: &BoostedTrees) -> Value {
+    learned(trees).map(|(name, categories)| (name.to_owned(), json!(categories))).collect()
+}
 
 /// Features whose categories are all numbers, though nobody asked for categories.
 pub(crate) fn numbers_as_text<'a>(trees: &'a BoostedTrees, asked: &[String]) -> Vec<&'a str> {

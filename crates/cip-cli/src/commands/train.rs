@@ -241,7 +241,7 @@ impl TrainRun {
             ("search", json!(search)),
             ("findings", json!(self.findings)),
             ("importance", json!(model.trees().importance())),
-            ("categories", categories_json(model.trees())),
+            ("categories", learned_text::to_json(model.trees())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -292,14 +292,6 @@ fn searched_text(found: &Searched) -> String {
         .collect();
     let header = ["AUC of the folds", "leaves", "learning rate", "least weight", "L2"];
     format!("{} parameters tried\n{}\n", found.trials.len(), listing(&header, &rows))
-}
-
-/// The categories of the features that are no numbers.
-fn categories_json(trees: &BoostedTrees) -> Value {
-    let features = trees.features().iter().zip(trees.categories());
-    let named =
-        features.filter_map(|(name, categories)| Some((name.to_string(), json!(categories.as_ref()?))));
-    Value::Object(named.collect())
 }
 
 /// The calibration without the points of its map: they are in the model.

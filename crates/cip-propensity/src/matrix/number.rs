@@ -27,6 +27,19 @@ pub(crate) fn numbers(
     Ok(cast.as_primitive::<Float64Type>().clone())
 }
 
+/// Gives the number of each row for which `keep` holds to `take`, with the row; null is none. Otherwise as [`numbers`].
+pub(crate) fn each_number(
+    batch: &RecordBatch,
+    name: &str,
+    keep: impl Fn(usize) -> bool,
+    refuse: impl FnOnce(DataType) -> PropensityError,
+    mut take: impl FnMut(Option<f64>, usize) -> Result<(), PropensityError>,
+) -> Result<(), PropensityError> {
+    let numbers = numbers(batch, name, refuse)?;
+    let mut kept = (0..numbers.len()).filter(|&row| keep(row));
+    kept.try_for_each(|row| take(numbers.is_valid(row).then(|| numbers.value(row)), row))
+}
+
 /// Returns the column of this name.
 pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, PropensityError> {
     batch.column_by_name(name).ok_or_else(|| PropensityError::MissingColumn {

@@ -333,21 +333,15 @@ fn what_is_not_tested_adds_nothing_and_nothing_comes_of_no_trees() {
     assert_eq!(stump.contributions(&Array2::<f32>::zeros((0, 2))).unwrap().dim(), (0, 2));
 }
 
+/// A split at 0 that sends what is missing to the left.
+fn split(feature: u32, left: u32, right: u32, cover: f32) -> Node {
+    Node::Split(Split { feature, test: Test::Below(0.0), missing_left: true, left, right, gain: 1.0, cover })
+}
+
 /// Rows of a cover that was rounded to nothing, on one side and on both: still sums, and never NaN.
 #[test]
 fn covers_of_nothing_are_no_reason_to_fail() {
     let leaf = |value, cover| Node::Leaf(Leaf { value, cover });
-    let split = |feature, left, right, cover| {
-        Node::Split(Split {
-            feature,
-            test: Test::Below(0.0),
-            missing_left: true,
-            left,
-            right,
-            gain: 1.0,
-            cover,
-        })
-    };
     let nodes = vec![
         split(0, 1, 2, 4.0),
         split(1, 3, 4, 0.0),
@@ -412,17 +406,6 @@ proptest! {
 #[test]
 fn a_pair_does_what_its_features_do_not_do_alone() {
     let leaf = |value| Node::Leaf(Leaf { value, cover: 1.0 });
-    let split = |feature, left, right, cover| {
-        Node::Split(Split {
-            feature,
-            test: Test::Below(0.0),
-            missing_left: true,
-            left,
-            right,
-            gain: 1.0,
-            cover,
-        })
-    };
     // Both or neither: 1, else -1. Alone each tells nothing.
     let both = vec![
         split(0, 1, 2, 4.0),

@@ -1,9 +1,9 @@
 //! Amounts: outcomes that are numbers, such as what was spent.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 
 use crate::error::PropensityError;
-use crate::matrix::number::numbers;
+use crate::matrix::number::each_number;
 
 /// Gathers the amounts of a table, batch by batch.
 ///
@@ -44,17 +44,13 @@ impl AmountBuilder {
         keep: impl Fn(usize) -> bool,
     ) -> Result<(), PropensityError> {
         let refuse = |found| PropensityError::AmountType { column: self.column.clone(), found };
-        let values = numbers(batch, &self.column, refuse)?;
-        for row in (0..values.len()).filter(|&row| keep(row)) {
-            let value = values.is_valid(row).then(|| values.value(row));
-            match value.filter(|amount| amount.is_finite()) {
-                Some(amount) => self.amounts.push(amount),
-                None => {
-                    let row = self.seen + row as u64;
-                    return Err(PropensityError::AmountValue { column: self.column.clone(), row, value });
-                }
-            }
-        }
+        each_number(batch, &self.column, keep, refuse, |value, row| {
+            let row = self.seen + row as u64;
+            let amount = value.filter(|amount| amount.is_finite());
+            let refused = || PropensityError::AmountValue { column: self.column.clone(), row, value };
+            self.amounts.push(amount.ok_or_else(refused)?);
+            Ok(())
+        })?;
         self.seen += batch.num_rows() as u64;
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::error::PropensityError;
 use crate::matrix::Categories;
 use crate::matrix::columns::Columns;
 use crate::params::{BoostedTreesParams, BoostedTreesValidParams};
+use crate::stamp::{has_format, read_document};
 use crate::tree::Tree;
 use crate::uplift::model::{Learners, OutcomeKind, UpliftMethod, UpliftModel};
 
@@ -76,7 +77,7 @@ impl UpliftFile {
 
     /// Whether a file says that it is such a model.
     pub fn is_one(bytes: &[u8]) -> bool {
-        serde_json::from_slice::<Stamp>(bytes).is_ok_and(|stamp| &*stamp.format == FORMAT)
+        has_format(bytes, FORMAT)
     }
 
     /// Writes the file.
@@ -112,23 +113,10 @@ impl UpliftFile {
     ///
     /// # Errors
     /// As [`PropensityModel::read_from`](crate::PropensityModel::read_from).
-    pub fn read_from(mut reader: impl Read) -> Result<Self, PropensityError> {
-        let mut text = Vec::new();
-        reader.read_to_end(&mut text)?;
-        let Stamp { format, version } = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
-        if (&*format, version) != (FORMAT, VERSION) {
-            let (expected, supported) = (FORMAT, VERSION);
-            return Err(PropensityError::ModelVersion { format, version, expected, supported });
-        }
-        let document: Document = serde_json::from_slice(&text).map_err(PropensityError::ModelJson)?;
+    pub fn read_from(reader: impl Read) -> Result<Self, PropensityError> {
+        let document: Document = read_document(reader, FORMAT, VERSION..=VERSION)?;
         document.check()
     }
-}
-
-#[derive(Deserialize)]
-struct Stamp {
-    format: Box<str>,
-    version: u64,
 }
 
 #[derive(Serialize, Deserialize)]

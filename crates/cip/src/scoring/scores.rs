@@ -7,8 +7,8 @@ use std::path::Path;
 use arrow_schema::Field;
 use cip_core::pipeline::ordered_map;
 use cip_propensity::{
-    Evaluation, FeatureMatrixBuilder, LabelBuilder, PropensityModel, WeightBuilder, ranks, score_batch,
-    score_schema,
+    BoostedTrees, Evaluation, FeatureMatrix, FeatureMatrixBuilder, LabelBuilder, PropensityModel,
+    WeightBuilder, ranks, score_batch, score_schema,
 };
 use cip_store::{StoreError, TableWriter};
 
@@ -113,7 +113,18 @@ impl ScoringTable {
         model: &PropensityModel,
         threads: NonZeroUsize,
     ) -> Result<Vec<f64>, ScoringError> {
-        let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
+        let trees = model.trees();
+        self.of_each_row(trees, threads, |features| Ok(trees.margins(&features.view())?.to_vec()))
+    }
+
+    /// A number for every row, which `score` makes of the features of some, as `trees` takes them.
+    pub(super) fn of_each_row(
+        &self,
+        trees: &BoostedTrees,
+        threads: NonZeroUsize,
+        score: impl Fn(&FeatureMatrix) -> Result<Vec<f64>, ScoringError> + Send + Sync,
+    ) -> Result<Vec<f64>, ScoringError> {
+        let names: Vec<&str> = trees.features().iter().map(AsRef::as_ref).collect();
         let mut rows = 0;
         let batches = self.source.batches(&names)?.map(move |batch| {
             let (batch, first_row) = (batch?, rows);
@@ -122,16 +133,16 @@ impl ScoringTable {
         });
         let score = |batch| {
             let (batch, first_row) = batch?;
-            let mut features = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row);
+            let mut features = FeatureMatrixBuilder::of_model(trees).with_first_row(first_row);
             features.push(&batch)?;
-            Ok::<_, ScoringError>(model.trees().margins(&features.finish()?.view())?.to_vec())
+            score(&features.finish()?)
         };
-        let mut margins = Vec::new();
+        let mut scores = Vec::new();
         std::thread::scope(|scope| {
             for part in ordered_map(scope, threads, batches, score) {
-                margins.extend(part?);
+                scores.extend(part?);
             }
-            Ok(margins)
+            Ok(scores)
         })
     }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch};
-use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, table};
-use cip_propensity::{FeatureMatrixBuilder, UpliftModel, ranks};
-use cip_store::{StoreError, TableWriter};
+use cip_propensity::{UpliftModel, ranks};
+use cip_store::TableWriter;
 
 use crate::scoring::{ScoringError, ScoringTable};
 
@@ -19,33 +18,15 @@ impl ScoringTable {
     /// Reads the features once and the ids once; memory for 16 bytes a row, which the ranking takes.
     ///
     /// # Errors
-    /// [`StoreError::UnknownColumn`] where a feature of the model is missing, and [`ScoringError`]; the old file at `path` is then still there.
+    /// [`StoreError::UnknownColumn`](cip_store::StoreError::UnknownColumn) where a feature of the model is missing, and [`ScoringError`]; the old file at `path` is then still there.
     pub fn write_uplift_scores(
         &self,
         model: &UpliftModel,
         path: &Path,
         threads: NonZeroUsize,
     ) -> Result<u64, ScoringError> {
-        let names: Vec<&str> = model.trees().features().iter().map(AsRef::as_ref).collect();
-        let mut before = 0;
-        let batches = self.source.batches(&names)?.map(move |batch| {
-            let (batch, first_row) = (batch?, before);
-            before += batch.num_rows() as u64;
-            Ok::<_, StoreError>((batch, first_row))
-        });
-        let score = |batch| {
-            let (batch, first_row) = batch?;
-            let mut features = FeatureMatrixBuilder::of_model(model.trees()).with_first_row(first_row);
-            features.push(&batch)?;
-            Ok::<_, ScoringError>(model.uplift(&features.finish()?.view())?)
-        };
-        let mut uplift = Vec::new();
-        std::thread::scope(|scope| {
-            for part in ordered_map(scope, threads, batches, score) {
-                uplift.extend(part?);
-            }
-            Ok::<_, ScoringError>(())
-        })?;
+        let uplift =
+            self.of_each_row(model.trees(), threads, |features| Ok(model.uplift(&features.view())?))?;
         let ranks = ranks(&uplift);
         let ids = self.id_fields();
         let schema = table::uplift(ids.iter().cloned());
