@@ -2,22 +2,31 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use crate::growing_store::GrowingStore;
 use crate::real::data;
 use crate::{args, bytes_of, cip, clicks, command, names_in};
 
 /// A folder with a store, and what is kept of it.
 struct Kept {
-    folder: tempfile::TempDir,
-    mapping: &'static str,
+    store: GrowingStore,
+}
+
+impl Deref for Kept {
+    type Target = GrowingStore;
+
+    fn deref(&self) -> &GrowingStore {
+        &self.store
+    }
 }
 
 impl Kept {
     fn new(mapping: &'static str) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), mapping }
+        Self { store: GrowingStore::new(mapping) }
     }
 
     /// With the clicks of some files, one commit each.
@@ -28,17 +37,6 @@ impl Kept {
             kept.ingest(&[kept.at(name)], &[]);
         }
         kept
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn ingest(&self, files: &[PathBuf], more: &[&str]) {
-        let mut arguments = args!["ingest", "--mapping", self.mapping, "--out", self.at("store")].to_vec();
-        arguments.extend(more.iter().map(OsString::from));
-        arguments.extend(files.iter().map(OsString::from));
-        cip(arguments).ok();
     }
 
     fn command(&self, as_of: &str, more: &[&str]) -> Vec<OsString> {
@@ -169,7 +167,7 @@ fn a_killed_run_leaves_the_old_state_or_the_new() {
         assert!(bytes_of(&kept.at("state")) == new, "killed at step {step}: the next run differs");
         assert!(fs::read(kept.at("r.parquet")).unwrap() == out);
         let names = ["a.csv", "b.csv", "r.parquet", "state", "store"];
-        assert_eq!(names_in(kept.folder.path()), names, "killed at step {step}");
+        assert_eq!(names_in(kept.folder()), names, "killed at step {step}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use cip::arrow_array::cast::AsArray;
 use cip::arrow_array::types::Int64Type;
 use cip::sessionize::apply_changes;
 
+use crate::growing_store::GrowingStore;
 use crate::real::data;
 use crate::{HEADER, args, bytes_of, cip, clicks, command, names_in};
 
@@ -23,28 +25,23 @@ fn table(path: &Path) -> RecordBatch {
 
 /// A folder with a store, a kept table, and what the changes made so far.
 struct Kept {
-    folder: tempfile::TempDir,
-    mapping: &'static str,
+    store: GrowingStore,
     rule: Vec<&'static str>,
     followed: Option<RecordBatch>,
     run: u64,
 }
 
+impl Deref for Kept {
+    type Target = GrowingStore;
+
+    fn deref(&self) -> &GrowingStore {
+        &self.store
+    }
+}
+
 impl Kept {
     fn new(mapping: &'static str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, mapping, rule: Vec::new(), followed: None, run: 0 }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn ingest(&self, files: &[PathBuf], more: &[&str]) {
-        let mut arguments = args!["ingest", "--mapping", self.mapping, "--out", self.at("store")].to_vec();
-        arguments.extend(more.iter().map(OsString::from));
-        arguments.extend(files.iter().map(OsString::from));
-        cip(arguments).ok();
+        Self { store: GrowingStore::new(mapping), rule: Vec::new(), followed: None, run: 0 }
     }
 
     fn command(&self) -> Vec<OsString> {
@@ -191,7 +188,7 @@ fn a_killed_run_leaves_the_old_state_or_the_new() {
         assert!(bytes_of(&kept.at("state")) == new, "killed at step {step}: the next run differs");
         assert!(fs::read(kept.at("s.parquet")).unwrap() == out);
         let names = ["a.csv", "b.csv", "s.parquet", "state", "store", "whole.parquet"];
-        assert_eq!(names_in(kept.folder.path()), names, "killed at step {step}");
+        assert_eq!(names_in(kept.folder()), names, "killed at step {step}");
     }
 }
 

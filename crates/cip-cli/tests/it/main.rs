@@ -18,6 +18,7 @@ mod faults;
 mod features;
 mod forget;
 mod funnel;
+mod growing_store;
 mod heads;
 mod hostile;
 mod identities;
