@@ -1,6 +1,7 @@
 //! The `cip` command: a thin shell over the `cip` crate, one subcommand a stage.
 
 mod allocator;
+mod apart;
 mod args;
 mod baskets;
 mod chart;
@@ -8,7 +9,6 @@ mod commands;
 mod currency;
 mod error;
 mod experiment;
-mod kept;
 mod number;
 mod output;
 mod progress;

@@ -8,6 +8,7 @@ use cip::core::{CoreError, IdColumn, column, table};
 use cip::store::{TableColumn, TableSource, TableWriter};
 use serde_json::json;
 
+use crate::apart::check_other;
 use crate::args::AssignArgs;
 use crate::error::CliError;
 use crate::experiment;
@@ -23,17 +24,7 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
         )));
     }
     let source = TableSource::open(&args.table)?;
-    if args
-        .out
-        .canonicalize()
-        .ok()
-        .is_some_and(|out| args.table.canonicalize().is_ok_and(|table| table == out))
-    {
-        return Err(CliError::Usage(format!(
-            "{} would replace the table that it is made of: choose another --out",
-            args.out.display()
-        )));
-    }
+    check_other(&args.table, &args.out)?;
     let batches = source.batches(&[&args.id])?;
     // A type that is none of ids' is refused with the first batch; a table without rows may have any.
     let id_type =

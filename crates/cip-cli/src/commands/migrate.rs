@@ -6,6 +6,7 @@ use cip::rfm::{Migration, SegmentedCustomers};
 use cip::store::TableSource;
 use serde_json::json;
 
+use crate::apart::check_other;
 use crate::args::MigrateArgs;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
@@ -20,16 +21,8 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<Answer, CliError> {
     let migration = Migration::new(&customers(&args.before)?, &customers(&args.after)?)?;
     let mut text = text(&migration);
     if let Some(out) = &args.out {
-        let is_input = |input: &Path| match (input.canonicalize(), out.canonicalize()) {
-            (Ok(input), Ok(out)) => input == out,
-            _ => false,
-        };
-        if is_input(&args.before) || is_input(&args.after) {
-            return Err(CliError::Usage(format!(
-                "{} would replace the table that it is made of: choose another --out",
-                out.display()
-            )));
-        }
+        check_other(&args.before, out)?;
+        check_other(&args.after, out)?;
         report_table::write(out, "segment_migration", migration.record_batch()?)?;
         text.push_str(&format!("\nwritten to {}", out.display()));
     }

@@ -10,10 +10,10 @@ use cip::rfm::{
 use cip::store::EventStore;
 use serde_json::json;
 
+use crate::apart::check_outside;
 use crate::args::{Common, RfmArgs, ScoringArg, ScoringArgs, TiesArg};
 use crate::currency;
 use crate::error::CliError;
-use crate::kept::check_apart;
 use crate::number::{grouped, percent};
 use crate::output::{Answer, table};
 use crate::summary::usage;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RfmArgs, common: &Common) -> Result<Answer, CliError> {
     let (scored, kept) = match &args.state {
         None => (line.write_rfm(&rfm, &args.out)?, None),
         Some(folder) => {
-            check_apart(folder, &args.out)?;
+            check_outside(folder, &args.out)?;
             let kept = line.keep_rfm(&rfm, folder, &args.out)?;
             let told = (kept_text(&kept), kept_json(&kept));
             (kept.scored, Some(told))

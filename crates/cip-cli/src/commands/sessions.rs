@@ -6,10 +6,10 @@ use cip::store::EventStore;
 use serde_json::json;
 
 use crate::allocator::keep_freed_memory;
+use crate::apart::check_outside;
 use crate::args::{BasisArg, Common, SessionsArgs};
 use crate::currency;
 use crate::error::CliError;
-use crate::kept::check_apart;
 use crate::number::{grouped, percent};
 use crate::output::Answer;
 
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &SessionsArgs, common: &Common) -> Result<Answer, CliErr
     let (totals, kept) = match &args.state {
         None => (line.write_sessions(rule, &args.out)?, None),
         Some(folder) => {
-            check_apart(folder, &args.out)?;
+            check_outside(folder, &args.out)?;
             let kept = line.keep_sessions(&rule, folder, &args.out)?;
             (kept.totals, Some(kept))
         }

@@ -1,6 +1,6 @@
 //! Customers that are read twice: to fit a model to them, and to foretell them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cip::core::MemoryBudget;
 use cip::rfm::RfmError;
@@ -9,6 +9,7 @@ use cip::rfm::lifetime::{
 };
 use cip::store::{StoreError, TableWriter};
 
+use crate::apart::check_other;
 use crate::error::CliError;
 use crate::summary::Consume;
 
@@ -128,7 +129,7 @@ impl<'a, H: History> Customers<'a, H> {
         out: Option<&Path>,
         mut forecast: impl FnMut(&HistoryTable<H>) -> Result<Vec<Forecast>, RfmError>,
     ) -> Result<Foretold, CliError> {
-        let out = out.map(|out| self.check_apart(out)).transpose()?;
+        out.map_or(Ok(()), |out| check_other(self.source, out))?;
         let mut writer: Option<TableWriter> = None;
         let (mut foretold, mut rows) = (Foretold::default(), 0);
         (self.read)(&mut |table| {
@@ -137,7 +138,7 @@ impl<'a, H: History> Customers<'a, H> {
                 foretold.add(forecast, weight);
             }
             rows += table.len() as u64;
-            if let Some(out) = &out {
+            if let Some(out) = out {
                 let batch = table.record_batch(&forecasts)?;
                 let writer = match &mut writer {
                     Some(writer) => writer,
@@ -154,17 +155,5 @@ impl<'a, H: History> Customers<'a, H> {
             writer.finish()?;
         }
         Ok(foretold)
-    }
-
-    /// Refuses to replace what is read.
-    fn check_apart(&self, out: &Path) -> Result<PathBuf, CliError> {
-        let same = |out: PathBuf| self.source.canonicalize().is_ok_and(|source| source == out);
-        if out.canonicalize().is_ok_and(same) {
-            return Err(CliError::Usage(format!(
-                "{} would replace the table that it is made of: choose another --out",
-                out.display()
-            )));
-        }
-        Ok(out.to_owned())
     }
 }
