@@ -274,12 +274,13 @@ impl<'a> Assembler<'a> {
 }
 
 impl Kind {
-    /// Appends an integer or a code.
+    /// Appends an integer, an amount or a code.
     fn push(&mut self, value: i64) {
         match self {
             Self::Int64(values) => values.push(value),
+            Self::Money(values) => values.push(i128::from(value)),
             Self::Code(values) => values.push(value as i32),
-            Self::Money(_) | Self::Float64(_) | Self::Text(_) | Self::Session(_) => (),
+            Self::Float64(_) | Self::Text(_) | Self::Session(_) => (),
         }
     }
 }

@@ -9,11 +9,13 @@ use std::ops::RangeInclusive;
 use cip_core::Uuid;
 use cip_core::table::SessionIdType;
 
+use crate::attributes::Attributes;
 use crate::contract::verdict::Admission;
 use crate::digits;
-use crate::field::FieldText;
-use crate::file_plan::{ColumnPlan, FilePlan};
+use crate::field::{FieldText, PlainFields};
+use crate::file_plan::{AttributePlan, ColumnPlan, FilePlan};
 use crate::interner::SharedDictionary;
+use crate::known_texts::Fingerprint;
 use crate::parse::{ParsedChunk, Parser, Work};
 use crate::row::{OFFSET_BITS, Row, Slot, SlotKind};
 use crate::rule::TimeFormat;
@@ -28,8 +30,8 @@ const LINES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct BlockPlan {
     columns: Vec<BlockColumn>,
-    /// The fields that are looked up as the attributes of a product, and where their code goes.
-    attributes: Option<(RangeInclusive<usize>, Slot)>,
+    /// Where the code of what rows share goes.
+    attributes: Option<Slot>,
     uuids: UuidReader,
 }
 
@@ -57,7 +59,7 @@ impl BlockPlan {
     pub(crate) fn new(
         parser: &Parser,
         columns: &[ColumnPlan<'_>],
-        attributes: Option<RangeInclusive<usize>>,
+        attributes: Option<&AttributePlan>,
     ) -> Option<Self> {
         parser.layout.packing()?;
         let stitched = (0..columns.len()).any(|index| parser.stitching.meets(index));
@@ -88,7 +90,7 @@ impl BlockPlan {
         };
         Some(Self {
             columns: columns.iter().enumerate().filter_map(column).collect::<Option<_>>()?,
-            attributes: attributes.zip(parser.layout.attributes),
+            attributes: attributes.and(parser.layout.attributes),
             uuids: UuidReader::new(),
         })
     }
@@ -131,6 +133,13 @@ impl<'a> Lines<'a> {
     /// Where the line behind the last starts.
     pub(crate) fn end(&self) -> usize {
         self.ends.last().map_or(self.start, |&end| self.base + end as usize + 1)
+    }
+
+    /// The fields of each line.
+    fn fields(&self) -> impl Iterator<Item = PlainFields<'a>> {
+        let (data, base) = (self.data, self.base);
+        let lines = self.ends.chunks_exact(self.fields).zip(self.bounds());
+        lines.map(move |(ends, (start, _))| PlainFields::new(data, base, start, ends))
     }
 
     /// Where each line starts, and where it ends with its line end.
@@ -199,7 +208,7 @@ impl Parser {
         parsed: &mut ParsedChunk,
     ) -> bool {
         let row_bytes = self.layout.fixed;
-        let whole = self.fill(block, chunk, lines, work);
+        let whole = self.fill(plan, block, chunk, lines, work);
         let mut kept = 0;
         if whole {
             match &self.inspection {
@@ -236,14 +245,25 @@ impl Parser {
     }
 
     /// Fills the rows of a block; false where a field is not written as nearly all are, or not known yet.
-    fn fill(&self, block: &BlockPlan, chunk: &Chunk, lines: &Lines<'_>, work: &mut Work) -> bool {
+    fn fill(
+        &self,
+        plan: &FilePlan<'_>,
+        block: &BlockPlan,
+        chunk: &Chunk,
+        lines: &Lines<'_>,
+        work: &mut Work,
+    ) -> bool {
         let row_bytes = self.layout.fixed;
-        let Work { row, caches, dates, attributes: cache, .. } = work;
+        let Work { unescaped, row, caches, dates, attribute_text, .. } = work;
         let rows = row.start_block(&self.layout, lines.len());
-        let mut places = [None; LINES];
-        if let Some((span, _)) = &block.attributes {
-            for (place, text) in places.iter_mut().zip(lines.texts(span)) {
-                *place = cache.expect(text.bytes());
+        let known = self.attributes.as_ref().map(Attributes::known);
+        let mut texts = [Fingerprint::default(); LINES];
+        let attributes = plan.attributes.as_ref();
+        let span = attributes.and_then(AttributePlan::span);
+        if let (Some(known), Some(span)) = (&known, span) {
+            for (fingerprint, text) in texts.iter_mut().zip(lines.texts(span)) {
+                *fingerprint = Fingerprint::of(text.bytes());
+                known.expect(*fingerprint);
             }
         }
         let file = (chunk.file as u64) << OFFSET_BITS;
@@ -277,13 +297,21 @@ impl Parser {
                 return false;
             }
         }
-        if let (Some(shared), Some((span, slot))) = (&self.attributes, &block.attributes) {
-            for ((text, place), row) in lines.texts(span).zip(&places).zip(rows.chunks_exact_mut(row_bytes)) {
-                let Some(code) = shared.code_at(*place, &text, cache) else { return false };
-                row[slot.at..slot.at + 4].copy_from_slice(&code.to_le_bytes());
+        let (Some(known), Some(attributes), Some(slot)) = (&known, attributes, block.attributes) else {
+            return true;
+        };
+        if span.is_none() {
+            for (text, fields) in texts.iter_mut().zip(lines.fields()) {
+                *text = Fingerprint::of(attributes.text(&fields, unescaped, attribute_text).bytes());
             }
         }
-        true
+        texts.iter().zip(rows.chunks_exact_mut(row_bytes)).all(|(&text, row)| match known.code(text) {
+            Some(code) => {
+                row[slot.at..slot.at + 4].copy_from_slice(&code.to_le_bytes());
+                true
+            }
+            None => false,
+        })
     }
 }
 
@@ -295,12 +323,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::attributes::AttributeUse;
     use crate::buffer::Buffer;
     use crate::contract::Contract;
     use crate::contract::resolve::Extent;
     use crate::format::RecordFormat;
     use crate::mapping::SourceMapping;
-    use crate::parse::AttributeUse;
     use crate::record::Marks;
     use crate::source::Header;
 
@@ -353,7 +381,7 @@ mod tests {
             copies in 1usize..4,
             line_end in "\n|\r\n",
             with_contract: bool,
-            attribute_use in prop_oneof![Just(AttributeUse::Shared), Just(AttributeUse::InEachRow)],
+            attribute_use in proptest::sample::select(vec![AttributeUse::Offers, AttributeUse::Products, AttributeUse::InEachRow]),
         ) {
             let mapping = SourceMapping::built_in("rees46").unwrap();
             let parser = || {
@@ -388,7 +416,7 @@ mod tests {
 
     #[test]
     fn lines_are_blocks_as_soon_as_their_attributes_are_known() {
-        let parser = Parser::new(&SourceMapping::built_in("rees46").unwrap(), AttributeUse::Shared).unwrap();
+        let parser = Parser::new(&SourceMapping::built_in("rees46").unwrap(), AttributeUse::Offers).unwrap();
         let session = "72d76fde-8bb3-4e00-8c23-a032dfed738c";
         let line = format!(
             "2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,,shiseido,35.79,541312140,{session}\n"

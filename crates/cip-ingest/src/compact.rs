@@ -226,7 +226,7 @@ pub(crate) fn merge(
             let mut products = encoded.take_products().map(Products::Int64);
             if products.is_none() {
                 for piece in &pieces {
-                    match (&mut products, Products::of(piece)?) {
+                    match (&mut products, Products::of(piece.record_batch())?) {
                         (Some(products), Some(of_piece)) => products.add(of_piece),
                         (none, of_piece) => *none = of_piece,
                     }

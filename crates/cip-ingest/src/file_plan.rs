@@ -60,10 +60,9 @@ impl<'a> FilePlan<'a> {
             AttributePlan { span: neighbours.then_some(first..=last), fields }
         });
         let every: Vec<usize> = (0..columns.len()).collect();
-        let span = plan.as_ref().and_then(|plan| plan.span.clone());
         Self {
             fields: header.names.len(),
-            block: BlockPlan::new(parser, &columns, span),
+            block: BlockPlan::new(parser, &columns, plan.as_ref()),
             columns,
             attributes: plan,
             but_attributes: every.iter().copied().filter(|column| !attributes.contains(column)).collect(),
@@ -74,6 +73,11 @@ impl<'a> FilePlan<'a> {
 }
 
 impl AttributePlan {
+    /// The fields, where they are neighbours in this order.
+    pub(crate) fn span(&self) -> Option<&RangeInclusive<usize>> {
+        self.span.as_ref()
+    }
+
     /// Returns a text by which attributes are told apart: the fields as they stand, or joined so that they never look like such.
     #[inline(always)]
     pub(crate) fn text<'a>(

@@ -19,6 +19,7 @@ use cip_store::{
 
 pub(crate) use self::stitched::KnownAliases;
 use crate::assemble::{Assembler, Keyed};
+use crate::attributes::AttributeUse;
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
 use crate::contract::Contract;
@@ -31,7 +32,7 @@ use crate::find::find_sources;
 use crate::local_copy::LocalCopies;
 use crate::mapping::SourceMapping;
 use crate::number::{RowGroupCutter, SessionNumbering, SharedWriter};
-use crate::parse::{AttributeUse, Parser};
+use crate::parse::Parser;
 use crate::partition::Partition;
 use crate::plan::Plan;
 use crate::products::Products;
@@ -237,7 +238,7 @@ impl Ingest {
         let rules = self.rules(extent)?;
         let sources: Arc<[Source]> = find_sources(sources, &self.stores)?.into();
         let plan = self.plan(rules.as_deref(), &sources)?;
-        for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
+        for attribute_use in AttributeUse::of(&self.mapping.targets()?) {
             let done = self.run_with(attribute_use, rules.as_ref(), &sources, &plan, target, progress)?;
             if let Some(done) = done {
                 return Ok(done);
@@ -287,7 +288,7 @@ impl Ingest {
         }
         let rules = self.rules(Extent::Whole)?;
         let found = find_sources(sources, &self.stores)?;
-        for attribute_use in [AttributeUse::Shared, AttributeUse::InEachRow] {
+        for attribute_use in AttributeUse::of(&self.mapping.targets()?) {
             let (writer, store) = StoreWriter::append(target)?;
             let experiment = self.experiment.as_ref().map(serde_json::to_value).transpose()?;
             let columns = ColumnSpec::of(&self.schema()?)?;
@@ -536,9 +537,14 @@ impl Ingest {
                     Some(Keyed { values, keys }) => encoder.encode_keyed(events, values, keys)?,
                     None => encoder.encode(events)?,
                 };
-                let products = match encoded.take_products() {
-                    Some(products) => Some(Products::Int64(products)),
-                    None => Products::of(events)?,
+                let products = match (encoded.take_products(), &assembled.attributes) {
+                    (Some(products), _) => Some(Products::Int64(products)),
+                    (None, Some(Keyed { values, .. }))
+                        if values.column_by_name(column::PRODUCT_ID).is_some() =>
+                    {
+                        Products::of(values)?
+                    }
+                    (None, _) => Products::of(events.record_batch())?,
                 };
                 let places = rejects.map(|rejects| assembler.places(&group, rejects));
                 Ok::<_, IngestError>(EncodedGroup { products, rows: events.len(), events: encoded, places })

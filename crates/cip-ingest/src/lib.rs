@@ -36,6 +36,7 @@ mod format;
 mod header;
 mod ingest;
 mod interner;
+mod known_texts;
 mod local_copy;
 mod mapping;
 mod merged_places;

@@ -194,8 +194,9 @@ impl<'a> PackedRows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::AttributeUse;
     use crate::mapping::SourceMapping;
-    use crate::parse::{AttributeUse, Parser};
+    use crate::parse::Parser;
     use crate::row::RowLayout;
     use proptest::prelude::*;
 
@@ -210,7 +211,7 @@ mod tests {
              source_session = {{ from = 's', type = 'uuid', nullable = true }}\n{}",
             columns.collect::<String>()
         );
-        Parser::new(&SourceMapping::from_toml(&mapping).unwrap(), AttributeUse::Shared).unwrap().layout
+        Parser::new(&SourceMapping::from_toml(&mapping).unwrap(), AttributeUse::Products).unwrap().layout
     }
 
     /// Words of which some bytes are always the same: rows of one block are alike.

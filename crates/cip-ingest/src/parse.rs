@@ -6,7 +6,7 @@ use cip_core::Uuid;
 use cip_core::table::SessionIdType;
 use cip_store::AliasTable;
 
-use crate::attributes::{AttributeCache, AttributeValues, Attributes};
+use crate::attributes::{AttributeUse, AttributeValues, Attributes};
 use crate::block::Lines;
 use crate::contract::inspection::{CodeMemo, Inspection};
 use crate::contract::resolve::Rule;
@@ -20,6 +20,7 @@ use crate::field::{FieldText, Fields, PlainFields, SplitFields};
 use crate::file_plan::{ColumnPlan, FilePlan};
 use crate::format::RecordFormat;
 use crate::interner::{DictionaryCache, SharedDictionary};
+use crate::known_texts::Fingerprint;
 use crate::mapping::SourceMapping;
 use crate::record::{FieldSpan, RecordEnd, trim_line_end};
 use crate::reject::{Reason, Reject};
@@ -62,13 +63,12 @@ pub(crate) struct Scratch {
 /// What a thread keeps from row to row.
 #[derive(Debug)]
 pub(crate) struct Work {
-    unescaped: Vec<u8>,
+    pub(crate) unescaped: Vec<u8>,
     pub(crate) row: RowBuilder,
     /// One for each column, as `dates`.
     pub(crate) caches: Vec<DictionaryCache>,
     pub(crate) dates: Vec<LastDate>,
-    pub(crate) attributes: AttributeCache,
-    attribute_text: Vec<u8>,
+    pub(crate) attribute_text: Vec<u8>,
     pub(crate) memo: CodeMemo,
     stitched: LastStitched,
 }
@@ -92,20 +92,10 @@ pub(crate) struct ParsedChunk {
     pub(crate) comparison: Comparison,
 }
 
-/// Whether the attributes of products are kept once for many rows, or by each row for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AttributeUse {
-    Shared,
-    InEachRow,
-}
-
 impl Parser {
     pub(crate) fn new(mapping: &SourceMapping, attribute_use: AttributeUse) -> Result<Self, IngestError> {
         let columns = mapping.targets()?;
-        let attributes = match attribute_use {
-            AttributeUse::Shared => Attributes::new(&columns),
-            AttributeUse::InEachRow => None,
-        };
+        let attributes = Attributes::new(&columns, attribute_use);
         let mut dictionaries = Vec::new();
         dictionaries.resize_with(columns.len(), SharedDictionary::default);
         let drops =
@@ -247,7 +237,6 @@ impl Parser {
                 row: RowBuilder::default(),
                 caches,
                 dates,
-                attributes: AttributeCache::default(),
                 attribute_text: Vec::new(),
                 memo: CodeMemo::default(),
                 stitched: LastStitched::default(),
@@ -298,7 +287,7 @@ impl Parser {
         parsed: &mut ParsedChunk,
         emit: &mut impl FnMut(Rows<'_>),
     ) -> Result<(), Fault> {
-        let Work { unescaped, row, caches, dates, attributes: cache, attribute_text, memo, stitched } = work;
+        let Work { unescaped, row, caches, dates, attribute_text, memo, stitched } = work;
         for (rule, (field, condition)) in plan.drops.iter().enumerate() {
             if condition.fits(fields.field(*field, unescaped).bytes()) {
                 parsed.drops[rule] += 1;
@@ -311,7 +300,7 @@ impl Parser {
         let attributes = match (&self.attributes, &plan.attributes) {
             (Some(shared), Some(plan)) => {
                 let text = plan.text(fields, unescaped, attribute_text);
-                let known = shared.code(&text, cache);
+                let known = shared.known().code(Fingerprint::of(text.bytes()));
                 Some((text, known))
             }
             _ => None,
@@ -372,7 +361,10 @@ impl Parser {
                         Some(units) => units,
                         None => scale.parse(field.bytes()).map_err(|money| fault(money_reason(money)))?,
                     };
-                    row.put(slot, units.to_le_bytes());
+                    match slot.kind {
+                        SlotKind::Attribute(place) => values.set(place, Some(units)),
+                        _ => row.put(slot, units.to_le_bytes()),
+                    }
                 }
                 ColumnKind::Dictionary(rename) => {
                     let code = self.dictionaries[index]
@@ -402,7 +394,7 @@ impl Parser {
         if let (Some(shared), Some(slot), Some((text, known))) =
             (&self.attributes, self.layout.attributes, attributes)
         {
-            let code = known.unwrap_or_else(|| shared.enter(text.bytes(), values, cache));
+            let code = known.unwrap_or_else(|| shared.enter(text.bytes(), values));
             row.put(slot, code.to_le_bytes());
             attribute_code = Some(code);
         }

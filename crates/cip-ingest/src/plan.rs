@@ -98,7 +98,7 @@ impl Plan {
             partitions,
             partition_bytes,
             total_bytes: csv.max(1),
-            attribute_bytes: budget.part(1, 8).bytes(),
+            attribute_bytes: budget.part(1, 6).bytes(),
         })
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
-use cip_core::{CoreError, EventBatch, IdColumn, IdRef, IdType, column};
+use cip_core::{CoreError, IdColumn, IdRef, IdType, column};
 use foldhash::fast::RandomState;
 
 /// Distinct product ids.
@@ -28,8 +28,8 @@ impl Products {
     }
 
     /// Returns those of some events; none where events have no products.
-    pub(crate) fn of(events: &EventBatch) -> Result<Option<Self>, CoreError> {
-        let Some(products) = events.record_batch().column_by_name(column::PRODUCT_ID) else {
+    pub(crate) fn of(events: &RecordBatch) -> Result<Option<Self>, CoreError> {
+        let Some(products) = events.column_by_name(column::PRODUCT_ID) else {
             return Ok(None);
         };
         if products.data_type() == &DataType::Int64 {

@@ -119,8 +119,9 @@ impl KeySample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::AttributeUse;
     use crate::mapping::SourceMapping;
-    use crate::parse::{AttributeUse, Parser};
+    use crate::parse::Parser;
     use crate::row_builder::RowBuilder;
     use proptest::prelude::*;
 
@@ -131,7 +132,7 @@ mod tests {
              event_type = { from = 'e', type = 'dictionary' }\n\
              user_id = { from = 'u', type = 'int64', nullable = true }",
         );
-        let parser = Parser::new(&mapping.unwrap(), AttributeUse::Shared).unwrap();
+        let parser = Parser::new(&mapping.unwrap(), AttributeUse::Products).unwrap();
         let layout = &parser.layout;
         let user = parser.columns.iter().position(|column| column.name == "user_id").unwrap();
         let mut row = RowBuilder::default();

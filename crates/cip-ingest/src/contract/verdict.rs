@@ -108,6 +108,7 @@ impl Parser {
             let value = shared.values(row.code(code)).get(place)?;
             return match kind {
                 ColumnKind::Dictionary(_) => self.dictionary_text(column, value as u32),
+                ColumnKind::Money(scale) => Some(scale.display(i128::from(value)).to_string()),
                 _ => Some(value.to_string()),
             };
         }

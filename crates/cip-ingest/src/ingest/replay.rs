@@ -12,6 +12,7 @@ use cip_store::{
 };
 
 use super::Ingest;
+use crate::attributes::AttributeUse;
 use crate::compact::{MergedParts, merge};
 use crate::contract::Contract;
 use crate::contract::resolve::{Check, Extent, Rule};
@@ -20,7 +21,7 @@ use crate::mapping::{SourceMapping, SourceMappingBuilder};
 use crate::merged_places::MergedPlaces;
 use crate::origin::Origin;
 use crate::owner::user_field;
-use crate::parse::{AttributeUse, Parser};
+use crate::parse::Parser;
 use crate::plan::Plan;
 use crate::record_form::RecordForm;
 use crate::reject::{self, Reject};
