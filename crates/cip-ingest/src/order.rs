@@ -28,36 +28,46 @@ fn by_comparison(mut keys: Vec<OrderKey>, position: impl Fn(u32) -> u64) -> Vec<
 }
 
 /// A key with its user counted from the least of the rows.
-#[derive(Clone, Copy)]
-struct UserEntry {
-    user: u32,
-    row: u32,
-    time: i64,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UserEntry {
+    pub(crate) user: u32,
+    pub(crate) row: u32,
+    pub(crate) time: i64,
 }
 
 /// Returns the rows in order; none where users lie more than 2^32 apart.
-///
-/// # Method
-/// Rows are first spread by user, a digit of eleven bits at a time, in the order in which they came. Sources are mostly
-/// in the order of time, and so are then the rows of each user: only of those where they are not, times are compared.
 fn by_user(keys: &[OrderKey], position: impl Fn(u32) -> u64) -> Option<Vec<u32>> {
-    const DIGIT: u32 = 11;
     let known = || keys.iter().filter_map(|key| key.user);
     let (least, most) = (known().min().unwrap_or(0), known().max().unwrap_or(0));
     // The unknown user comes behind all others.
     let unknown = (most - least).checked_add(1)?;
-    u32::try_from(unknown).ok()?;
-    let mut entries: Vec<UserEntry> = (keys.iter())
-        .map(|&OrderKey { user, time, row }| {
-            let user = user.map_or(unknown, |user| user - least) as u32;
-            UserEntry { user, row, time }
-        })
-        .collect();
+    let most = u32::try_from(unknown).ok()?;
+    let entries = keys.iter().map(|&OrderKey { user, time, row }| {
+        let user = user.map_or(unknown, |user| user - least) as u32;
+        UserEntry { user, row, time }
+    });
+    Some(ordered_entries(entries.collect(), most, position))
+}
+
+/// Returns the rows in order; no user is greater than `most`.
+///
+/// # Method
+/// Rows are first spread by user, a digit of at most eleven bits at a time, in the order in which they came. Sources are
+/// mostly in the order of time, and so are then the rows of each user: only of those where they are not, times are compared.
+pub(crate) fn ordered_entries(
+    mut entries: Vec<UserEntry>,
+    most: u32,
+    position: impl Fn(u32) -> u64,
+) -> Vec<u32> {
+    const MOST_BITS: u32 = 11;
+    let bits = u32::BITS - most.leading_zeros();
+    // As few digits as possible, and these as small.
+    let digit_bits = bits.div_ceil(bits.div_ceil(MOST_BITS).max(1));
     let mut spread = entries.clone();
     let mut shift = 0;
-    while shift < u32::BITS && unknown >> shift > 0 {
-        let digit = |entry: &UserEntry| (entry.user >> shift) as usize & ((1 << DIGIT) - 1);
-        let mut places = [0usize; 1 << DIGIT];
+    while shift < bits {
+        let digit = |entry: &UserEntry| (entry.user >> shift) as usize & ((1 << digit_bits) - 1);
+        let mut places = [0usize; 1 << MOST_BITS];
         entries.iter().for_each(|entry| places[digit(entry)] += 1);
         let mut before = 0;
         for place in &mut places {
@@ -69,7 +79,7 @@ fn by_user(keys: &[OrderKey], position: impl Fn(u32) -> u64) -> Option<Vec<u32>>
             *place += 1;
         }
         std::mem::swap(&mut entries, &mut spread);
-        shift += DIGIT;
+        shift += digit_bits;
     }
     drop(spread);
     let later = |a: &UserEntry, b: &UserEntry| {
@@ -80,7 +90,7 @@ fn by_user(keys: &[OrderKey], position: impl Fn(u32) -> u64) -> Option<Vec<u32>>
             of_user.sort_unstable_by(later);
         }
     }
-    Some(entries.into_iter().map(|entry| entry.row).collect())
+    entries.into_iter().map(|entry| entry.row).collect()
 }
 
 /// A row's key without its text, which is looked up where the prefixes tie.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use cip_core::fetch;
 
-use crate::order::{OrderKey, ordered};
+use crate::order::{OrderKey, UserEntry, ordered, ordered_entries};
 use crate::packing::{FRAME, Frame, HEAD, ID, MOST_ROWS, Offsets, Packing, ROOM, ROW_BITS};
 
 /// A frame, ready to give values back.
@@ -21,6 +21,11 @@ impl OpenFrame {
     fn new(frame: Frame, (byte, bit): (usize, u32)) -> Self {
         let mask = u64::MAX.checked_shr(u64::BITS - u32::from(frame.bits)).unwrap_or(0);
         Self { base: frame.base, mask, byte: byte as u16, bit: bit as u8, shift: frame.shift }
+    }
+
+    /// Whether some value may have a bit.
+    fn may_have(&self, bit: u64) -> bool {
+        self.mask != 0 || self.base & bit != 0
     }
 
     /// The value in a packed row.
@@ -116,12 +121,55 @@ impl<'a> PackedRows<'a> {
 
     /// The numbers of the rows by user, time and position.
     pub(crate) fn ordered(&self) -> Vec<RowNumber> {
+        if let Some((least, most)) = self.user_span()
+            && let Ok(most) = u32::try_from(most - least)
+        {
+            return ordered_entries(self.entries(least), most, |row| self.position(row));
+        }
         let mut keys = Vec::with_capacity(self.rows);
         self.each_number(|row| {
             let (user, time) = self.user_and_time(row);
             keys.push(OrderKey { user, time, row });
         });
         ordered(keys, |row| self.position(row))
+    }
+
+    /// Two users between whom all are, as the rows have them; none where a user is unknown, or they do not have one sign.
+    fn user_span(&self) -> Option<(u64, u64)> {
+        let (user, null, bit) = self.packing.user?;
+        let values = self.packing.values.len();
+        let (mut least, mut most) = (u64::MAX, 0);
+        for block in 0..self.blocks.len() {
+            let frames = &self.frames[block * values..][..values];
+            if frames[null].may_have(bit) {
+                return None;
+            }
+            let last = frames[user].base.checked_add(frames[user].mask << (frames[user].shift & 63))?;
+            least = least.min(frames[user].base);
+            most = most.max(last);
+        }
+        (least <= most && least >> 63 == most >> 63).then_some((least, most))
+    }
+
+    /// What rows of known users are ordered by, their users counted from one.
+    fn entries(&self, least: u64) -> Vec<UserEntry> {
+        let values = self.packing.values.len();
+        let Some((user, ..)) = self.packing.user else { return Vec::new() };
+        let mut entries = Vec::with_capacity(self.rows);
+        for (number, (block, frames)) in
+            (0u32..).zip(self.blocks.iter().zip(self.frames.chunks_exact(values)))
+        {
+            let (user, time) = (frames[user], frames[self.packing.time]);
+            entries.extend((0..block.rows).map(|row| {
+                let bytes = &self.bytes[(block.at + row * block.stride) as usize..];
+                UserEntry {
+                    user: (user.value(bytes) - least) as u32,
+                    row: number << ROW_BITS | row,
+                    time: time.value(bytes).cast_signed(),
+                }
+            }));
+        }
+        entries
     }
 
     #[inline(always)]

@@ -12,6 +12,9 @@ use crate::spill::{Extent, SpillFile};
 /// Bytes at which a segment is full: what is read at once where rows are spread again.
 const SEGMENT: usize = 1 << 20;
 
+/// Bytes of rows that are copied in one step.
+const SHORT_ROW: usize = 64;
+
 /// The rows of one key range.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
@@ -107,10 +110,16 @@ impl LocalRows {
                 if part.pending.len() >= self.block_bytes {
                     self.make_room(range, row.layout);
                 } else if part.pending.capacity() == 0 {
-                    part.pending.reserve_exact(self.block_bytes + ROOM);
+                    part.pending.reserve_exact(self.block_bytes + ROOM.max(SHORT_ROW));
                 }
                 let part = &mut self.parts[range];
-                part.pending.extend_from_slice(&row.bytes[..packing.row_bytes]);
+                let end = part.pending.len() + packing.row_bytes;
+                match row.bytes.first_chunk::<SHORT_ROW>() {
+                    // A length that is known beforehand is copied without a call; what is too much is cut off.
+                    Some(bytes) if packing.row_bytes <= SHORT_ROW => part.pending.extend_from_slice(bytes),
+                    _ => part.pending.extend_from_slice(&row.bytes[..packing.row_bytes]),
+                }
+                part.pending.truncate(end);
                 if let Some(id) = row.id() {
                     let code = if row.has_id() {
                         let code = self.codes.code(id, part.number, part.sessions);
