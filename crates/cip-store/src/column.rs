@@ -185,17 +185,22 @@ pub(crate) fn encode(
             values.keep::<TimestampMicrosecondType>(kept, Some);
             delta::bytes(descriptor, &rows, scratch).map(Some)
         }
+        (Scheme::PackedDelta, DataType::Int64, Type::INT64) => {
+            values.keep::<Int64Type>(kept, Some);
+            delta::times(descriptor, &rows, scratch).map(Some)
+        }
         (Scheme::PackedDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
             values.keep::<TimestampMicrosecondType>(kept, Some);
             delta::times(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Delta, DataType::UInt32, Type::INT32) => {
             values.keep::<UInt32Type>(kept, |code| Some(i64::from(code.cast_signed())));
-            let codes = || kept.iter().map(|&code| code as u32);
-            let bound = |code: Option<u32>| code.map(u32::cast_signed);
-            let (first, last) = (bound(codes().min()), bound(codes().max()));
-            let statistics = Statistics::int32(first, last, None, Some(rows.null_count()), false);
+            let statistics = code_statistics(kept, rows.null_count());
             delta::codes(descriptor, &rows, scratch, statistics).map(Some)
+        }
+        (Scheme::ByteStreamSplit, DataType::UInt32, Type::INT32) => {
+            values.keep::<UInt32Type>(kept, |code| Some(i64::from(code.cast_signed())));
+            dictionary::byte_streams(descriptor, &rows, scratch, 4, code_statistics).map(Some)
         }
         (Scheme::Incompressible, DataType::FixedSizeBinary(width), Type::FIXED_LEN_BYTE_ARRAY)
             if rows.null_count() == 0 =>
@@ -318,6 +323,13 @@ impl Rows {
 fn statistics(values: &[i64], nulls: u64) -> Statistics {
     let (first, last) = (values.iter().min().copied(), values.iter().max().copied());
     Statistics::int64(first, last, None, Some(nulls), false)
+}
+
+/// The statistics of unsigned codes of 32 bits.
+fn code_statistics(kept: &[i64], nulls: u64) -> Statistics {
+    let codes = || kept.iter().map(|&code| code as u32);
+    let bound = |code: Option<u32>| code.map(u32::cast_signed);
+    Statistics::int32(bound(codes().min()), bound(codes().max()), None, Some(nulls), false)
 }
 
 /// The statistics of doubles, of which these are the bits: NaN is no bound, and a zero that is one has the sign that takes in both zeros.

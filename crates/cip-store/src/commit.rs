@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -10,10 +11,12 @@ use cip_core::EventSchema;
 use crate::currency::CountsByFile;
 use crate::error::StoreError;
 use crate::event_encoder::{EncodedEvents, EventEncoder, UserCount};
+use crate::event_form::{CompactFiles, CompactForm, EventLayout};
 use crate::manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, FILE_NAME, Manifest, RowGroupSpan,
     SourceFile,
 };
+use crate::offers::Offers;
 use crate::parquet_file::ParquetFile;
 use crate::places::PlacesWriter;
 use crate::staged::{StagedFolder, remove_folder, sync};
@@ -147,6 +150,18 @@ impl StoreWriter {
         self
     }
 
+    /// Says in the manifest how new commits keep their events.
+    #[must_use]
+    pub fn with_event_layout(mut self, layout: EventLayout) -> Self {
+        self.manifest.event_layout = layout;
+        self
+    }
+
+    /// How the store keeps its events.
+    pub fn event_layout(&self) -> EventLayout {
+        self.manifest.event_layout
+    }
+
     /// Keeps in the manifest the experiment by which the events have their `experiment_group`.
     #[must_use]
     pub fn with_experiment(mut self, experiment: serde_json::Value) -> Self {
@@ -180,18 +195,40 @@ impl StoreWriter {
     pub fn events(&self) -> Result<EventsWriter, StoreError> {
         let schema = self.manifest.schema()?;
         let encoder = EventEncoder::new(schema.arrow(), &self.folder)?;
+        Ok(self.events_writer(encoder.clone(), encoder, None))
+    }
+
+    /// Starts the commit's events in fewer and smaller columns.
+    ///
+    /// # Errors
+    /// As the manifest's schema.
+    pub fn compact_events(&self, form: CompactForm) -> Result<EventsWriter, StoreError> {
+        let (schema, form) = (self.manifest.schema()?, Arc::new(form));
+        let whole = EventEncoder::new(schema.arrow(), &self.folder)?;
+        let encoder = EventEncoder::compact(schema.arrow(), Arc::clone(&form), &self.folder)?;
+        Ok(self.events_writer(encoder, whole, Some(form)))
+    }
+
+    /// `whole` encodes transactions.
+    fn events_writer(
+        &self,
+        encoder: EventEncoder,
+        whole: EventEncoder,
+        form: Option<Arc<CompactForm>>,
+    ) -> EventsWriter {
         let file = "transactions.parquet";
         let (path, name) = (self.folder.join(file), format!("{}/{file}", self.prefix));
-        Ok(EventsWriter {
-            transactions: TransactionsWriter::new(encoder.clone(), path, name),
+        EventsWriter {
+            transactions: TransactionsWriter::new(whole, path, name),
             encoder,
+            form,
             folder: self.folder.clone(),
             prefix: self.prefix.clone(),
             open: None,
             files: Vec::new(),
             users: UserCount::default(),
             currencies: CountsByFile::new(),
-        })
+        }
     }
 
     /// Starts one of the commit's side tables: `session_dictionary`, `product_dictionary` or `rejects`.
@@ -248,7 +285,7 @@ impl StoreWriter {
             source.account.check()?;
             account.add(&source.account);
         }
-        let WrittenEvents { files, transactions, users, mut currencies } = parts.events;
+        let WrittenEvents { files, transactions, compact, users, mut currencies } = parts.events;
         let events: u64 = files.iter().map(|file| file.file.rows).sum();
         // The law again, by what lies on disk.
         Account { events, ..account.clone() }.check()?;
@@ -280,6 +317,7 @@ impl StoreWriter {
             session_codes: parts.session_dictionary.as_ref().map_or(0, |table| table.rows),
             events: files,
             transactions,
+            compact,
             session_dictionary: parts.session_dictionary,
             product_dictionary: parts.product_dictionary,
             rejects: parts.rejects,
@@ -388,6 +426,7 @@ pub struct CommitParts {
 /// Appends row groups of events, in order, to files of a bounded size.
 pub struct EventsWriter {
     encoder: EventEncoder,
+    form: Option<Arc<CompactForm>>,
     folder: PathBuf,
     prefix: String,
     open: Option<(ParquetFile, Vec<RowGroupSpan>)>,
@@ -408,6 +447,7 @@ impl std::fmt::Debug for EventsWriter {
 pub struct WrittenEvents {
     files: Vec<EventFile>,
     transactions: Option<EventFile>,
+    compact: Option<CompactFiles>,
     users: UserCount,
     currencies: CountsByFile,
 }
@@ -449,8 +489,18 @@ impl EventsWriter {
     /// [`StoreError::Io`].
     pub fn finish(mut self) -> Result<WrittenEvents, StoreError> {
         self.close()?;
+        let compact = match &self.form {
+            Some(form) => Some(CompactFiles {
+                offers: form
+                    .offers()
+                    .map(|offers| write_offers(offers, &[], &self.folder, &self.prefix))
+                    .transpose()?,
+                times: form.times,
+            }),
+            None => None,
+        };
         let Self { files, transactions, users, currencies, .. } = self;
-        Ok(WrittenEvents { files, transactions: transactions.finish()?, users, currencies })
+        Ok(WrittenEvents { files, transactions: transactions.finish()?, compact, users, currencies })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -460,6 +510,20 @@ impl EventsWriter {
         }
         Ok(())
     }
+}
+
+/// Writes the table of offers of a commit into its folder, with so many events less of each.
+pub(crate) fn write_offers(
+    offers: &Offers,
+    less: &[u64],
+    folder: &Path,
+    prefix: &str,
+) -> Result<DataFile, StoreError> {
+    let file = "offers.parquet";
+    let table = offers.to_table(less)?;
+    let mut rows = RowGroups::create(&folder.join(file), "offers", &table.schema())?;
+    rows.write(table)?;
+    rows.finish(format!("{prefix}/{file}"))
 }
 
 /// Writes a side table of a commit.

@@ -9,6 +9,9 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use crate::event_form::EVENT_SECOND;
+use crate::offers::OFFER;
+
 /// Rows of a row group: the unit that is encoded, pruned and read at once.
 pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
 
@@ -37,7 +40,10 @@ pub(crate) fn scheme(name: &str, data_type: &DataType) -> Scheme {
     match (name, data_type) {
         (_, DataType::FixedSizeBinary(_)) => Scheme::Incompressible,
         (column::USER_ID, DataType::Int64) | (column::EVENT_TIME, _) => Scheme::ByteDelta,
-        ("session_start" | "session_end", DataType::Timestamp(..)) => Scheme::PackedDelta,
+        ("session_start" | "session_end", DataType::Timestamp(..)) | (EVENT_SECOND, DataType::Int64) => {
+            Scheme::PackedDelta
+        }
+        (OFFER, DataType::UInt32) => Scheme::ByteStreamSplit,
         (column::SOURCE_SESSION | "product_code" | "byte_start" | "byte_end" | "line", _) => Scheme::Delta,
         (_, DataType::Timestamp(..)) => Scheme::ByteStreamSplit,
         // Means seldom repeat.
@@ -61,8 +67,9 @@ fn sorting_columns(table: &str, schema: &Schema) -> Option<Vec<SortingColumn>> {
         let column_idx = i32::try_from(schema.index_of(name).ok()?).ok()?;
         Some(SortingColumn { column_idx, descending: false, nulls_first: false })
     };
-    (table == "events")
-        .then(|| [column::USER_ID, column::EVENT_TIME].into_iter().filter_map(ascending).collect())
+    (table == "events").then(|| {
+        [column::USER_ID, column::EVENT_TIME, EVENT_SECOND].into_iter().filter_map(ascending).collect()
+    })
 }
 
 /// Returns the writer properties of a table; `table` is written into the file's metadata.

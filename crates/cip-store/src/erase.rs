@@ -188,7 +188,14 @@ fn store_files(commit: &Commit) -> impl Iterator<Item = (&'static str, &DataFile
     let products = commit.product_dictionary.iter().map(|file| ("product_dictionary", file));
     let places = commit.places.iter().map(|file| ("places", file));
     let aliases = commit.aliases.iter().map(|file| ("aliases", file));
-    events.chain(sessions).chain(products).chain([("rejects", &commit.rejects)]).chain(places).chain(aliases)
+    let offers = commit.compact.iter().flat_map(|compact| &compact.offers).map(|file| ("offers", file));
+    events
+        .chain(offers)
+        .chain(sessions)
+        .chain(products)
+        .chain([("rejects", &commit.rejects)])
+        .chain(places)
+        .chain(aliases)
 }
 
 /// Reads every file of a store and searches it for the users.
@@ -229,7 +236,7 @@ fn read_again(
             }
             let before = gone.remove(&file.path).map_or(file.rows, |(_, rows)| rows);
             let content = match table {
-                "product_dictionary" | "places" => FileContent::NoUsers,
+                "product_dictionary" | "offers" | "places" => FileContent::NoUsers,
                 _ => FileContent::Rows,
             };
             files.push(describe(&file.path, table, content, before, file.rows).after(found));

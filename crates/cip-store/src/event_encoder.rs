@@ -1,14 +1,16 @@
 //! Events as row groups: encoded on any thread, with what they cover.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use cip_core::{EventBatch, IdRef};
 
 use crate::currency::{CountsByFile, counts_by_file};
 use crate::error::StoreError;
+use crate::event_form::CompactForm;
 use crate::manifest::RowGroupSpan;
 use crate::parquet_file::{EncodedRowGroup, RowGroupEncoder};
 use crate::transactions;
@@ -18,6 +20,10 @@ use crate::unified::without_twins;
 #[derive(Clone)]
 pub struct EventEncoder {
     encoder: RowGroupEncoder,
+    /// The columns of whole events.
+    schema: SchemaRef,
+    /// What makes fewer columns of them, where they are compact.
+    form: Option<Arc<CompactForm>>,
 }
 
 /// An encoded row group of events and what it covers.
@@ -57,7 +63,18 @@ impl std::fmt::Debug for EncodedEvents {
 impl EventEncoder {
     /// Returns the encoder of events of this schema; `path` is named in errors.
     pub(crate) fn new(schema: &SchemaRef, path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { encoder: RowGroupEncoder::new("events", schema, path)? })
+        let encoder = RowGroupEncoder::new("events", schema, path)?;
+        Ok(Self { encoder, schema: Arc::clone(schema), form: None })
+    }
+
+    /// Returns the encoder of events of a form.
+    pub(crate) fn compact(
+        schema: &SchemaRef,
+        form: Arc<CompactForm>,
+        path: &Path,
+    ) -> Result<Self, StoreError> {
+        let encoder = RowGroupEncoder::new("events", form.stored(), path)?;
+        Ok(Self { encoder, schema: Arc::clone(schema), form: Some(form) })
     }
 
     pub(crate) fn row_groups(&self) -> &RowGroupEncoder {
@@ -70,14 +87,18 @@ impl EventEncoder {
     /// [`StoreError::Core`] where the batch has no times or is not sorted by user, [`StoreError::Arrow`] where it has
     /// another schema than the store.
     pub fn encode(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
-        let transactions = transactions::of_row_group(self.encoder.schema(), events.record_batch(), None)?;
+        let transactions = transactions::of_row_group(&self.schema, events.record_batch(), None)?;
         Ok(EncodedEvents { transactions, ..self.encode_alone(events)? })
     }
 
     /// Encodes a row group whose transactions are not kept beside it.
     pub(crate) fn encode_alone(&self, events: &EventBatch) -> Result<EncodedEvents, StoreError> {
         let covered = self.covered(events)?;
-        Ok(self.encoded(self.encoder.encode(events.record_batch())?, covered))
+        let group = match &self.form {
+            Some(form) => self.encoder.encode(&form.store(events.record_batch(), None)?)?,
+            None => self.encoder.encode(events.record_batch())?,
+        };
+        Ok(self.encoded(group, covered))
     }
 
     /// Encodes one row group as [`EventEncoder::encode`] does, from batches that follow each other.
@@ -104,8 +125,38 @@ impl EventEncoder {
     ) -> Result<EncodedEvents, StoreError> {
         let covered = self.covered(events)?;
         let batch = events.record_batch();
-        let group = self.encoder.encode_keyed(batch, keyed, keys)?;
-        let transactions = transactions::of_row_group(self.encoder.schema(), batch, Some((keyed, keys)))?;
+        let group = match &self.form {
+            Some(form) => {
+                let known = keys.iter().all(|&key| (key as usize) < keyed.num_rows());
+                let codes = form.offers().filter(|_| known).map(|offers| offers.codes(keyed)).transpose()?;
+                let codes = codes.map(|codes| keys.iter().map(|&key| codes[key as usize]).collect());
+                self.encoder.encode(&form.store(batch, codes)?)?
+            }
+            None => self.encoder.encode_keyed(batch, keyed, keys)?,
+        };
+        let transactions = transactions::of_row_group(&self.schema, batch, Some((keyed, keys)))?;
+        Ok(EncodedEvents { transactions, ..self.encoded(group, covered) })
+    }
+
+    /// Encodes one row group of compact events as [`EventEncoder::encode`] does, from events without the columns of offers and the
+    /// codes of these.
+    ///
+    /// # Errors
+    /// As [`EventEncoder::encode`], and [`StoreError::Arrow`] where there is no offer of a code, or the store is plain.
+    pub fn encode_coded(&self, events: &EventBatch, codes: Vec<u32>) -> Result<EncodedEvents, StoreError> {
+        let Some((form, offers)) =
+            self.form.as_ref().and_then(|form| form.offers().map(|offers| (form, offers)))
+        else {
+            return Err(ArrowError::SchemaError("the store keeps no offers".to_owned()).into());
+        };
+        if let Some(code) = codes.iter().find(|code| **code as usize >= offers.len()) {
+            return Err(ArrowError::InvalidArgumentError(format!("there is no offer {code}")).into());
+        }
+        let covered = self.covered(events)?;
+        let batch = events.record_batch();
+        let keyed = Some((offers.values(), codes.as_slice()));
+        let transactions = transactions::of_row_group(&self.schema, batch, keyed)?;
+        let group = self.encoder.encode(&form.store(batch, Some(codes))?)?;
         Ok(EncodedEvents { transactions, ..self.encoded(group, covered) })
     }
 

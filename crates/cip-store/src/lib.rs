@@ -13,6 +13,7 @@
 //!     session_dictionary.parquet        source_session ─▶ user_session (16 bytes), user_id
 //!     product_dictionary.parquet        product_code ─▶ product_id
 //!     rejects.parquet                   source_file, line, byte range, column, reason, detail, raw
+//!     offers.parquet                      offer ─▶ product_id, category_id, category_code, brand, price, in compact stores
 //!     places.parquet                    where the events stand among the rejects of their files
 //!     aliases.parquet                     alias ─▶ user_id, where users have several ids
 //! ```
@@ -45,9 +46,11 @@ mod encoding;
 mod erase;
 mod error;
 mod event_encoder;
+mod event_form;
 mod kept_state;
 mod manifest;
 mod merge;
+mod offers;
 mod page;
 mod parquet_file;
 mod places;
@@ -79,11 +82,13 @@ pub use document::write_document;
 pub use erase::{ErasedFile, ErasedStore, ErasedUsers, FileContent, RejectedRow, StoreEraser, Whose};
 pub use error::{CsvProblem, StoreError};
 pub use event_encoder::{EncodedEvents, EventEncoder};
+pub use event_form::{CompactFiles, CompactForm, EventLayout, StoredTimes};
 pub use kept_state::KeptState;
 pub use manifest::{
     Account, ColumnSpec, Commit, CommitLayout, DataFile, EventFile, Manifest, RowGroupSpan, SourceFile,
     UserField,
 };
+pub use offers::{OfferCounts, Offers};
 pub use page::write_page;
 pub use places::{PlacesWriter, take_places};
 pub use scan::{EventBatches, EventPartition, EventScan};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::currency::CurrencyCounts;
 use crate::error::StoreError;
+use crate::event_form::{CompactFiles, EventLayout};
 
 /// The manifest's name inside a store.
 pub(crate) const FILE_NAME: &str = "manifest.json";
@@ -29,6 +30,9 @@ pub struct Manifest {
     /// The experiment by which `experiment_group` was filled; none where there is no such column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<serde_json::Value>,
+    /// How new commits keep their events.
+    #[serde(default, skip_serializing_if = "EventLayout::is_plain")]
+    pub event_layout: EventLayout,
     /// The commits, oldest first. Later ones add rows and never change earlier files.
     pub commits: Vec<Commit>,
 }
@@ -56,6 +60,9 @@ pub struct Commit {
     /// events, where these are one row group, or where users were erased since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<EventFile>,
+    /// What the events are to be read with, where they are compact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compact: Option<CompactFiles>,
     /// `session_dictionary`, where the source has sessions.
     pub session_dictionary: Option<DataFile>,
     /// `product_dictionary`, where the source has products.
@@ -269,6 +276,7 @@ impl Manifest {
             columns,
             mapping,
             experiment: None,
+            event_layout: EventLayout::Plain,
             commits: Vec::new(),
         })
     }
@@ -324,7 +332,9 @@ impl Manifest {
     pub(crate) fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.commits.iter().flat_map(|commit| {
             let events = commit.events.iter().chain(&commit.transactions).map(|events| &events.file);
+            let offers = commit.compact.iter().flat_map(|compact| &compact.offers);
             events
+                .chain(offers)
                 .chain(&commit.session_dictionary)
                 .chain(&commit.product_dictionary)
                 .chain([&commit.rejects])
@@ -368,7 +378,9 @@ impl Commit {
     /// The same commit with its files below a folder.
     pub(crate) fn below(mut self, folder: &str) -> Self {
         let events = self.events.iter_mut().chain(&mut self.transactions).map(|events| &mut events.file);
+        let offers = self.compact.iter_mut().flat_map(|compact| &mut compact.offers);
         let side_tables = (self.session_dictionary.iter_mut())
+            .chain(offers)
             .chain(&mut self.product_dictionary)
             .chain([&mut self.rejects])
             .chain(&mut self.places)

@@ -122,11 +122,6 @@ impl RowGroupEncoder {
         })
     }
 
-    /// The columns of the table.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// Where a column stands in the table.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.schema.index_of(name).ok()

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{BooleanArray, RecordBatch, cast::AsArray};
+use arrow_schema::Schema;
 use arrow_select::filter::filter_record_batch;
 use cip_core::{CoreError, EventBatch, EventSchema, Id, IdColumn, TimeRange, column};
 use parquet::arrow::ProjectionMask;
@@ -18,6 +19,7 @@ use crate::aliases::AliasTable;
 use crate::commit::EVENT_ROW_GROUP_ROWS;
 use crate::currency::{in_currency, money_columns};
 use crate::error::StoreError;
+use crate::event_form::{CompactForm, EventForms};
 use crate::manifest::{DataFile, RowGroupSpan};
 use crate::merge::{CommitsInLine, Merge, orders_rows, projected};
 use crate::places::{CommitPlaces, PlaceBatches, with_places};
@@ -54,6 +56,7 @@ const FEWEST_BATCH_ROWS: usize = 1_024;
 pub struct EventScan {
     files: Arc<[ScanFile]>,
     open_files: StoredFiles,
+    forms: EventForms,
     stored: EventSchema,
     schema: EventSchema,
     columns: Arc<[String]>,
@@ -86,6 +89,8 @@ struct ScanFile {
     /// How many row groups the files of the commit before it have.
     groups_before: usize,
     data: DataFile,
+    /// Whether it has the columns of the store, whatever the form of the commit's events.
+    is_plain: bool,
     row_groups: Vec<RowGroupSpan>,
     /// The footer, read once however many partitions the file has.
     metadata: OnceLock<ArrowReaderMetadata>,
@@ -97,12 +102,12 @@ impl ScanFile {
         &self,
         file: &StoredFile,
         metadata: &ArrowReaderMetadata,
-        stored: &EventSchema,
+        stored: &Schema,
     ) -> Result<(), StoreError> {
         let groups = metadata.metadata().row_groups();
         let rows = groups.iter().map(|group| group.num_rows());
         let same_rows = rows.eq(self.row_groups.iter().map(|span| span.rows.cast_signed()));
-        if same_rows && same_columns(metadata.schema(), stored.arrow()) {
+        if same_rows && same_columns(metadata.schema(), stored) {
             Ok(())
         } else {
             Err(StoreError::not_as_recorded(file.path()))
@@ -114,9 +119,9 @@ impl EventScan {
     pub(crate) fn new(store: &EventStore, columns: &[&str], rows: ScanRows) -> Self {
         let files = store.manifest().commits.iter().enumerate().flat_map(|(commit, parts)| {
             let mut groups = 0;
-            let files = match (&parts.transactions, rows) {
-                (Some(transactions), ScanRows::Transactions) => slice::from_ref(transactions),
-                _ => parts.events.as_slice(),
+            let (files, is_plain) = match (&parts.transactions, rows) {
+                (Some(transactions), ScanRows::Transactions) => (slice::from_ref(transactions), true),
+                _ => (parts.events.as_slice(), parts.compact.is_none()),
             };
             files.iter().map(move |events| {
                 let groups_before = groups;
@@ -125,6 +130,7 @@ impl EventScan {
                     commit,
                     groups_before,
                     data: events.file.clone(),
+                    is_plain,
                     row_groups: events.row_groups.clone(),
                     metadata: OnceLock::new(),
                 }
@@ -133,6 +139,7 @@ impl EventScan {
         Self {
             files: files.collect(),
             open_files: store.open_files().clone(),
+            forms: store.forms().clone(),
             stored: store.schema().clone(),
             schema: store.schema().project(columns),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
@@ -322,8 +329,18 @@ impl EventScan {
         let handle = self.open_files.get(&scan_file.data)?;
         let loaded = ArrowReaderMetadata::load(handle, ArrowReaderOptions::new())
             .map_err(StoreError::parquet(handle.path()))?;
-        scan_file.check(handle, &loaded, &self.stored)?;
+        let form = self.form(file)?;
+        let stored = form.as_ref().map_or(self.stored.arrow(), |form| form.stored());
+        scan_file.check(handle, &loaded, stored)?;
         Ok(scan_file.metadata.get_or_init(|| loaded).clone())
+    }
+
+    /// The form of a file's events; none where they are plain.
+    fn form(&self, file: usize) -> Result<Option<Arc<CompactForm>>, StoreError> {
+        match &self.files[file] {
+            ScanFile { is_plain: true, .. } => Ok(None),
+            ScanFile { commit, .. } => self.forms.of(*commit, &self.stored, &self.open_files),
+        }
     }
 
     /// Opens a row group; none where it has nobody whose events are read.
@@ -344,9 +361,14 @@ impl EventScan {
             },
             _ => None,
         };
+        let form = self.form(file)?;
+        let is_needed = |name: &str| match &form {
+            Some(form) => form.needs(name, |name| self.reads(name)),
+            None => self.reads(name),
+        };
         let fields = metadata.schema().fields().iter().enumerate();
         let roots: Vec<usize> =
-            fields.filter(|(_, field)| self.reads(field.name())).map(|(index, _)| index).collect();
+            fields.filter(|(_, field)| is_needed(field.name())).map(|(index, _)| index).collect();
         let columns = handle.read_columns(&scan_file.data, metadata.metadata(), group, &roots)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(columns, metadata)
@@ -534,6 +556,7 @@ pub(crate) struct CommitBatches {
 #[derive(Debug)]
 struct GroupBatches {
     file: usize,
+    form: Option<Arc<CompactForm>>,
     events: ParquetRecordBatchReader,
     places: Option<PlaceBatches>,
 }
@@ -555,22 +578,30 @@ impl CommitBatches {
             let places = places
                 .map(|places| places.open(commit, groups_before + group, self.batch_rows, open_files))
                 .transpose()?;
-            self.open = Some(GroupBatches { file, events, places });
+            self.open = Some(GroupBatches { file, form: self.scan.form(file)?, events, places });
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// Returns the next batch as it was stored.
+    /// Returns the next batch with the columns that are read, as the store has them.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, StoreError> {
         loop {
-            let Some(GroupBatches { file, events, places }) = &mut self.open else { return Ok(None) };
+            let Some(GroupBatches { file, form, events, places }) = &mut self.open else { return Ok(None) };
             match (events.next(), places) {
                 (None, _) => {
                     self.open_next()?;
                 }
-                (Some(Ok(batch)), Some(places)) => return places.beside(&batch).map(Some),
-                (Some(Ok(batch)), None) => return Ok(Some(batch)),
+                (Some(Ok(batch)), places) => {
+                    let batch = match form {
+                        Some(form) => form.restore(&batch, |name| self.scan.reads(name))?,
+                        None => batch,
+                    };
+                    return match places {
+                        Some(places) => places.beside(&batch).map(Some),
+                        None => Ok(Some(batch)),
+                    };
+                }
                 (Some(Err(error)), _) => {
                     let path = PathBuf::from(&self.scan.files[*file].data.path);
                     self.end();

@@ -9,6 +9,7 @@ use cip_core::{EventSchema, column, table};
 
 use crate::commit::StoreWriter;
 use crate::error::StoreError;
+use crate::event_form::{CompactForm, EventForms};
 use crate::manifest::{Commit, DataFile, FILE_NAME, Manifest};
 use crate::merge::CommitsInLine;
 use crate::parquet_file::checksum;
@@ -28,6 +29,7 @@ pub struct EventStore {
     manifest: Manifest,
     schema: EventSchema,
     open_files: StoredFiles,
+    forms: EventForms,
     /// What merges the commits, where there are several.
     line: Option<Arc<CommitsInLine>>,
 }
@@ -71,7 +73,8 @@ impl EventStore {
         }
         let open_files = StoredFiles::open(path, manifest.files())?;
         let line = CommitsInLine::new(&manifest).map(Arc::new);
-        Ok(Self { path: path.to_owned(), manifest, schema, open_files, line })
+        let forms = EventForms::new(&manifest);
+        Ok(Self { path: path.to_owned(), manifest, schema, open_files, forms, line })
     }
 
     /// Returns those commits of this store that `ids` names, and behind them those of `other`, as one store to be read, with the
@@ -100,7 +103,8 @@ impl EventStore {
             open_files = open_files.with_those_of(&other.open_files, Path::new(JOINED));
         }
         let line = Some(Arc::new(CommitsInLine::of(&manifest)));
-        Ok(Self { path: self.path.clone(), manifest, schema, open_files, line })
+        let forms = EventForms::new(&manifest);
+        Ok(Self { path: self.path.clone(), manifest, schema, open_files, forms, line })
     }
 
     /// The same store, read as if it had several commits: its scans tell the source's own session of each event
@@ -214,6 +218,17 @@ impl EventStore {
 
     pub(crate) fn commits_in_line(&self) -> Option<&Arc<CommitsInLine>> {
         self.line.as_ref()
+    }
+
+    /// The forms of the commits' events.
+    pub(crate) fn forms(&self) -> &EventForms {
+        &self.forms
+    }
+
+    /// The form of the events of one of its commits; none where they are plain.
+    pub(crate) fn form_of(&self, commit: &Commit) -> Result<Option<Arc<CompactForm>>, StoreError> {
+        let place = self.manifest.commits.iter().position(|known| known.id == commit.id);
+        place.map_or(Ok(None), |place| self.forms.of(place, &self.schema, &self.open_files))
     }
 
     pub(crate) fn open_files(&self) -> &StoredFiles {

@@ -23,7 +23,7 @@ pub(super) fn integers(
     scratch: &mut Scratch,
 ) -> Result<EncodedColumn> {
     if !sorted_codes(scratch) {
-        return byte_streams(descriptor, rows, scratch, statistics);
+        return byte_streams(descriptor, rows, scratch, 8, statistics);
     }
     let column = coded_numbers(descriptor, rows, scratch, statistics)?;
     Ok(EncodedColumn { distinct: Some(scratch.distinct.values().to_vec()), ..column })
@@ -38,7 +38,7 @@ pub(super) fn doubles(
     if repeat_soon(scratch) && sorted_codes(scratch) {
         coded_numbers(descriptor, rows, scratch, double_statistics)
     } else {
-        byte_streams(descriptor, rows, scratch, double_statistics)
+        byte_streams(descriptor, rows, scratch, 8, double_statistics)
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) fn keyed_integers(
             None => kept.extend((0..rows.rows).map(of_row)),
             Some(nulls) => kept.extend(nulls.valid_indices().map(of_row)),
         }
-        return byte_streams(descriptor, rows, scratch, statistics);
+        return byte_streams(descriptor, rows, scratch, 8, statistics);
     }
     let new = distinct.sort();
     // Keys without a value may have no codes at all.
@@ -213,11 +213,12 @@ fn are_as_small_packed(codes: &[u16], width: u8, page: &mut Vec<u8>, pages: &mut
     Ok(pages.compressed_len(page)? * 10 > packed * 9)
 }
 
-/// The kept values, which seldom repeat: all first bytes of a page, then all second ones, ….
-fn byte_streams(
+/// The kept values of so many bytes, which seldom repeat: all first bytes of a page, then all second ones, ….
+pub(super) fn byte_streams(
     descriptor: &ColumnDescPtr,
     rows: &Rows,
     scratch: &mut Scratch,
+    bytes: usize,
     statistics: impl Fn(&[i64], u64) -> Statistics,
 ) -> Result<EncodedColumn> {
     let Scratch { compressors, values: present, page, .. } = scratch;
@@ -226,7 +227,7 @@ fn byte_streams(
         page.clear();
         rows.levels(of_page.clone(), page);
         let values = &present[values_of_page];
-        for byte in 0..8 {
+        for byte in 0..bytes {
             page.extend(values.iter().map(|value| (value >> (8 * byte)) as u8));
         }
         pages.data(page, of_page.len(), Encoding::BYTE_STREAM_SPLIT)

@@ -21,6 +21,7 @@ use crate::currency::{CountsByFile, counts_by_file, money_columns};
 use crate::error::StoreError;
 use crate::event_encoder::EventEncoder;
 use crate::manifest::{Commit, EventFile, RowGroupSpan, SourceFile};
+use crate::offers::Offers;
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::store::EventStore;
 
@@ -37,6 +38,8 @@ pub(super) struct Found {
     pub(super) users: BTreeSet<Id>,
     /// Their products that no row has that stays.
     pub(super) products: BTreeSet<Id>,
+    /// How many of their rows have each offer, where events are compact.
+    pub(super) offers: Vec<u64>,
 }
 
 impl Found {
@@ -47,15 +50,24 @@ impl Found {
 
     /// Looks for the rows of `users` in a commit.
     pub(super) fn find(store: &EventStore, commit: &Commit, users: &ErasedUsers) -> Result<Self, StoreError> {
-        let mut found = Self::default();
+        let form = store.form_of(commit)?;
+        let offers = form.as_ref().and_then(|form| form.offers());
+        let mut found = Self { offers: vec![0; offers.map_or(0, Offers::len)], ..Self::default() };
         for (file, events) in commit.events.iter().enumerate() {
             if !events.row_groups.iter().any(|span| users.meet(span)) {
                 continue;
             }
-            let groups = Groups::open(store.open_files().get(&events.file)?, &events.file)?;
+            let groups =
+                Groups::open_events(store.open_files().get(&events.file)?, &events.file, form.clone())?;
             for (group, span) in events.row_groups.iter().enumerate() {
                 if users.meet(span) {
-                    found.look_into(&groups, (file, group), users, &commit.sources)?;
+                    found.look_into(
+                        &groups,
+                        (file, group),
+                        users,
+                        (store.schema().arrow(), &commit.sources),
+                    )?;
+                    found.count_offers(&groups, (file, group), offers)?;
                 }
             }
         }
@@ -68,12 +80,12 @@ impl Found {
         groups: &Groups<'_>,
         place: (usize, usize),
         users: &ErasedUsers,
-        sources: &[SourceFile],
+        (schema, sources): (&Schema, &[SourceFile]),
     ) -> Result<(), StoreError> {
         let mut columns = vec![column::USER_ID, column::SOURCE_FILE, column::PRODUCT_ID];
         if groups.column(column::CURRENCY).is_some() {
             columns.push(column::CURRENCY);
-            columns.extend(money_columns(groups.metadata.schema()));
+            columns.extend(money_columns(schema));
         }
         let rows = groups.read(place.1, Some(&columns))?;
         let Some(ids) = rows.column_by_name(column::USER_ID) else { return Ok(()) };
@@ -117,8 +129,26 @@ impl Found {
         Ok(())
     }
 
+    /// Counts the offers of the rows that go from a row group.
+    fn count_offers(
+        &mut self,
+        groups: &Groups<'_>,
+        place: (usize, usize),
+        offers: Option<&Offers>,
+    ) -> Result<(), StoreError> {
+        let (Some(offers), Some(keep)) = (offers, self.keep.get(&place)) else { return Ok(()) };
+        let schema = offers.values().schema();
+        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let rows = groups.read(place.1, Some(&columns))?;
+        for (row, code) in offers.codes(&rows)?.into_iter().enumerate() {
+            self.offers[code as usize] += u64::from(!keep.value(row));
+        }
+        Ok(())
+    }
+
     /// Leaves those products out that another row has; mostly the first row groups have them all.
     fn spare_products(&mut self, store: &EventStore, commit: &Commit) -> Result<(), StoreError> {
+        let form = store.form_of(commit)?;
         let theirs: Vec<Id> = std::mem::take(&mut self.products).into_iter().collect();
         let mut spared = vec![false; theirs.len()];
         let mut left = theirs.len();
@@ -126,7 +156,8 @@ impl Found {
             if left == 0 {
                 break;
             }
-            let groups = Groups::open(store.open_files().get(&events.file)?, &events.file)?;
+            let groups =
+                Groups::open_events(store.open_files().get(&events.file)?, &events.file, form.clone())?;
             for group in 0..groups.len() {
                 let rows = groups.read(group, Some(&[column::PRODUCT_ID]))?;
                 let Some(products) = rows.column_by_name(column::PRODUCT_ID) else { break 'files };
@@ -162,7 +193,11 @@ pub(super) fn write(
     mut keep_file: impl FnMut(&str) -> Result<(), StoreError>,
 ) -> Result<Vec<EventFile>, StoreError> {
     let schema = store.schema().arrow();
-    let events = EventEncoder::new(schema, folder)?;
+    let form = store.form_of(commit)?;
+    let events = match &form {
+        Some(form) => EventEncoder::compact(schema, Arc::clone(form), folder)?,
+        None => EventEncoder::new(schema, folder)?,
+    };
     let sessions = match schema.field_with_name(column::SOURCE_SESSION) {
         Ok(field) => {
             Some(RowGroupEncoder::new("events", &Arc::new(Schema::new(vec![field.clone()])), folder)?)
@@ -171,7 +206,7 @@ pub(super) fn write(
     };
     let mut written = Vec::with_capacity(commit.events.len());
     for (index, file) in commit.events.iter().enumerate() {
-        let groups = Groups::open(store.open_files().get(&file.file)?, &file.file)?;
+        let groups = Groups::open_events(store.open_files().get(&file.file)?, &file.file, form.clone())?;
         let session_column = groups.column(column::SOURCE_SESSION);
         let moves = |group: usize| {
             let range = session_column.and_then(|column| groups.code_range(group, column));
@@ -191,16 +226,13 @@ pub(super) fn write(
                 if rows.num_rows() == 0 {
                     continue;
                 }
-                let rows = match session_column {
-                    Some(column) => with_moved_codes(rows, column, codes)?,
-                    None => rows,
-                };
+                let rows = with_moved_codes(rows, codes)?;
                 events.encode_alone(&EventBatch::try_new(rows)?)?.into_parts()
             } else {
                 let mut stored = groups.stored(group)?;
                 if let (true, Some(column), Some(encoder)) = (moves(group), session_column, &sessions) {
                     let rows = groups.read(group, Some(&[column::SOURCE_SESSION]))?;
-                    stored.replace(column, encoder.encode(&with_moved_codes(rows, 0, codes)?)?);
+                    stored.replace(column, encoder.encode(&with_moved_codes(rows, codes)?)?);
                 }
                 (stored, span.clone())
             };
@@ -218,8 +250,9 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// Gives sessions the codes that they have without those that go: the order stays.
-fn with_moved_codes(rows: RecordBatch, column: usize, codes: &[u32]) -> Result<RecordBatch, StoreError> {
+/// Gives sessions, where there are any, the codes that they have without those that go: the order stays.
+fn with_moved_codes(rows: RecordBatch, codes: &[u32]) -> Result<RecordBatch, StoreError> {
+    let Ok(column) = rows.schema_ref().index_of(column::SOURCE_SESSION) else { return Ok(rows) };
     let old = rows.column(column).as_primitive::<UInt32Type>();
     let new = old.values().iter().map(|&code| code - codes.partition_point(|gone| *gone < code) as u32);
     let moved: ArrayRef = Arc::new(UInt32Array::new(new.collect(), old.nulls().cloned()));

@@ -9,7 +9,7 @@ use super::aliases;
 use super::events::{self, Found};
 use super::side::{self, RejectedRow};
 use super::users::ErasedUsers;
-use crate::commit::counted_span;
+use crate::commit::{counted_span, write_offers};
 use crate::error::StoreError;
 use crate::manifest::{Account, Commit, CommitLayout, SourceFile};
 use crate::staged::sync;
@@ -115,6 +115,17 @@ pub(super) fn rewrite(
     match &new.transactions {
         Some(transactions) if found.rows() == 0 => keep(&transactions.file.path)?,
         _ => new.transactions = None,
+    }
+    if let (Some(offers), Some(form)) =
+        (new.compact.as_mut().and_then(|compact| compact.offers.as_mut()), store.form_of(commit)?)
+    {
+        match form.offers().filter(|_| found.rows() > 0) {
+            Some(known) => {
+                let prefix = format!("commits/{:06}", commit.id);
+                *offers = write_offers(known, &found.offers, &folder, &prefix)?;
+            }
+            None => keep(&offers.path)?,
+        }
     }
     new.events = events::write(store, commit, found, &codes, &folder, keep)?;
     if found.rows() > 0 {

@@ -1,5 +1,7 @@
 //! Row groups of a stored file, read one at a time.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use parquet::arrow::ProjectionMask;
@@ -8,6 +10,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use crate::error::StoreError;
+use crate::event_form::CompactForm;
 use crate::manifest::DataFile;
 use crate::stored_file::StoredFile;
 use crate::unified::without_twins;
@@ -17,13 +20,24 @@ pub(super) struct Groups<'a> {
     pub(super) file: &'a StoredFile,
     pub(super) data: &'a DataFile,
     pub(super) metadata: ArrowReaderMetadata,
+    /// What the rows are, where they are compact events.
+    form: Option<Arc<CompactForm>>,
 }
 
 impl<'a> Groups<'a> {
     pub(super) fn open(file: &'a StoredFile, data: &'a DataFile) -> Result<Self, StoreError> {
         let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
             .map_err(StoreError::parquet(file.path()))?;
-        Ok(Self { file, data, metadata })
+        Ok(Self { file, data, metadata, form: None })
+    }
+
+    /// Opens a file of events of a form.
+    pub(super) fn open_events(
+        file: &'a StoredFile,
+        data: &'a DataFile,
+        form: Option<Arc<CompactForm>>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { form, ..Self::open(file, data)? })
     }
 
     /// How many there are.
@@ -31,18 +45,22 @@ impl<'a> Groups<'a> {
         self.metadata.metadata().num_row_groups()
     }
 
-    /// Where a column stands; none where there is no such column.
+    /// Where a column stands in the file; none where there is no such column.
     pub(super) fn column(&self, name: &str) -> Option<usize> {
         self.metadata.schema().index_of(name).ok()
     }
 
-    /// Reads a row group whole, those of `columns` that the file has; none: all columns. In its dictionaries every text
+    /// Reads a row group whole, those of `columns` that the rows have; none: all columns. In its dictionaries every text
     /// stands once.
     pub(super) fn read(&self, group: usize, columns: Option<&[&str]>) -> Result<RecordBatch, StoreError> {
         let schema = self.metadata.schema();
         let wanted = |name: &str| columns.is_none_or(|columns| columns.contains(&name));
+        let needed = |name: &str| match &self.form {
+            Some(form) => form.needs(name, wanted),
+            None => wanted(name),
+        };
         let roots: Vec<usize> = (schema.fields().iter().enumerate())
-            .filter(|(_, field)| wanted(field.name()))
+            .filter(|(_, field)| needed(field.name()))
             .map(|(index, _)| index)
             .collect();
         for &column in &roots {
@@ -61,7 +79,11 @@ impl<'a> Groups<'a> {
         let batches = reader
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| StoreError::parquet(self.file.path())(error.into()))?;
-        without_twins(concat_batches(&schema, &batches)?)
+        let rows = concat_batches(&schema, &batches)?;
+        without_twins(match &self.form {
+            Some(form) => form.restore(&rows, wanted)?,
+            None => rows,
+        })
     }
 
     /// The least and the greatest value of a column of unsigned codes; none where it has no values.

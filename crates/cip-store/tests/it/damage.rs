@@ -1,20 +1,28 @@
 //! Files that changed after they were written.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use cip_core::{IdType, MemoryBudget};
-use cip_store::{EventStore, StoreError};
+use cip_store::{EventLayout, EventStore, StoreError};
 
 use crate::{ALL, Extras, batch, event, write};
 
+const LAYOUTS: [EventLayout; 2] = [EventLayout::Plain, EventLayout::Compact];
+
 fn store(target: &Path) -> EventStore {
+    store_of(target, EventLayout::Plain)
+}
+
+fn store_of(target: &Path, layout: EventLayout) -> EventStore {
     let groups = [0, 40].map(|start| {
-        let events: Vec<_> = (start..start + 40).map(|row| event(Some(row / 3), row, row)).collect();
+        let events: Vec<_> =
+            (start..start + 40).map(|row| event(Some(row / 3), row * 1_000_000, row)).collect();
         batch(IdType::Int64, &events)
     });
     let sessions = (0..20).map(|code| (code, [code as u8; 16], i64::from(code))).collect();
-    write(target, IdType::Int64, &groups, &Extras { sessions, ..Extras::default() }).unwrap()
+    write(target, IdType::Int64, &groups, &Extras { sessions, layout, ..Extras::default() }).unwrap()
 }
 
 fn files(store: &EventStore) -> Vec<PathBuf> {
@@ -137,15 +145,17 @@ fn a_flipped_byte_is_always_an_error_and_never_a_panic() {
     /// The magic at the start, which nobody reads.
     const MAGIC: usize = 4;
     let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder.path().join("store"));
     let (mut panics, mut silent) = (0, 0);
-    for file in files(&store) {
+    let stores = LAYOUTS.map(|layout| store_of(&folder.path().join(format!("{layout:?}")), layout));
+    for (store, file) in
+        stores.iter().flat_map(|store| files(store).into_iter().map(move |file| (store, file)))
+    {
         let good = fs::read(&file).unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
             fs::write(&file, bad).unwrap();
-            match std::panic::catch_unwind(|| read(store.path())) {
+            match catch_unwind(AssertUnwindSafe(|| read(store.path()))) {
                 Err(_) => panics += 1,
                 Ok(Ok(_)) if at >= MAGIC => silent += 1,
                 Ok(_) => {}

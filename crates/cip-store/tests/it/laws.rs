@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::Array;
 use cip_core::{EventBatch, Id, IdType, MemoryBudget, TimeRange, Timestamp};
-use cip_store::{EventStore, UserSet};
+use cip_store::{EventLayout, EventStore, StoredTimes, UserSet};
 use proptest::prelude::*;
 
 use crate::{ALL, Event, Extras, batch, event, read, schema, text_id, write};
@@ -12,26 +12,36 @@ use crate::{ALL, Event, Extras, batch, event, read, schema, text_id, write};
 /// Sorted events, few users of many events among them, cut into row groups anywhere.
 fn groups() -> impl Strategy<Value = Vec<Vec<Event>>> {
     let events = proptest::collection::vec((proptest::option::weighted(0.9, -4i64..6), -50i64..50), 1..120);
-    (events, proptest::collection::vec(any::<proptest::sample::Index>(), 0..8)).prop_map(|(events, cuts)| {
-        let mut events: Vec<Event> =
-            events.into_iter().enumerate().map(|(row, (user, time))| event(user, time, row as i64)).collect();
-        events.sort();
-        let mut cuts: BTreeSet<usize> = cuts.iter().map(|cut| cut.index(events.len())).collect();
-        cuts.insert(0);
-        cuts.insert(events.len());
-        let cuts: Vec<usize> = cuts.into_iter().collect();
-        cuts.windows(2).map(|cut| events[cut[0]..cut[1]].to_vec()).collect()
-    })
+    (events, proptest::collection::vec(any::<proptest::sample::Index>(), 0..8)).prop_map(
+        move |(events, cuts)| {
+            let mut events: Vec<Event> = events
+                .into_iter()
+                .enumerate()
+                .map(|(row, (user, time))| event(user, time, row as i64))
+                .collect();
+            events.sort();
+            let mut cuts: BTreeSet<usize> = cuts.iter().map(|cut| cut.index(events.len())).collect();
+            cuts.insert(0);
+            cuts.insert(events.len());
+            let cuts: Vec<usize> = cuts.into_iter().collect();
+            cuts.windows(2).map(|cut| events[cut[0]..cut[1]].to_vec()).collect()
+        },
+    )
 }
 
 fn users() -> impl Strategy<Value = IdType> {
     prop_oneof![Just(IdType::Int64), Just(IdType::Utf8)]
 }
 
-fn store(users: IdType, groups: &[Vec<Event>]) -> (tempfile::TempDir, EventStore) {
+fn layouts() -> impl Strategy<Value = EventLayout> {
+    prop_oneof![Just(EventLayout::Plain), Just(EventLayout::Compact)]
+}
+
+fn store(users: IdType, layout: EventLayout, groups: &[Vec<Event>]) -> (tempfile::TempDir, EventStore) {
     let folder = tempfile::tempdir().unwrap();
     let batches: Vec<EventBatch> = groups.iter().map(|group| batch(users, group)).collect();
-    let store = write(&folder.path().join("store"), users, &batches, &Extras::default()).unwrap();
+    let store = write(&folder.path().join("store"), users, &batches, &Extras { layout, ..Extras::default() })
+        .unwrap();
     (folder, store)
 }
 
@@ -39,8 +49,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn partitions_cover_every_row_once_and_share_no_user(users in users(), groups in groups()) {
-        let (_folder, store) = store(users, &groups);
+    fn partitions_cover_every_row_once_and_share_no_user(users in users(), layout in layouts(), groups in groups()) {
+        let (_folder, store) = store(users, layout, &groups);
         let all = groups.concat();
         let parts = read(&store.scan(&ALL));
         prop_assert_eq!(parts.concat(), all.clone(), "every row, once, in order");
@@ -64,8 +74,27 @@ proptest! {
     }
 
     #[test]
+    fn whole_seconds_and_offers_come_back(users in users(), groups in groups(), fraction in 0i64..2) {
+        let seconds: Vec<Vec<Event>> = (groups.iter())
+            .map(|group| group.iter().map(|event| Event { time: event.time * 1_000_000, ..event.clone() }).collect())
+            .collect();
+        let mut all = seconds.clone();
+        // One time that is no whole second, at the end of its user.
+        let last = all.last_mut().and_then(|group| group.last_mut()).unwrap();
+        last.time += fraction;
+        let (_folder, store) = store(users, EventLayout::Compact, &all);
+        prop_assert_eq!(read(&store.scan(&ALL)).concat(), all.concat());
+        let compact = store.manifest().commits[0].compact.clone().unwrap();
+        let whole = if fraction == 0 { StoredTimes::Seconds } else { StoredTimes::Microseconds };
+        prop_assert_eq!(compact.times, whole);
+        // Every row is an offer of its own.
+        prop_assert_eq!(compact.offers.unwrap().rows, all.concat().len() as u64);
+    }
+
+    #[test]
     fn filters_equal_filtering_by_hand(
         users in users(),
+        layout in layouts(),
         groups in groups(),
         start in -60i64..60,
         length in 0i64..80,
@@ -73,7 +102,7 @@ proptest! {
         several in proptest::collection::vec(-5i64..7, 0..5),
         columns in proptest::sample::subsequence(ALL.to_vec(), 0..=ALL.len()),
     ) {
-        let (_folder, store) = store(users, &groups);
+        let (_folder, store) = store(users, layout, &groups);
         let id = match users {
             IdType::Int64 => Id::Int64(wanted),
             IdType::Utf8 => Id::Utf8(text_id(wanted).into()),
@@ -177,7 +206,7 @@ proptest! {
 
     /// Slices, and dictionaries whose codes stand in another order, are the same events.
     #[test]
-    fn how_a_batch_lies_in_memory_does_not_matter(users in users(), groups in groups()) {
+    fn how_a_batch_lies_in_memory_does_not_matter(users in users(), layout in layouts(), groups in groups()) {
         let all = groups.concat();
         let whole = batch(users, &all);
         let mut offset = 0;
@@ -188,7 +217,7 @@ proptest! {
                 whole.slice(offset - group.len(), group.len())
             })
             .collect();
-        let (_a, plain) = store(users, &groups);
+        let (_a, plain) = store(users, layout, &groups);
         let folder = tempfile::tempdir().unwrap();
         let sliced = write(&folder.path().join("store"), users, &slices, &Extras::default()).unwrap();
         prop_assert_eq!(read(&sliced.scan(&ALL)), read(&plain.scan(&ALL)));
@@ -205,7 +234,7 @@ fn a_user_who_spans_row_groups_stays_in_one_partition() {
         user(2, 9..10).chain(user(3, 10..12)).collect(),
         user(4, 12..20).collect(),
     ];
-    let (_folder, store) = store(IdType::Int64, &groups);
+    let (_folder, store) = store(IdType::Int64, EventLayout::Plain, &groups);
     let parts = read(&store.scan(&ALL));
     assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [12, 8]);
     // The middle of the user is pruned; its two ends still are together.
@@ -219,7 +248,7 @@ fn a_user_who_spans_row_groups_stays_in_one_partition() {
 fn a_user_who_spans_files_stays_in_one_partition() {
     let groups: Vec<Vec<Event>> =
         (0..70).map(|row| vec![event(Some(if row < 20 { row } else { 20 }), row, row)]).collect();
-    let (_folder, store) = store(IdType::Int64, &groups);
+    let (_folder, store) = store(IdType::Int64, EventLayout::Plain, &groups);
     assert_eq!(store.manifest().commits[0].events.len(), 3);
     assert_eq!(store.manifest().commits[0].users, 21);
     let parts = read(&store.scan(&ALL));
@@ -229,7 +258,8 @@ fn a_user_who_spans_files_stays_in_one_partition() {
 
 #[test]
 fn columns_that_the_store_lacks_are_left_out() {
-    let (_folder, store) = store(IdType::Int64, &[vec![event(Some(1), 0, 0), event(None, 0, 1)]]);
+    let (_folder, store) =
+        store(IdType::Int64, EventLayout::Plain, &[vec![event(Some(1), 0, 0), event(None, 0, 1)]]);
     let scan = store.scan(&["brand", "event_time", "colour"]);
     assert_eq!(scan.schema().arrow().fields().len(), 1);
     let batch = scan.partitions()[0].batches().unwrap().next().unwrap().unwrap();
@@ -243,7 +273,7 @@ fn columns_that_the_store_lacks_are_left_out() {
 
 #[test]
 fn a_store_without_events_is_a_store() {
-    let (_folder, store) = store(IdType::Utf8, &[]);
+    let (_folder, store) = store(IdType::Utf8, EventLayout::Compact, &[]);
     assert!(store.scan(&ALL).partitions().is_empty());
     assert_eq!(store.manifest().time_span(), None);
     let statistics = store.statistics(MemoryBudget::from_mib(1)).unwrap();

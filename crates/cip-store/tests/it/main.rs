@@ -21,7 +21,10 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use cip_core::table::{self, SessionIdType};
 use cip_core::{EventBatch, EventSchema, IdType};
-use cip_store::{Account, CommitParts, DataFile, EventScan, EventStore, SourceFile, StoreError, StoreWriter};
+use cip_store::{
+    Account, CommitParts, CompactForm, DataFile, EventLayout, EventScan, EventStore, OfferCounts, SourceFile,
+    StoreError, StoreWriter, StoredTimes,
+};
 use serde_json::json;
 
 /// One event; `row` tells it from all others.
@@ -110,10 +113,24 @@ pub(crate) struct Extras {
     /// Rows of the session dictionary: code, UUID, user.
     pub(crate) sessions: Vec<(u32, [u8; 16], i64)>,
     pub(crate) account: Option<Account>,
+    pub(crate) layout: EventLayout,
 }
 
 pub(crate) fn no_rejects(writer: &StoreWriter) -> Result<DataFile, StoreError> {
     writer.side_table("rejects", &table::rejects())?.finish()
+}
+
+/// The compact form of some events.
+fn compact(users: IdType, groups: &[EventBatch]) -> Result<CompactForm, StoreError> {
+    let schema = schema(users);
+    let mut counts = OfferCounts::new(&schema).unwrap();
+    for group in groups {
+        counts.add(group.record_batch(), None)?;
+    }
+    let times = groups.iter().flat_map(|group| group.times().unwrap().values());
+    let whole = times.into_iter().all(|time| time % 1_000_000 == 0);
+    let times = if whole { StoredTimes::Seconds } else { StoredTimes::Microseconds };
+    Ok(CompactForm::new(&schema, Some(counts.finish()?), times))
 }
 
 /// Writes a store of `groups`, one row group each.
@@ -124,7 +141,10 @@ pub(crate) fn write(
     extras: &Extras,
 ) -> Result<EventStore, StoreError> {
     let writer = StoreWriter::create(target, &schema(users), json!({ "name": "test" }))?;
-    let mut events = writer.events()?;
+    let mut events = match extras.layout {
+        EventLayout::Plain => writer.events()?,
+        EventLayout::Compact => writer.compact_events(compact(users, groups)?)?,
+    };
     let encoder = events.encoder();
     for group in groups {
         events.append(encoder.encode(group)?)?;

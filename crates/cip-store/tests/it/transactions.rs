@@ -1,7 +1,7 @@
 //! Transactions that lie beside all events: the same rows, in the same order, through every filter.
 
 use cip_core::{Id, IdType, TimeRange, Timestamp};
-use cip_store::EventStore;
+use cip_store::{EventLayout, EventStore};
 use proptest::prelude::*;
 
 use crate::{ALL, Event, Extras, KINDS, batch, event, read, write};
@@ -27,7 +27,10 @@ fn groups(users: &[i64], rows: usize, one_of: usize) -> Vec<Vec<Event>> {
 fn store(users: IdType, groups: &[Vec<Event>]) -> (tempfile::TempDir, EventStore) {
     let folder = tempfile::tempdir().unwrap();
     let batches: Vec<_> = groups.iter().map(|group| batch(users, group)).collect();
-    let store = write(&folder.path().join("store"), users, &batches, &Extras::default()).unwrap();
+    // Transactions are whole in either layout.
+    let layout = if users == IdType::Utf8 { EventLayout::Compact } else { EventLayout::Plain };
+    let store = write(&folder.path().join("store"), users, &batches, &Extras { layout, ..Extras::default() })
+        .unwrap();
     (folder, store)
 }
 
