@@ -33,6 +33,8 @@ pub(crate) struct Assembler<'a> {
     attributes: Option<AttributeTable>,
     /// The columns that rows have of their own.
     own: Vec<usize>,
+    /// In a compact store, the code of the offer that stands for each code of the attributes.
+    codes: Option<Arc<[u32]>>,
     /// With the position of the users.
     tagging: Option<(Tagging<'a>, usize)>,
     /// The names of the source files, in their order.
@@ -42,7 +44,15 @@ pub(crate) struct Assembler<'a> {
 /// A row group as typed columns: those of the events, and those that are said once for many of them.
 pub(crate) struct Assembled {
     pub(crate) events: EventBatch,
-    pub(crate) attributes: Option<Keyed>,
+    pub(crate) shared: Shared,
+}
+
+/// What many events of a row group share.
+pub(crate) enum Shared {
+    Nothing,
+    Attributes(Keyed),
+    /// The code of each event's offer.
+    Offers(Vec<u32>),
 }
 
 /// The attributes of the products of a row group, in the order in which they come, and which of them each event has.
@@ -91,17 +101,44 @@ impl<'a> Assembler<'a> {
             dictionaries: parser.dictionaries.iter().map(|dictionary| dictionary.to_array()).collect(),
             attributes,
             own,
+            codes: None,
             tagging: tagging.zip(users),
             files: Arc::new(files),
         }
     }
 
-    pub(crate) fn assemble(&self, rows: &RowGroupRows) -> Result<Assembled, IngestError> {
-        let attributes = match self.attributes.as_ref().zip(self.layout.attributes) {
-            Some((attributes, slot)) => Some(self.keyed(attributes, slot, rows)?),
-            None => None,
+    /// Gives events the codes of their offers, by the codes of their attributes.
+    pub(crate) fn with_offers(mut self, codes: Arc<[u32]>) -> Self {
+        self.codes = Some(codes);
+        self
+    }
+
+    /// All attributes, in the rows that are their codes; none where rows share none.
+    pub(crate) fn attributes(&self) -> Result<Option<RecordBatch>, IngestError> {
+        let all = |attributes: &AttributeTable| {
+            self.values_of(attributes, &(0..).take(attributes.table.len()).collect::<Vec<_>>())
         };
-        Ok(Assembled { events: self.events(rows)?, attributes })
+        self.attributes.as_ref().map(all).transpose()
+    }
+
+    pub(crate) fn assemble(&self, rows: &RowGroupRows) -> Result<Assembled, IngestError> {
+        let shared = match (self.attributes.as_ref().zip(self.layout.attributes), &self.codes) {
+            (Some((_, slot)), Some(codes)) => Shared::Offers(self.offers(slot, codes, rows)),
+            (Some((attributes, slot)), None) => Shared::Attributes(self.keyed(attributes, slot, rows)?),
+            (None, _) => Shared::Nothing,
+        };
+        Ok(Assembled { events: self.events(rows)?, shared })
+    }
+
+    /// The codes of the rows' offers.
+    fn offers(&self, slot: Slot, codes: &[u32], rows: &RowGroupRows) -> Vec<u32> {
+        let mut offers = Vec::with_capacity(rows.len());
+        for piece in &rows.pieces {
+            piece
+                .sorted
+                .each(self.layout, piece.rows.clone(), |row| offers.push(codes[row.code(slot) as usize]));
+        }
+        offers
     }
 
     /// The columns that rows have of their own.
@@ -181,9 +218,14 @@ impl<'a> Assembler<'a> {
                 keys.push(*number - 1);
             });
         }
+        Ok(Keyed { values: self.values_of(attributes, &named)?, keys })
+    }
+
+    /// The values of some codes of attributes.
+    fn values_of(&self, attributes: &AttributeTable, named: &[u32]) -> Result<RecordBatch, IngestError> {
         let arrays = attributes.columns.iter().enumerate().map(|(place, &index)| {
             let mut values = self.values(index, named.len());
-            for &code in &named {
+            for &code in named {
                 let value = attributes.table[code as usize].get(place);
                 values.kind.push(value.unwrap_or_default());
                 if let Some(valid) = &mut values.valid {
@@ -193,8 +235,7 @@ impl<'a> Assembler<'a> {
             self.array(index, values)
         });
         let arrays = arrays.collect::<Result<Vec<_>, CoreError>>()?;
-        let values = RecordBatch::try_new(Arc::clone(&attributes.schema), arrays).map_err(CoreError::from)?;
-        Ok(Keyed { values, keys })
+        Ok(RecordBatch::try_new(Arc::clone(&attributes.schema), arrays).map_err(CoreError::from)?)
     }
 
     fn values(&self, index: usize, rows: usize) -> Values {

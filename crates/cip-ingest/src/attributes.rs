@@ -84,6 +84,7 @@ impl AttributeValues {
 pub(crate) struct Attributes {
     /// The columns, as the store has them.
     columns: Vec<usize>,
+    attribute_use: AttributeUse,
     known: KnownTexts,
     values: RwLock<Vec<AttributeValues>>,
 }
@@ -92,7 +93,17 @@ impl Attributes {
     /// Returns a table for those of `columns` that rows share; none where they share none.
     pub(crate) fn new(columns: &[TargetColumn], attribute_use: AttributeUse) -> Option<Self> {
         let columns = attribute_use.shared(columns)?;
-        Some(Self { columns, known: KnownTexts::new(), values: RwLock::default() })
+        Some(Self { columns, attribute_use, known: KnownTexts::new(), values: RwLock::default() })
+    }
+
+    /// Whether they are offers.
+    pub(crate) fn are_offers(&self) -> bool {
+        self.attribute_use == AttributeUse::Offers
+    }
+
+    /// How many there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.values.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The columns, as the store has them.
@@ -127,7 +138,7 @@ impl Attributes {
     pub(crate) fn bytes(&self) -> u64 {
         /// Values, some places for the text, and what is needed to write a row group.
         const BYTES: usize = 160;
-        (self.values.read().unwrap_or_else(PoisonError::into_inner).len() * BYTES) as u64
+        (self.len() * BYTES) as u64
     }
 
     /// Returns all values by their codes.

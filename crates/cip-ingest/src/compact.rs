@@ -15,11 +15,12 @@ use arrow_select::interleave::interleave;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventBatch, MemoryBudget, column, table};
 use cip_store::{
-    Account, AliasTable, CommitLayout, CommitParts, DataFile, EventBatches, EventPartition, EventScan,
-    EventStore, PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
+    Account, AliasTable, CommitLayout, CommitParts, DataFile, EventBatches, EventLayout, EventPartition,
+    EventScan, EventStore, PlacesWriter, SideTableWriter, SourceFile, StoreWriter,
 };
 use foldhash::fast::RandomState;
 
+use crate::compact_events;
 use crate::cutter::{Cutter, RowBytes};
 use crate::error::IngestError;
 use crate::ingest::{CommitWriters, EncodedGroup, KnownAliases, append_groups, write_products};
@@ -205,8 +206,8 @@ pub(crate) fn merge(
             Some(writer.side_table("session_dictionary", &sessions.schema())?);
     }
     let names: Vec<&str> = schema.arrow().fields().iter().map(|field| field.name().as_str()).collect();
-    let scan = store.scan(&names);
-    let scan = left_out.into_iter().fold(scan, EventScan::without_aliases);
+    let scan = left_out.iter().cloned().fold(store.scan(&names), EventScan::without_aliases);
+    let mut of_offers = None;
     let scan = if places == MergedPlaces::Unknown { scan } else { scan.with_places(store)? };
     let groups = MergedGroups {
         partitions: scan.partitions().into_iter(),
@@ -215,16 +216,26 @@ pub(crate) fn merge(
         cutter: Cutter::new(RowBytes::of(store)?),
         ready: Vec::new().into_iter(),
     };
-    let mut events = writer.events()?;
+    let mut events = match writer.event_layout() {
+        EventLayout::Plain => writer.events()?,
+        EventLayout::Compact => {
+            let form = compact_events::form_of(store, |columns| {
+                left_out.iter().cloned().fold(store.scan(columns), EventScan::without_aliases)
+            })?;
+            of_offers = compact_events::products(&form)?;
+            writer.compact_events(form)?
+        }
+    };
     let mut places_writer = if places.are_kept() { Some(writer.places()?) } else { None };
     let encoder = events.encoder();
-    let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
+    let coded = of_offers.is_some();
+    let mut products = of_offers.or_else(|| schema.id_type(column::PRODUCT_ID).map(Products::new));
     std::thread::scope(|scope| {
         let encoded = ordered_map(scope, plan.threads, groups, |pieces: Result<_, IngestError>| {
             let (pieces, places) = places.take_off(pieces?)?;
             let mut encoded = encoder.encode_pieces(&pieces)?;
             let mut products = encoded.take_products().map(Products::Int64);
-            if products.is_none() {
+            if products.is_none() && !coded {
                 for piece in &pieces {
                     match (&mut products, Products::of(piece.record_batch())?) {
                         (Some(products), Some(of_piece)) => products.add(of_piece),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cip_core::MemoryBudget;
+use cip_store::EventLayout;
 
 use crate::contract::error::ContractError;
 use crate::format::FileFormat;
@@ -189,6 +190,16 @@ pub enum IngestError {
         column: String,
         /// The caller's budget.
         budget: MemoryBudget,
+    },
+    /// A store that keeps its events in another layout than it is asked to.
+    #[error("{} keeps its events {}, not {}: leave the layout out, or ingest all files into a new store", store.display(), known, asked)]
+    OtherLayout {
+        /// The store.
+        store: PathBuf,
+        /// Its layout.
+        known: EventLayout,
+        /// The one that was asked for.
+        asked: EventLayout,
     },
     /// An experiment without users to assign.
     #[error(

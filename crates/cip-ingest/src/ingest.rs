@@ -13,15 +13,16 @@ use cip_abtest::Experiment;
 use cip_core::pipeline::ordered_map;
 use cip_core::{CoreError, EventSchema, IdType, MemoryBudget, column, table};
 use cip_store::{
-    Account, AliasTable, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventStore, EventsWriter,
-    PlacesWriter, SideTableWriter, StoreWriter, WrittenEvents,
+    Account, AliasTable, ColumnSpec, CommitParts, DataFile, EncodedEvents, EventLayout, EventStore,
+    EventsWriter, PlacesWriter, SideTableWriter, StoreWriter, WrittenEvents,
 };
 
 pub(crate) use self::stitched::KnownAliases;
-use crate::assemble::{Assembler, Keyed};
-use crate::attributes::AttributeUse;
+use crate::assemble::{Assembler, Keyed, Shared};
+use crate::attributes::{AttributeUse, Attributes};
 use crate::books::{Books, ClosedBooks};
 use crate::buffer::SpareBuffers;
+use crate::compact_events::{self, CodedForm};
 use crate::contract::Contract;
 use crate::contract::inspection::Inspection;
 use crate::contract::resolve::{Extent, Rule};
@@ -46,7 +47,7 @@ use crate::spill::SpillFolder;
 use crate::splitters::{KeySample, Splitters};
 use crate::stores::Stores;
 use crate::tagging::{Tagging, tagged, with_source_file};
-use crate::taken::{ChangedFiles, ToldApart, check_same};
+use crate::taken::{ChangedFiles, ToldApart, check_layout, check_same};
 use crate::target::ColumnKind;
 
 /// Reads source files into an event store.
@@ -89,6 +90,7 @@ pub struct Ingest {
     contract: Option<Contract>,
     aliases: Option<Arc<AliasTable>>,
     changed: ChangedFiles,
+    event_layout: Option<EventLayout>,
     stores: Stores,
 }
 
@@ -106,6 +108,7 @@ impl Ingest {
             contract: None,
             aliases: None,
             changed: ChangedFiles::Refuse,
+            event_layout: None,
             stores: Stores::default(),
         }
     }
@@ -137,6 +140,13 @@ impl Ingest {
     pub fn with_dialect(mut self, dialect: Dialect) -> Result<Self, MappingError> {
         self.reading = self.mapping.in_dialect(dialect)?;
         Ok(self)
+    }
+
+    /// Says how a new store keeps its events: plain, where nothing is said. A store that is there goes on as it began, and refuses
+    /// another layout.
+    pub fn with_event_layout(mut self, layout: EventLayout) -> Self {
+        self.event_layout = Some(layout);
+        self
     }
 
     /// Stops with an error, and without a store, at more than `rejects` rejected rows.
@@ -260,7 +270,8 @@ impl Ingest {
         let known = self.known_aliases(None)?;
         let parser = self.parser(attribute_use, rules, &known)?;
         let mapping = serde_json::to_value(&self.mapping)?;
-        let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?;
+        let mut writer = StoreWriter::create(target, &self.schema()?, mapping)?
+            .with_event_layout(self.event_layout.unwrap_or_default());
         if let Some(experiment) = &self.experiment {
             writer = writer.with_experiment(serde_json::to_value(experiment)?);
         }
@@ -293,6 +304,7 @@ impl Ingest {
             let experiment = self.experiment.as_ref().map(serde_json::to_value).transpose()?;
             let columns = ColumnSpec::of(&self.schema()?)?;
             check_same(&store, &serde_json::to_value(&self.mapping)?, experiment.as_ref(), &columns)?;
+            check_layout(&store, self.event_layout)?;
             let ToldApart { new, taken, replaced } = ToldApart::new(&found, store.manifest(), self.changed)?;
             if new.is_empty() {
                 return Ok((store, IngestReport { files_taken: taken, ..IngestReport::default() }));
@@ -343,9 +355,11 @@ impl Ingest {
             SpillFolder::new(writer.scratch()),
             plan.buffer_bytes,
             plan.threads,
-        );
+        )
+        .with_event_layout(writer.event_layout());
         let rejects = writer.side_table("rejects", &table::rejects())?;
-        let Some(parsed) = self.parse(&sources, parser, plan, &scatter, rejects, progress)? else {
+        let kept = writer.event_layout();
+        let Some(parsed) = self.parse(&sources, parser, plan, (&scatter, kept), rejects, progress)? else {
             return Ok(None);
         };
         copies.remove()?;
@@ -433,7 +447,7 @@ impl Ingest {
         sources: &Arc<[Source]>,
         parser: &Parser,
         plan: &Plan,
-        scatter: &Scatter<'_>,
+        (scatter, kept): (&Scatter<'_>, EventLayout),
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<ClosedBooks>, IngestError> {
@@ -471,7 +485,7 @@ impl Ingest {
                     spare.give(std::mem::take(&mut chunk.data));
                 }
                 progress(books.enter(chunk, parsed)?);
-                if parser.attributes.as_ref().is_some_and(|shared| shared.bytes() > plan.attribute_bytes) {
+                if !plan.attributes_fit(parser, kept)? {
                     return Ok(false);
                 }
             }
@@ -494,12 +508,25 @@ impl Ingest {
     ) -> Result<Written, IngestError> {
         let schema = self.mapping.schema()?;
         let tagging = self.experiment.as_ref().map(Tagging::new);
-        let mut events = writer.events()?;
         let mut places = rejects.map(|_| writer.places()).transpose()?;
-        let encoder = events.encoder();
+        let (partitions, spill, tally) = scatter.into_partitions()?;
         let files = StringArray::from_iter_values(sources.iter().map(|source| &source.name));
-        let assembler = Assembler::new(self.schema()?, parser, tagging, files);
+        let mut assembler = Assembler::new(self.schema()?, parser, tagging, files);
         let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
+        let mut events = match writer.event_layout() {
+            EventLayout::Plain => writer.events()?,
+            EventLayout::Compact => {
+                let offers = parser.attributes.as_ref().is_some_and(Attributes::are_offers);
+                let shared = if offers { assembler.attributes()? } else { None };
+                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared.as_ref(), &tally)?;
+                if let Some(of_offers) = compact_events::products(&form)? {
+                    assembler = assembler.with_offers(codes);
+                    products = Some(of_offers);
+                }
+                writer.compact_events(form)?
+            }
+        };
+        let encoder = events.encoder();
         let users = schema.id_type(column::USER_ID);
         let user_column = parser.columns.iter().position(|target| target.name == column::USER_ID).zip(users);
         let dictionary: SharedWriter = Arc::new(Mutex::new(None));
@@ -514,7 +541,6 @@ impl Ingest {
             _ => None,
         };
 
-        let (partitions, spill) = scatter.into_partitions()?;
         let spill = &spill;
         let refined = partitions.into_iter().flat_map(|partition| {
             match partition.refine(&parser.layout, spill, plan.partition_bytes) {
@@ -533,18 +559,19 @@ impl Ingest {
                 let group = group?;
                 let assembled = assembler.assemble(&group)?;
                 let events = &assembled.events;
-                let mut encoded = match &assembled.attributes {
-                    Some(Keyed { values, keys }) => encoder.encode_keyed(events, values, keys)?,
-                    None => encoder.encode(events)?,
-                };
-                let products = match (encoded.take_products(), &assembled.attributes) {
-                    (Some(products), _) => Some(Products::Int64(products)),
-                    (None, Some(Keyed { values, .. }))
-                        if values.column_by_name(column::PRODUCT_ID).is_some() =>
-                    {
-                        Products::of(values)?
+                let (mut encoded, products) = match assembled.shared {
+                    Shared::Offers(codes) => (encoder.encode_coded(events, codes)?, None),
+                    Shared::Attributes(Keyed { values, keys }) => {
+                        let encoded = encoder.encode_keyed(events, &values, &keys)?;
+                        let named = values.column_by_name(column::PRODUCT_ID).is_some();
+                        (encoded, Some(if named { values } else { events.record_batch().clone() }))
                     }
-                    (None, _) => Products::of(events.record_batch())?,
+                    Shared::Nothing => (encoder.encode(events)?, Some(events.record_batch().clone())),
+                };
+                let products = match (encoded.take_products(), products) {
+                    (Some(products), _) => Some(Products::Int64(products)),
+                    (None, Some(rows)) => Products::of(&rows)?,
+                    (None, None) => None,
                 };
                 let places = rejects.map(|rejects| assembler.places(&group, rejects));
                 Ok::<_, IngestError>(EncodedGroup { products, rows: events.len(), events: encoded, places })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::IngestError;
 use crate::packing::{MOST_ROWS, ROOM};
 use crate::row::{Row, RowLayout};
+use crate::row_tally::RowTally;
 use crate::session_codes::SessionCodes;
 use crate::spill::{Extent, SpillFile};
 
@@ -60,6 +61,8 @@ pub(crate) struct LocalRows {
     segments: u32,
     /// The part that is spilled next.
     turn: usize,
+    /// What is known of all rows, where that is wanted.
+    tally: Option<RowTally>,
     /// Why a row could not be kept.
     failure: Option<IngestError>,
 }
@@ -88,8 +91,15 @@ impl LocalRows {
             segments: parts.len() as u32,
             turn: parts.len(),
             parts,
+            tally: None,
             failure: None,
         }
+    }
+
+    /// Counts every row as well.
+    pub(crate) fn with_tally(mut self) -> Self {
+        self.tally = Some(RowTally::default());
+        self
     }
 
     /// Says that a row will be kept.
@@ -103,6 +113,9 @@ impl LocalRows {
     /// Keeps a row of a key range.
     #[inline]
     pub(crate) fn push(&mut self, range: usize, row: &Row<'_>) {
+        if let Some(tally) = &mut self.tally {
+            tally.add(row);
+        }
         let part = &mut self.parts[range];
         part.rows += 1;
         match row.layout.packing() {
@@ -217,6 +230,11 @@ impl LocalRows {
     /// Returns why a row could not be kept, if one could not.
     pub(crate) fn take_failure(&mut self) -> Result<(), IngestError> {
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Takes what is known of all rows.
+    pub(crate) fn take_tally(&mut self) -> Option<RowTally> {
+        self.tally.take()
     }
 
     /// Returns what there is of each key range.

@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 
 use cip_core::MemoryBudget;
+use cip_store::EventLayout;
 
 use crate::buffer::SpareBuffers;
+use crate::compact_events::MOST_OFFERS;
 use crate::error::IngestError;
 use crate::interner::SharedDictionary;
 use crate::parse::Parser;
@@ -36,6 +38,8 @@ const BASE_BYTES: u64 = 16 << 20;
 const WORK_BYTES: u64 = 32 << 20;
 /// A compressed file, as a table, is taken for ten times its size; ranges that come out too large are split later.
 const INFLATION: u64 = 10;
+/// The part of the memory that is for what rows share.
+const ATTRIBUTE_PART: u64 = 6;
 /// Places at which a plain file is sampled, and the bytes read there.
 const PROBES: u64 = 64;
 const PROBE_BYTES: u64 = 32 << 10;
@@ -98,7 +102,7 @@ impl Plan {
             partitions,
             partition_bytes,
             total_bytes: csv.max(1),
-            attribute_bytes: budget.part(1, 6).bytes(),
+            attribute_bytes: budget.bytes() / ATTRIBUTE_PART,
         })
     }
 
@@ -130,6 +134,22 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Whether what rows share has room; where it has not, they share less.
+    ///
+    /// # Errors
+    /// [`CoreError::BudgetTooSmall`](cip_core::CoreError) where they must share it, since the store is compact.
+    pub(crate) fn attributes_fit(&self, parser: &Parser, kept: EventLayout) -> Result<bool, IngestError> {
+        let Some(shared) = &parser.attributes else { return Ok(true) };
+        if kept == EventLayout::Compact && shared.are_offers() {
+            if shared.len() > MOST_OFFERS {
+                return Ok(false);
+            }
+            let needed = MemoryBudget::from_bytes(shared.bytes() * ATTRIBUTE_PART);
+            self.budget.require("the offers of a compact store", needed)?;
+        }
+        Ok(shared.bytes() <= self.attribute_bytes)
     }
 
     /// Refuses dictionaries that outgrow their part of the budget.

@@ -3,10 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
+use cip_store::EventLayout;
+
 use crate::error::IngestError;
 use crate::part::LocalRows;
 use crate::partition::Partition;
 use crate::row::{Row, RowLayout, Rows};
+use crate::row_tally::RowTally;
 use crate::spill::SpillFolder;
 use crate::splitters::Splitters;
 
@@ -17,6 +20,8 @@ pub(crate) struct Scatter<'a> {
     folder: SpillFolder,
     /// What a thread may hold in memory.
     bytes: usize,
+    /// How the rows will be kept.
+    kept: EventLayout,
     idle: Mutex<Vec<LocalRows>>,
 }
 
@@ -29,7 +34,14 @@ impl<'a> Scatter<'a> {
         buffer_bytes: usize,
         threads: NonZeroUsize,
     ) -> Self {
-        Self { layout, splitters, folder, bytes: buffer_bytes / threads.get(), idle: Mutex::default() }
+        let bytes = buffer_bytes / threads.get();
+        Self { layout, splitters, folder, bytes, kept: EventLayout::Plain, idle: Mutex::default() }
+    }
+
+    /// Counts what must be known of rows that will be kept in this way.
+    pub(crate) fn with_event_layout(mut self, kept: EventLayout) -> Self {
+        self.kept = kept;
+        self
     }
 
     /// Returns the rows of a thread that does nothing now, or none yet.
@@ -40,7 +52,12 @@ impl<'a> Scatter<'a> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
-        Ok(LocalRows::new(self.layout, self.splitters.partitions(), self.bytes, self.folder.create()?))
+        let local =
+            LocalRows::new(self.layout, self.splitters.partitions(), self.bytes, self.folder.create()?);
+        Ok(match self.kept {
+            EventLayout::Plain => local,
+            EventLayout::Compact => local.with_tally(),
+        })
     }
 
     /// Keeps rows.
@@ -72,14 +89,16 @@ impl<'a> Scatter<'a> {
         failure
     }
 
-    /// Returns the partitions in key order, and where they can be spread again.
+    /// Returns the partitions in key order, where they can be spread again, and what was counted.
     ///
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
-    pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder), IngestError> {
-        let locals = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder, RowTally), IngestError> {
+        let mut locals = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = RowTally::default();
+        locals.iter_mut().filter_map(LocalRows::take_tally).for_each(|counted| tally.merge(&counted));
         let threads = locals.into_iter().map(|local| local.into_parts(self.layout));
         let threads = threads.collect::<Result<Vec<_>, _>>()?;
-        Ok((Partition::of(self.splitters.partitions(), threads), self.folder))
+        Ok((Partition::of(self.splitters.partitions(), threads), self.folder, tally))
     }
 }

@@ -1,6 +1,6 @@
 //! Which source files a store has taken already, and whether more of them may follow.
 
-use cip_store::{ColumnSpec, EventStore, Manifest, SourceFile};
+use cip_store::{ColumnSpec, EventLayout, EventStore, Manifest, SourceFile};
 use serde_json::Value;
 
 use crate::error::IngestError;
@@ -97,6 +97,17 @@ pub(crate) fn check_same(
 fn differ(store: &EventStore, what: &'static str, place: &str) -> Result<(), IngestError> {
     let place = place.trim_start_matches([':', ' ']).to_owned();
     Err(IngestError::OtherStore { store: store.path().to_owned(), what, place })
+}
+
+/// Checks that a store keeps its events as it is asked to, if it is.
+pub(crate) fn check_layout(store: &EventStore, asked: Option<EventLayout>) -> Result<(), IngestError> {
+    let known = store.manifest().event_layout;
+    match asked {
+        Some(asked) if asked != known => {
+            Err(IngestError::OtherLayout { store: store.path().to_owned(), known, asked })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that a store has these columns and this experiment, whatever the mapping; more of them may be null than of the store's.

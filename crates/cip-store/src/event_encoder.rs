@@ -126,6 +126,9 @@ impl EventEncoder {
         let covered = self.covered(events)?;
         let batch = events.record_batch();
         let group = match &self.form {
+            Some(form) if form.offers().is_none() => {
+                self.encoder.encode_keyed(&form.with_stored_times(batch)?, keyed, keys)?
+            }
             Some(form) => {
                 let known = keys.iter().all(|&key| (key as usize) < keyed.num_rows());
                 let codes = form.offers().filter(|_| known).map(|offers| offers.codes(keyed)).transpose()?;

@@ -41,6 +41,15 @@ impl EventLayout {
     }
 }
 
+impl std::fmt::Display for EventLayout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Compact => "compact",
+        })
+    }
+}
+
 /// How times lie in the files of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,6 +153,27 @@ impl CompactForm {
             })?);
         }
         Ok(RecordBatch::try_new(Arc::clone(&self.stored), columns)?)
+    }
+
+    /// Returns some columns of whole events with their times as the files have them.
+    ///
+    /// # Errors
+    /// [`StoreError::Arrow`] where a time is no whole second and should be.
+    pub(crate) fn with_stored_times(&self, events: &RecordBatch) -> Result<RecordBatch, StoreError> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for (field, column) in events.schema_ref().fields().iter().zip(events.columns()) {
+            match self.stored.fields().find(EVENT_SECOND) {
+                Some((_, stored)) if field.name() == column::EVENT_TIME => {
+                    fields.push(Arc::clone(stored));
+                    columns.push(seconds(column)?);
+                }
+                _ => {
+                    fields.push(Arc::clone(field));
+                    columns.push(Arc::clone(column));
+                }
+            }
+        }
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
     /// Returns those of the wanted columns of whole events that rows of the files give.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cip::core::Timestamp;
 use cip::ingest::{ChangedFiles, Dialect, Quote};
+use cip::store::EventLayout;
 use clap::ValueEnum;
 
 use crate::args::CurrencyArgs;
@@ -54,6 +55,9 @@ pub(crate) struct SourceArgs {
     /// Instant from which the contract measures freshness [default: the contract's own]
     #[arg(long, value_name = "DATE", requires = "contract")]
     pub(crate) contract_as_of: Option<Timestamp>,
+    /// How a new store keeps its events: plain, for any engine alone, or compact, in two thirds of the bytes
+    #[arg(long, value_enum)]
+    pub(crate) layout: Option<LayoutArg>,
     /// Stop, and write nothing, at more rejected rows than this
     #[arg(long, value_parser = parse_count, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,
@@ -97,6 +101,23 @@ pub(crate) struct IngestArgs {
     /// Write nothing: show what the first rows become
     #[arg(long, conflicts_with = "out")]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutArg {
+    /// Every column as it is
+    Plain,
+    /// Offers as codes with a table of them beside the events, times as seconds where they are
+    Compact,
+}
+
+impl From<LayoutArg> for EventLayout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Plain => Self::Plain,
+            LayoutArg::Compact => Self::Compact,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -46,6 +46,7 @@ pub(crate) fn run(events: u64, seed: u64, out: &Path, common: &Common) -> Result
         quote: None,
         aliases: None,
         experiment: Some(files.join(generate::EXPERIMENT)),
+        layout: None,
         max_rejects: None,
     };
     let all = CurrencyArgs { currency: None };

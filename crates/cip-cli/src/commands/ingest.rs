@@ -228,6 +228,9 @@ fn configured(args: &SourceArgs, common: &Common) -> Result<Ingest, CliError> {
     if let Some(threads) = common.threads {
         ingest = ingest.with_threads(threads);
     }
+    if let Some(layout) = args.layout {
+        ingest = ingest.with_event_layout(layout.into());
+    }
     if let Some(path) = &args.aliases {
         // Where there are no users, the ingest says so.
         ingest = ingest.with_aliases(AliasTable::read(path, users.unwrap_or(IdType::Utf8))?);

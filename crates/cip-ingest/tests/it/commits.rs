@@ -10,7 +10,7 @@ use cip_store::{EventStore, StoreError, StoreStatistics};
 use proptest::prelude::*;
 
 use crate::tags::checkout;
-use crate::{HEADER, bytes_of, event_lines, rees46, threads};
+use crate::{HEADER, bytes_of, event_lines, layouts, rees46, threads};
 
 /// A row of few users, times and sessions, so that all of them are shared by files; some rows are refused.
 fn row() -> impl Strategy<Value = String> {
@@ -78,12 +78,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn commits_in_any_order_are_one_ingest_of_all_files(days in days(), tag: bool, workers in 1usize..3) {
+    fn commits_in_any_order_are_one_ingest_of_all_files(
+        days in days(), tag: bool, workers in 1usize..3, layout in layouts(),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let files: Vec<PathBuf> =
             days.iter().enumerate().map(|(day, (rows, _))| write_day(folder.path(), day, rows)).collect();
-        let ingest = Ingest::new(rees46()).with_threads(threads(workers));
+        let ingest = Ingest::new(rees46()).with_threads(threads(workers)).with_event_layout(layout);
         let ingest = if tag { ingest.with_experiment(checkout()) } else { ingest };
         let (whole, _) = ingest.run(&files, &at("whole"), &mut |_| ()).unwrap();
 
@@ -119,12 +121,14 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_file_is_refused_or_replaced(days in days(), changed in proptest::collection::vec(row(), 0..25)) {
+    fn a_changed_file_is_refused_or_replaced(
+        days in days(), changed in proptest::collection::vec(row(), 0..25), layout in layouts(),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let files: Vec<PathBuf> =
             days.iter().enumerate().map(|(day, (rows, _))| write_day(folder.path(), day, rows)).collect();
-        let ingest = Ingest::new(rees46());
+        let ingest = Ingest::new(rees46()).with_event_layout(layout);
         for file in &files {
             append(&ingest, std::slice::from_ref(file), &at("commits")).unwrap();
         }

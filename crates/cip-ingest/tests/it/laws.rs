@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 
 use cip_core::MemoryBudget;
 use cip_ingest::{Ingest, SourceMapping};
+use cip_store::EventLayout;
 use proptest::prelude::*;
 
 use crate::tags::checkout;
-use crate::{HEADER, bytes_of, event_lines, rees46, threads};
+use crate::{HEADER, bytes_of, event_lines, layouts, lines_of, rees46, threads};
 
 /// Rows that are mostly good, with some of everything that goes wrong.
 fn row() -> impl Strategy<Value = String> {
@@ -36,13 +37,14 @@ proptest! {
         chunk in 1usize..400,
         workers in 1usize..4,
         tag: bool,
+        layout in layouts(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("events.csv");
         std::fs::write(&file, format!("{HEADER}\n{}", rows.join("\n"))).unwrap();
         let run = |name: &str, ingest: Ingest| {
             let ingest = if tag { ingest.with_experiment(checkout()) } else { ingest };
-            ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ())
+            ingest.with_event_layout(layout).run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ())
         };
         let plain = run("plain", Ingest::new(rees46()).with_threads(threads(1)));
         let other = run(
@@ -63,6 +65,36 @@ proptest! {
                 plain.map(|_| ()).unwrap_err().to_string(),
                 other.map(|_| ()).unwrap_err().to_string()
             ),
+        }
+    }
+
+    /// A compact store is read as a plain one, by any columns.
+    #[test]
+    fn layouts_are_read_alike(
+        rows in proptest::collection::vec(row(), 1..120),
+        columns in proptest::sample::subsequence(
+            vec!["event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id"],
+            1..=8,
+        ),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.csv");
+        std::fs::write(&file, format!("{HEADER}\n{}", rows.join("\n"))).unwrap();
+        let run = |layout: EventLayout| {
+            let ingest = Ingest::new(rees46()).with_event_layout(layout);
+            ingest.run(std::slice::from_ref(&file), &folder.path().join(layout.to_string()), &mut |_| ())
+        };
+        let (Ok((plain, _)), Ok((compact, report))) = (run(EventLayout::Plain), run(EventLayout::Compact)) else {
+            return Ok(());
+        };
+        compact.verify().unwrap();
+        prop_assert_eq!(event_lines(&plain), event_lines(&compact));
+        prop_assert_eq!(lines_of(&plain.scan(&columns)), lines_of(&compact.scan(&columns)));
+        let transactions = |store: &cip_store::EventStore| lines_of(&store.scan_transactions(&columns));
+        prop_assert_eq!(transactions(&plain), transactions(&compact));
+        if report.account.events > 0 {
+            let offers = compact.manifest().commits[0].compact.as_ref().and_then(|compact| compact.offers.as_ref());
+            prop_assert!(offers.is_some_and(|offers| 0 < offers.rows && offers.rows <= report.account.events));
         }
     }
 
@@ -115,18 +147,22 @@ fn spilling_and_row_groups_do_not_change_the_bytes() {
         ));
     }
     std::fs::write(&file, text).unwrap();
-    let run = |name: &str, memory: u64, workers: usize| {
+    let run = |name: &str, layout: EventLayout, memory: u64, workers: usize| {
         let ingest =
             Ingest::new(rees46()).with_threads(threads(workers)).with_memory(MemoryBudget::from_mib(memory));
-        let ingest = ingest.with_experiment(checkout());
+        let ingest = ingest.with_experiment(checkout()).with_event_layout(layout);
         let (store, report) =
             ingest.run(std::slice::from_ref(&file), &folder.path().join(name), &mut |_| ()).unwrap();
         assert_eq!(report.account.events, 420_000);
         store
     };
-    let roomy = run("roomy", 4_096, 1);
-    let tight = run("tight", 152, 2);
-    assert!(bytes_of(roomy.path()) == bytes_of(tight.path()), "the stores differ");
+    let [plain, tight] = [EventLayout::Plain, EventLayout::Compact].map(|layout| {
+        let roomy = run(&format!("roomy-{layout}"), layout, 4_096, 1);
+        let tight = run(&format!("tight-{layout}"), layout, 152, 2);
+        assert!(bytes_of(roomy.path()) == bytes_of(tight.path()), "the stores differ");
+        tight
+    });
+    assert!(event_lines(&plain) == event_lines(&tight), "the layouts differ");
     let groups: Vec<u64> = tight.manifest().commits[0]
         .events
         .iter()

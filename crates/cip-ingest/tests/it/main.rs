@@ -30,10 +30,16 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type};
 use cip_ingest::{Ingest, IngestError, IngestReport, SourceMapping};
-use cip_store::{EventScan, EventStore};
+use cip_store::{EventLayout, EventScan, EventStore};
+use proptest::prelude::*;
 
 pub(crate) fn threads(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
+}
+
+/// How a store may keep its events.
+pub(crate) fn layouts() -> impl Strategy<Value = EventLayout> {
+    prop_oneof![Just(EventLayout::Plain), Just(EventLayout::Compact)]
 }
 
 pub(crate) const HEADER: &str =

@@ -11,7 +11,7 @@ use cip_store::{EventStore, StoreError, StoreWriter, TableWriter};
 use proptest::prelude::*;
 
 use crate::commits::{append, assert_same};
-use crate::{bytes_of, event_lines, threads};
+use crate::{bytes_of, event_lines, layouts, threads};
 
 /// A mapping of few columns: `product` names the column of the source that products come from.
 fn mapping(product: &str, nulls: Nulls, drop: &str) -> SourceMapping {
@@ -85,12 +85,14 @@ proptest! {
     #[test]
     fn a_replay_is_one_ingest_by_the_mended_mapping(
         days in days(), widen: bool, drops: bool, in_two: bool, replaces: bool, workers in 1usize..3,
+        layout in layouts(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let files: Vec<PathBuf> =
             days.iter().enumerate().map(|(day, (rows, _))| write_day(folder.path(), day, rows)).collect();
-        let broken = Ingest::new(mapping("a", Nulls::Refused, "")).with_threads(threads(workers));
+        let broken =
+            Ingest::new(mapping("a", Nulls::Refused, "")).with_threads(threads(workers)).with_event_layout(layout);
         for commit in [2, 0, 3, 1] {
             let of_commit: Vec<PathBuf> =
                 files.iter().zip(&days).filter(|(_, day)| day.1 == commit).map(|(file, _)| file.clone()).collect();
@@ -109,7 +111,8 @@ proptest! {
 
         let nulls = if widen { Nulls::Allowed } else { Nulls::Refused };
         let drop = if drops { NO_TYPE } else { "" };
-        let ingest = |mapping: SourceMapping| Ingest::new(mapping).with_threads(threads(workers));
+        let ingest =
+            |mapping: SourceMapping| Ingest::new(mapping).with_threads(threads(workers)).with_event_layout(layout);
         let mended = ingest(mapping("b", nulls, drop));
         let mut steps = vec![mended.clone()];
         if in_two {

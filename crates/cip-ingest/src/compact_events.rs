@@ -1,0 +1,84 @@
+//! The form of the events of a compact store: their offers, and how their times are kept.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
+use cip_core::{CoreError, EventSchema, column};
+use cip_store::{CompactForm, EventScan, EventStore, OfferCounts, StoredTimes};
+
+use crate::error::IngestError;
+use crate::products::Products;
+use crate::row_tally::RowTally;
+
+/// With more offers, as the sources write them, events keep what they say in columns of its own.
+pub(crate) const MOST_OFFERS: usize = 1 << 18;
+
+/// The form of events that are not written yet, and the code of the offer that stands for each code of what rows share.
+pub(crate) struct CodedForm {
+    pub(crate) form: CompactForm,
+    pub(crate) codes: Arc<[u32]>,
+}
+
+impl CodedForm {
+    /// `shared` are the values that rows share, by their codes; none where these are no offers.
+    pub(crate) fn new(
+        schema: &EventSchema,
+        shared: Option<&RecordBatch>,
+        tally: &RowTally,
+    ) -> Result<Self, IngestError> {
+        let times = if tally.has_fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
+        let Some((shared, mut counts)) = shared.zip(OfferCounts::new(schema)) else {
+            return Ok(Self { form: CompactForm::new(schema, None, times), codes: Arc::new([]) });
+        };
+        // What was looked up need not have become an event.
+        let used: Vec<u32> =
+            (0u32..).zip(&tally.shared).filter(|(_, events)| **events > 0).map(|(code, _)| code).collect();
+        let events: Vec<u64> = used.iter().map(|&code| tally.shared[code as usize]).collect();
+        let values = take_record_batch(shared, &UInt32Array::from(used.clone())).map_err(CoreError::from)?;
+        counts.add(&values, Some(&events))?;
+        let offers = counts.finish()?;
+        let mut codes = vec![0; shared.num_rows()];
+        for (code, offer) in used.into_iter().zip(offers.codes(&values)?) {
+            codes[code as usize] = offer;
+        }
+        Ok(Self { form: CompactForm::new(schema, Some(offers), times), codes: codes.into() })
+    }
+}
+
+/// Returns the form of all events of a scan of a compact store: they have offers where those of every commit have.
+pub(crate) fn form_of(
+    store: &EventStore,
+    scan: impl Fn(&[&str]) -> EventScan,
+) -> Result<CompactForm, IngestError> {
+    let schema = store.schema();
+    let commits = &store.manifest().commits;
+    let all = commits
+        .iter()
+        .filter(|commit| !commit.events.is_empty())
+        .all(|commit| commit.compact.as_ref().is_some_and(|compact| compact.offers.is_some()));
+    let mut counts = OfferCounts::new(schema).filter(|_| all);
+    let mut columns = vec![column::EVENT_TIME];
+    let offered = counts.as_ref().map(|counts| Arc::clone(counts.columns()));
+    columns.extend(offered.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str()));
+    let mut tally = RowTally::default();
+    for partition in scan(&columns).partitions() {
+        for events in partition.batches()? {
+            let events = events?;
+            tally.has_fractions |= events.times()?.values().iter().any(|time| time % 1_000_000 != 0);
+            if let Some(known) = &mut counts {
+                known.add(events.record_batch(), None)?;
+                if known.len() > MOST_OFFERS {
+                    counts = None;
+                }
+            }
+        }
+    }
+    let times = if tally.has_fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
+    Ok(CompactForm::new(schema, counts.map(OfferCounts::finish).transpose()?, times))
+}
+
+/// The products of the offers; none where there are none.
+pub(crate) fn products(form: &CompactForm) -> Result<Option<Products>, CoreError> {
+    form.offers().map_or(Ok(None), |offers| Products::of(offers.values()))
+}
