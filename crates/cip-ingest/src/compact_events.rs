@@ -25,16 +25,18 @@ impl CodedForm {
     pub(crate) fn new(
         schema: &EventSchema,
         shared: Option<&RecordBatch>,
-        tally: &RowTally,
+        tallies: &[RowTally],
     ) -> Result<Self, IngestError> {
-        let times = if tally.has_fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
+        let fractions = tallies.iter().any(|tally| tally.has_fractions);
+        let times = if fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
         let Some((shared, mut counts)) = shared.zip(OfferCounts::new(schema)) else {
             return Ok(Self { form: CompactForm::new(schema, None, times), codes: Arc::new([]) });
         };
+        let mut all: Vec<u64> = Vec::new();
+        tallies.iter().for_each(|tally| tally.add_to(&mut all));
         // What was looked up need not have become an event.
-        let used: Vec<u32> =
-            (0u32..).zip(&tally.shared).filter(|(_, events)| **events > 0).map(|(code, _)| code).collect();
-        let events: Vec<u64> = used.iter().map(|&code| tally.shared[code as usize]).collect();
+        let used = (0u32..).zip(all).filter(|(_, events)| *events > 0);
+        let (used, events): (Vec<u32>, Vec<u64>) = used.unzip();
         let values = take_record_batch(shared, &UInt32Array::from(used.clone())).map_err(CoreError::from)?;
         counts.add(&values, Some(&events))?;
         let offers = counts.finish()?;
@@ -61,11 +63,11 @@ pub(crate) fn form_of(
     let mut columns = vec![column::EVENT_TIME];
     let offered = counts.as_ref().map(|counts| Arc::clone(counts.columns()));
     columns.extend(offered.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str()));
-    let mut tally = RowTally::default();
+    let mut fractions = false;
     for partition in scan(&columns).partitions() {
         for events in partition.batches()? {
             let events = events?;
-            tally.has_fractions |= events.times()?.values().iter().any(|time| time % 1_000_000 != 0);
+            fractions |= events.times()?.values().iter().any(|time| time % 1_000_000 != 0);
             if let Some(known) = &mut counts {
                 known.add(events.record_batch(), None)?;
                 if known.len() > MOST_OFFERS {
@@ -74,7 +76,7 @@ pub(crate) fn form_of(
             }
         }
     }
-    let times = if tally.has_fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
+    let times = if fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
     Ok(CompactForm::new(schema, counts.map(OfferCounts::finish).transpose()?, times))
 }
 

@@ -509,7 +509,7 @@ impl Ingest {
         let schema = self.mapping.schema()?;
         let tagging = self.experiment.as_ref().map(Tagging::new);
         let mut places = rejects.map(|_| writer.places()).transpose()?;
-        let (partitions, spill, tally) = scatter.into_partitions()?;
+        let (partitions, spill, tallies) = scatter.into_partitions()?;
         let files = StringArray::from_iter_values(sources.iter().map(|source| &source.name));
         let mut assembler = Assembler::new(self.schema()?, parser, tagging, files);
         let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
@@ -518,7 +518,7 @@ impl Ingest {
             EventLayout::Compact => {
                 let offers = parser.attributes.as_ref().is_some_and(Attributes::are_offers);
                 let shared = if offers { assembler.attributes()? } else { None };
-                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared.as_ref(), &tally)?;
+                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared.as_ref(), &tallies)?;
                 if let Some(of_offers) = compact_events::products(&form)? {
                     assembler = assembler.with_offers(codes);
                     products = Some(of_offers);

@@ -32,6 +32,13 @@ pub(crate) struct Part {
     pub(crate) bytes: usize,
 }
 
+impl Part {
+    #[cold]
+    fn push_long(&mut self, row: &[u8]) {
+        self.pending.extend_from_slice(row);
+    }
+}
+
 /// Blocks of rows that can be read without others.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
@@ -108,6 +115,9 @@ impl LocalRows {
         if let Some(id) = row.id() {
             self.codes.expect(id);
         }
+        if let Some(tally) = &self.tally {
+            tally.expect(row);
+        }
     }
 
     /// Keeps a row of a key range.
@@ -126,13 +136,15 @@ impl LocalRows {
                     part.pending.reserve_exact(self.block_bytes + ROOM.max(SHORT_ROW));
                 }
                 let part = &mut self.parts[range];
-                let end = part.pending.len() + packing.row_bytes;
                 match row.bytes.first_chunk::<SHORT_ROW>() {
                     // A length that is known beforehand is copied without a call; what is too much is cut off.
-                    Some(bytes) if packing.row_bytes <= SHORT_ROW => part.pending.extend_from_slice(bytes),
-                    _ => part.pending.extend_from_slice(&row.bytes[..packing.row_bytes]),
+                    Some(bytes) if packing.row_bytes <= SHORT_ROW => {
+                        let end = part.pending.len() + packing.row_bytes;
+                        part.pending.extend_from_slice(bytes);
+                        part.pending.truncate(end);
+                    }
+                    _ => part.push_long(&row.bytes[..packing.row_bytes]),
                 }
-                part.pending.truncate(end);
                 if let Some(id) = row.id() {
                     let code = if row.has_id() {
                         let code = self.codes.code(id, part.number, part.sessions);

@@ -1,37 +1,79 @@
 //! What a compact store must know of all its rows before the first is written.
 
+use cip_core::fetch;
+
 use crate::row::Row;
 
 /// How many rows have each code of what they share, and whether all times are whole seconds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowTally {
-    /// By code; behind the end there are none.
-    pub(crate) shared: Vec<u64>,
+    /// By code; behind the end there are none. What does not fit is in `full`.
+    counts: Vec<u32>,
+    /// The codes of counts that were full, once for each time.
+    full: Vec<u32>,
     pub(crate) has_fractions: bool,
 }
 
 impl RowTally {
+    /// Says that a row will be counted.
+    #[inline(always)]
+    pub(crate) fn expect(&self, row: &Row<'_>) {
+        if let Some(slot) = row.layout.attributes {
+            self.counts.get(row.code(slot) as usize).into_iter().for_each(fetch);
+        }
+    }
+
     /// Counts a row.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, row: &Row<'_>) {
         const MICROS: i64 = 1_000_000;
         let (_, time) = row.user_and_time();
         self.has_fractions |= time % MICROS != 0;
         if let Some(slot) = row.layout.attributes {
-            let code = row.code(slot) as usize;
-            if code >= self.shared.len() {
-                self.shared.resize((code + 1).next_power_of_two(), 0);
+            let code = row.code(slot);
+            match self.counts.get_mut(code as usize) {
+                Some(count) if *count < u32::MAX => *count += 1,
+                _ => self.make_room(code),
             }
-            self.shared[code] += 1;
         }
     }
 
-    /// Adds what another thread counted.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.has_fractions |= other.has_fractions;
-        if self.shared.len() < other.shared.len() {
-            self.shared.resize(other.shared.len(), 0);
+    #[cold]
+    fn make_room(&mut self, code: u32) {
+        let needed = code as usize + 1;
+        if self.counts.len() < needed {
+            self.counts.resize(needed.next_power_of_two(), 0);
         }
-        self.shared.iter_mut().zip(&other.shared).for_each(|(all, more)| *all += more);
+        let count = &mut self.counts[code as usize];
+        if *count == u32::MAX {
+            self.full.push(code);
+            *count = 0;
+        }
+        *count += 1;
+    }
+
+    /// Adds the counts to those of all threads, by code.
+    pub(crate) fn add_to(&self, all: &mut Vec<u64>) {
+        if all.len() < self.counts.len() {
+            all.resize(self.counts.len(), 0);
+        }
+        all.iter_mut().zip(&self.counts).for_each(|(all, more)| *all += u64::from(*more));
+        self.full.iter().for_each(|&code| all[code as usize] += u64::from(u32::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_go_on_where_they_are_full() {
+        let mut tally = RowTally::default();
+        (0..3).for_each(|_| tally.make_room(5));
+        tally.counts[5] = u32::MAX;
+        (0..2).for_each(|_| tally.make_room(5));
+        let mut all = vec![1, 1];
+        tally.add_to(&mut all);
+        assert_eq!(all, [1, 1, 0, 0, 0, u64::from(u32::MAX) + 2, 0, 0]);
     }
 }

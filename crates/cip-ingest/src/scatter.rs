@@ -89,16 +89,15 @@ impl<'a> Scatter<'a> {
         failure
     }
 
-    /// Returns the partitions in key order, where they can be spread again, and what was counted.
+    /// Returns the partitions in key order, where they can be spread again, and what each thread counted.
     ///
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
-    pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder, RowTally), IngestError> {
+    pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder, Vec<RowTally>), IngestError> {
         let mut locals = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut tally = RowTally::default();
-        locals.iter_mut().filter_map(LocalRows::take_tally).for_each(|counted| tally.merge(&counted));
+        let tallies = locals.iter_mut().filter_map(LocalRows::take_tally).collect();
         let threads = locals.into_iter().map(|local| local.into_parts(self.layout));
         let threads = threads.collect::<Result<Vec<_>, _>>()?;
-        Ok((Partition::of(self.splitters.partitions(), threads), self.folder, tally))
+        Ok((Partition::of(self.splitters.partitions(), threads), self.folder, tallies))
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn bytes(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scrat
             bits::zigzag(smallest, page);
             page.extend_from_slice(&[8 * width as u8; MINIBLOCKS]);
             for value in &block[..count.next_multiple_of(MINIBLOCK)] {
-                page.extend_from_slice(&value.to_le_bytes()[..width]);
+                // What is too much is cut off: a length that is known beforehand is copied without a call.
+                let end = page.len() + width;
+                page.extend_from_slice(&value.to_le_bytes());
+                page.truncate(end);
             }
         }
         pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
