@@ -132,6 +132,7 @@ duckdb.sql('''COPY (
   FROM kept a JOIN kept b ON a.user_id = b.user_id AND a.user_session = b.user_session AND a.product_id < b.product_id
   GROUP BY ALL HAVING count(*) >= 2 ORDER BY ALL) TO '{out}' (FORMAT parquet, COMPRESSION zstd)''')
 """
+COMPACT = "cip --layout compact"
 # What every row of an answer is known by; its other columns are compared.
 KEYS = {"sessions": ["user_id", "session_seq"], "rfm": ["user_id"], "features": ["user_id"], "pairs": ["product_a", "product_b"]}
 FEATURES = "events,views,carts,purchases,spend,sessions,products,avg_price,max_price,active_span_days,recency_days"
@@ -198,6 +199,8 @@ def main() -> int:
         cip = [str(args.cip), "--memory", args.memory]
         jobs = [
             ("ingest", "cip", [*cip, "ingest", str(csv), "--mapping", "rees46", "--out", str(store)], store),
+            ("ingest", COMPACT, [*cip, "ingest", str(csv), "--mapping", "rees46", "--layout", "compact", "--out",
+                                 str(folder / "compact")], folder / "compact"),
             ("ingest", f"Polars {polars.__version__}", python(POLARS_INGEST, folder / "polars.parquet"),
              folder / "polars.parquet"),
             ("ingest", f"DuckDB {duckdb.__version__}", python(DUCKDB_INGEST, parquet), parquet),
@@ -234,6 +237,11 @@ def main() -> int:
             print(f"| {job} | {who} | {got['cpu']:.1f} | {got['wall']:.1f} | {got['peak'] / 1e6:.0f} | "
                   f"{got['bytes'] / 1e6:.0f} | {ratios[0]} | {ratios[1]} |")
         print()
+        of_ingest = {who: figures for (job, who, _, _), figures in zip(jobs, median) if job == "ingest"}
+        compact = of_ingest.pop(COMPACT)
+        for who, got in of_ingest.items():
+            print(f"- {COMPACT} takes {compact['cpu'] / got['cpu']:.2f} of the CPU of {who}, {compact['wall'] / got['wall']:.2f} of its "
+                  f"wall, {compact['bytes'] / got['bytes']:.2f} of its bytes")
         ours = {job: out for job, who, _, out in jobs if who == "cip"}
         said = [(job, who, compare(job, ours[job], out)) for job, who, _, out in jobs if who != "cip" and job in KEYS]
         for job, who, text in said:

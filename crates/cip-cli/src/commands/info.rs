@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cip::core::Timestamp;
 use cip::ingest::{QualityHistory, QualityReport};
-use cip::store::EventStore;
+use cip::store::{EventLayout, EventStore};
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -39,6 +39,9 @@ pub(crate) fn run(store: &Path, quality_table: Option<&Path>, common: &Common) -
         ("size", bytes(statistics.bytes)),
     ] {
         text.push_str(&format!("  {name:<22} {value}\n"));
+    }
+    if manifest.event_layout != EventLayout::Plain {
+        text.push_str(&format!("  {:<22} {}\n", "layout", manifest.event_layout));
     }
     let aliases =
         manifest.commits.iter().rev().find_map(|commit| commit.aliases.as_ref()).map(|table| table.rows);
@@ -95,7 +98,7 @@ pub(crate) fn run(store: &Path, quality_table: Option<&Path>, common: &Common) -
         text,
         json: json!({
             "store": store.path().display().to_string(), "mapping": mapping, "experiment": experiment,
-            "commits": manifest.commits.len(), "source_files": sources,
+            "commits": manifest.commits.len(), "layout": manifest.event_layout.to_string(), "source_files": sources,
             "first_event": span.as_ref().map(|span| &span[0]), "last_event": span.as_ref().map(|span| &span[1]),
             "events": statistics.events, "users": statistics.users,
             "events_without_user": statistics.events_without_user, "source_sessions": statistics.source_sessions,

@@ -25,6 +25,7 @@ mod identities;
 mod json;
 mod kept_rfm;
 mod kept_sessions;
+mod layouts;
 mod pairs;
 mod paths;
 mod planning;
