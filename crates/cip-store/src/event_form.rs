@@ -287,5 +287,5 @@ pub(crate) fn read_offers(
     }
     let batches = table.collect::<Result<Vec<_>, _>>()?;
     let all = crate::unified::without_twins(concat_batches(&schema, &batches)?)?;
-    Offers::from_table(counts, &all).ok_or_else(refuse)
+    Offers::from_table(counts.columns(), &all).ok_or_else(refuse)
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::Int32Builder;
 use arrow_array::cast::AsArray;
@@ -24,6 +24,9 @@ use crate::error::StoreError;
 pub(crate) const OFFER: &str = "offer";
 /// How many events have an offer.
 const EVENTS: &str = "events";
+
+/// More codes no commit has.
+const MOST: u32 = 1 << 24;
 
 /// What an offer may say, in this order.
 const COLUMNS: [&str; 5] =
@@ -84,6 +87,11 @@ fn keys(
     Some(keys)
 }
 
+/// Returns the number of a text, which is entered where it is new.
+fn intern(texts: &mut Texts, text: &str) -> Option<usize> {
+    Some(texts.get_index_of(text).unwrap_or_else(|| texts.insert_full(text.into()).0))
+}
+
 fn other_columns(rows: &RecordBatch) -> StoreError {
     ArrowError::InvalidArgumentError(format!("rows of [{}] have offers that are not known", rows.schema()))
         .into()
@@ -132,7 +140,7 @@ impl OfferCounts {
         self.counts.is_empty()
     }
 
-    /// Adds the offers of some rows, each with as many events as `events` says; without, one.
+    /// Adds the offers of some rows, of which there should be less than 16,777,216 in the end, each with as many events as `events` says; without, one.
     ///
     /// # Errors
     /// [`StoreError::Arrow`] where the rows do not have the columns.
@@ -146,11 +154,8 @@ impl OfferCounts {
 
     fn intern(&mut self, rows: &RecordBatch) -> Result<Vec<Key>, StoreError> {
         let texts = &mut self.texts;
-        let number = |place: usize, text: &str| match texts[place].get_index_of(text) {
-            Some(known) => Some(known),
-            None => Some(texts[place].insert_full(text.into()).0),
-        };
-        keys(&self.schema, rows, number).ok_or_else(|| other_columns(rows))
+        keys(&self.schema, rows, |place, text| intern(&mut texts[place], text))
+            .ok_or_else(|| other_columns(rows))
     }
 
     /// Returns those that have events, with their codes: 0, 1, 2, … by the number of their events, the most first, then by their
@@ -196,19 +201,26 @@ impl OfferCounts {
         let values = RecordBatch::try_new(Arc::clone(&schema), columns)?;
         let events = counts.values().copied().collect();
         let codes = (0..).zip(counts.keys()).map(|(code, &key)| (key, code)).collect();
-        Ok(Offers { texts, codes, values, events })
+        Ok(Offers { values, events, lookup: OnceLock::from(Lookup { texts, codes }) })
     }
 }
 
 /// The offers of a commit, by their codes.
 #[derive(Debug)]
 pub struct Offers {
-    texts: Vec<Texts>,
-    codes: HashMap<Key, u32, RandomState>,
     /// In the rows that are their codes.
     values: RecordBatch,
     /// Likewise; none of a code that is not used any more.
     events: Vec<u64>,
+    /// Made when codes are asked for: who only reads events has no need of it.
+    lookup: OnceLock<Lookup>,
+}
+
+/// The codes of offers by their values.
+#[derive(Debug)]
+struct Lookup {
+    texts: Vec<Texts>,
+    codes: HashMap<Key, u32, RandomState>,
 }
 
 impl Offers {
@@ -232,10 +244,23 @@ impl Offers {
     /// # Errors
     /// [`StoreError::Arrow`] where a row has another offer, or not the columns.
     pub fn codes(&self, rows: &RecordBatch) -> Result<Vec<u32>, StoreError> {
-        let number = |place: usize, text: &str| self.texts[place].get_index_of(text);
+        let Lookup { texts, codes } = self.lookup();
+        let number = |place: usize, text: &str| texts[place].get_index_of(text);
         let keys = keys(self.values.schema_ref(), rows, number);
-        let codes = keys.and_then(|keys| keys.iter().map(|key| self.codes.get(key).copied()).collect());
+        let codes = keys.and_then(|keys| keys.iter().map(|key| codes.get(key).copied()).collect());
         codes.ok_or_else(|| other_columns(rows))
+    }
+
+    fn lookup(&self) -> &Lookup {
+        self.lookup.get_or_init(|| {
+            let mut texts: Vec<Texts> = self.values.columns().iter().map(|_| Texts::default()).collect();
+            let keys =
+                keys(self.values.schema_ref(), &self.values, |place, text| intern(&mut texts[place], text));
+            let used = (0u32..).zip(keys.unwrap_or_default()).zip(&self.events);
+            let used = used.filter(|(_, events)| **events > 0);
+            let codes = used.map(|((code, key), _)| (key, code)).collect();
+            Lookup { texts, codes }
+        })
     }
 
     /// The schema of the table of offers with these values.
@@ -265,33 +290,126 @@ impl Offers {
         Ok(RecordBatch::try_new(Self::table_schema(self.values.schema_ref()), columns)?)
     }
 
-    /// Returns the offers of a table; none where it is not one of theirs.
-    pub(crate) fn from_table(mut counts: OfferCounts, table: &RecordBatch) -> Option<Self> {
+    /// Returns the offers of a table with these columns; none where it is not one of theirs.
+    pub(crate) fn from_table(columns: &SchemaRef, table: &RecordBatch) -> Option<Self> {
         let codes = table.column_by_name(OFFER)?.as_primitive_opt::<UInt32Type>()?.values();
         let counted = table.column_by_name(EVENTS)?.as_primitive_opt::<Int64Type>()?.values();
-        if !codes.is_sorted_by(|a, b| a < b) {
+        if !codes.is_sorted_by(|a, b| a < b) || codes.last().is_some_and(|&last| last >= MOST) {
             return None;
         }
-        let all = codes.last().map_or(0, |&last| last as usize + 1);
         // Codes that are not used have the values of the next one that is.
-        let mut rows = Vec::with_capacity(all);
-        let mut events = vec![0; all];
+        let mut rows: Vec<u32> = Vec::with_capacity(codes.len());
+        let mut events: Vec<u64> = Vec::with_capacity(codes.len());
         for ((row, &code), &count) in (0u32..).zip(codes).zip(counted) {
             rows.resize(code as usize + 1, row);
-            events[code as usize] = u64::try_from(count).ok()?;
+            events.resize(code as usize, 0);
+            events.push(u64::try_from(count).ok()?);
         }
-        let keys = counts.intern(table).ok()?;
-        let wanted: Vec<usize> = counts
-            .schema
-            .fields()
-            .iter()
-            .map(|field| table.schema_ref().index_of(field.name()))
-            .collect::<Result<_, _>>()
-            .ok()?;
-        let values = table.project(&wanted).ok()?;
+        let column = |field: &Arc<Field>| table.column_by_name(field.name()).cloned();
+        let values = columns.fields().iter().map(column).collect::<Option<Vec<_>>>()?;
+        let values = RecordBatch::try_new(Arc::clone(columns), values).ok()?;
         let values = arrow_select::take::take_record_batch(&values, &UInt32Array::from(rows)).ok()?;
-        let values = values.with_schema(Arc::clone(&counts.schema)).ok()?;
-        let codes = keys.into_iter().zip(codes.iter().copied()).collect();
-        Some(Self { texts: counts.texts, codes, values, events })
+        Some(Self { values, events, lookup: OnceLock::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn schema() -> EventSchema {
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let fields = vec![
+            Field::new(column::PRODUCT_ID, DataType::Int64, false),
+            Field::new(column::BRAND, dictionary, true),
+            Field::new(column::PRICE, DataType::Decimal128(18, 2), true),
+        ];
+        EventSchema::try_new(Arc::new(Schema::new(fields))).unwrap()
+    }
+
+    type Row = (i64, Option<&'static str>, Option<i64>);
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        let brand = proptest::option::of(prop_oneof![Just("b"), Just("a"), Just("")]);
+        proptest::collection::vec((0i64..3, brand, proptest::option::of(0i64..3)), 0..60)
+    }
+
+    fn batch(rows: &[Row]) -> RecordBatch {
+        let prices: Decimal128Array = rows.iter().map(|row| row.2.map(i128::from)).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows.iter().map(|row| Some(row.0)).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| row.1).collect::<DictionaryArray<Int32Type>>()),
+            Arc::new(prices.with_precision_and_scale(18, 2).unwrap()),
+        ];
+        RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
+    }
+
+    fn offers(parts: &[Vec<Row>]) -> Offers {
+        let mut counts = OfferCounts::new(&schema()).unwrap();
+        parts.iter().for_each(|rows| counts.add(&batch(rows), None).unwrap());
+        counts.finish().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn codes_depend_on_the_rows_alone_and_lead_back_to_them(
+            parts in proptest::collection::vec(rows(), 1..4),
+            gone in any::<proptest::sample::Index>(),
+        ) {
+            let all = parts.concat();
+            let mut backwards = parts.clone();
+            backwards.iter_mut().for_each(|rows| rows.reverse());
+            backwards.reverse();
+            let (known, other) = (offers(&parts), offers(&backwards));
+            prop_assert_eq!(known.to_table(&[]).unwrap(), other.to_table(&[]).unwrap());
+            let codes = known.codes(&batch(&all)).unwrap();
+            // The most events first, and each as often as it is said to be.
+            let mut counted = vec![0u64; known.len()];
+            codes.iter().for_each(|&code| counted[code as usize] += 1);
+            prop_assert_eq!(&counted, &known.events);
+            prop_assert!(counted.is_sorted_by(|a, b| a >= b));
+            // What is written is read as it was, also where an offer is gone.
+            let less: Vec<u64> = match known.len() {
+                0 => Vec::new(),
+                some => {
+                    let gone = gone.index(some);
+                    counted.iter().enumerate().map(|(code, &events)| if code == gone { events } else { 0 }).collect()
+                }
+            };
+            let read = Offers::from_table(known.values.schema_ref(), &known.to_table(&less).unwrap()).unwrap();
+            let stays = |code: u32| less.get(code as usize) != Some(&counted[code as usize]);
+            let left: Vec<Row> =
+                all.iter().zip(&codes).filter(|(_, code)| stays(**code)).map(|(row, _)| *row).collect();
+            let expected: Vec<u32> = codes.iter().copied().filter(|&code| stays(code)).collect();
+            prop_assert_eq!(read.codes(&batch(&left)).unwrap(), expected);
+            for row in all.iter().zip(&codes).filter(|(_, code)| !stays(**code)).map(|(row, _)| row) {
+                prop_assert!(read.codes(&batch(&[*row])).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn events_without_a_product_or_in_several_currencies_have_no_offers() {
+        let without = |name: &str| {
+            let fields = schema()
+                .arrow()
+                .fields()
+                .iter()
+                .filter(|field| field.name() != name)
+                .cloned()
+                .collect::<Vec<_>>();
+            OfferCounts::new(&EventSchema::try_new(Arc::new(Schema::new(fields))).unwrap())
+        };
+        assert!(without(column::PRODUCT_ID).is_none() && without(column::PRICE).is_none());
+        assert!(without(column::BRAND).is_some());
+        let with = |field: Field| {
+            let fields: Vec<Arc<Field>> =
+                schema().arrow().fields().iter().cloned().chain([Arc::new(field)]).collect();
+            OfferCounts::new(&EventSchema::try_new(Arc::new(Schema::new(fields))).unwrap())
+        };
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        assert!(with(Field::new(column::CURRENCY, dictionary, true)).is_none());
+        assert!(with(Field::new(OFFER, DataType::Int64, true)).is_none());
     }
 }
