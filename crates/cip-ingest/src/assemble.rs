@@ -339,7 +339,7 @@ impl AttributeTable {
         Self {
             columns: attributes.columns().to_vec(),
             schema: Arc::new(Schema::new(fields)),
-            table: attributes.to_table(),
+            table: attributes.take_table(),
         }
     }
 }

@@ -141,8 +141,9 @@ impl Attributes {
         (self.len() * BYTES) as u64
     }
 
-    /// Returns all values by their codes.
-    pub(crate) fn to_table(&self) -> Vec<AttributeValues> {
-        self.values.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Takes all values by their codes: nothing is looked up any more.
+    pub(crate) fn take_table(&self) -> Vec<AttributeValues> {
+        self.known.clear();
+        std::mem::take(&mut *self.values.write().unwrap_or_else(PoisonError::into_inner))
     }
 }

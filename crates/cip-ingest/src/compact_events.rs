@@ -24,7 +24,7 @@ impl CodedForm {
     /// `shared` are the values that rows share, by their codes; none where these are no offers.
     pub(crate) fn new(
         schema: &EventSchema,
-        shared: Option<&RecordBatch>,
+        shared: Option<RecordBatch>,
         tallies: &[RowTally],
     ) -> Result<Self, IngestError> {
         let fractions = tallies.iter().any(|tally| tally.has_fractions);
@@ -37,12 +37,15 @@ impl CodedForm {
         // What was looked up need not have become an event.
         let used = (0u32..).zip(all).filter(|(_, events)| *events > 0);
         let (used, events): (Vec<u32>, Vec<u64>) = used.unzip();
-        let values = take_record_batch(shared, &UInt32Array::from(used.clone())).map_err(CoreError::from)?;
-        counts.add(&values, Some(&events))?;
-        let offers = counts.finish()?;
         let mut codes = vec![0; shared.num_rows()];
-        for (code, offer) in used.into_iter().zip(offers.codes(&values)?) {
-            codes[code as usize] = offer;
+        let values = take_record_batch(&shared, &UInt32Array::from(used.clone())).map_err(CoreError::from)?;
+        // There may be many of them: what is not needed any more goes before more comes.
+        drop(shared);
+        let numbers = counts.add(&values, Some(&events))?;
+        drop(values);
+        let (offers, of_numbers) = counts.finish()?;
+        for (code, number) in used.into_iter().zip(numbers) {
+            codes[code as usize] = of_numbers[number as usize];
         }
         Ok(Self { form: CompactForm::new(schema, Some(offers), times), codes: codes.into() })
     }
@@ -77,7 +80,11 @@ pub(crate) fn form_of(
         }
     }
     let times = if fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
-    Ok(CompactForm::new(schema, counts.map(OfferCounts::finish).transpose()?, times))
+    Ok(CompactForm::new(
+        schema,
+        counts.map(OfferCounts::finish).transpose()?.map(|(offers, _)| offers),
+        times,
+    ))
 }
 
 /// The products of the offers; none where there are none.

@@ -518,7 +518,7 @@ impl Ingest {
             EventLayout::Compact => {
                 let offers = parser.attributes.as_ref().is_some_and(Attributes::are_offers);
                 let shared = if offers { assembler.attributes()? } else { None };
-                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared.as_ref(), &tallies)?;
+                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared, &tallies)?;
                 if let Some(of_offers) = compact_events::products(&form)? {
                     assembler = assembler.with_offers(codes);
                     products = Some(of_offers);

@@ -116,6 +116,12 @@ impl KnownTexts {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Forgets all texts.
+    pub(crate) fn clear(&self) {
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(TextTable::new(Self::FEWEST_PLACES));
+    }
+
     /// Enters a text that is not known, with the next code: codes are 0, 1, 2, …. Only one thread may do so at a time.
     pub(crate) fn enter(&self, text: Fingerprint, code: u32) {
         let table = self.table();

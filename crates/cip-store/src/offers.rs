@@ -140,16 +140,20 @@ impl OfferCounts {
         self.counts.is_empty()
     }
 
-    /// Adds the offers of some rows, of which there should be less than 16,777,216 in the end, each with as many events as `events` says; without, one.
+    /// Adds the offers of some rows, each with as many events as `events` says; without, one. Returns the number of each row's offer:
+    /// 0, 1, 2, … as they came. There should be less than 16,777,216 in the end.
     ///
     /// # Errors
     /// [`StoreError::Arrow`] where the rows do not have the columns.
-    pub fn add(&mut self, rows: &RecordBatch, events: Option<&[u64]>) -> Result<(), StoreError> {
+    pub fn add(&mut self, rows: &RecordBatch, events: Option<&[u64]>) -> Result<Vec<u32>, StoreError> {
+        let mut numbers = Vec::with_capacity(rows.num_rows());
         for (row, key) in self.intern(rows)?.into_iter().enumerate() {
             let events = events.map_or(Some(1), |events| events.get(row).copied()).unwrap_or_default();
-            *self.counts.entry(key).or_default() += events;
+            let offer = self.counts.entry(key);
+            numbers.push(offer.index() as u32);
+            *offer.or_default() += events;
         }
-        Ok(())
+        Ok(numbers)
     }
 
     fn intern(&mut self, rows: &RecordBatch) -> Result<Vec<Key>, StoreError> {
@@ -158,26 +162,31 @@ impl OfferCounts {
             .ok_or_else(|| other_columns(rows))
     }
 
-    /// Returns those that have events, with their codes: 0, 1, 2, … by the number of their events, the most first, then by their
-    /// values.
+    /// Returns the offers with their codes: 0, 1, 2, … by the number of their events, the most first, then by their values; and
+    /// the code of each number.
     ///
     /// # Errors
     /// [`StoreError::Arrow`].
-    pub fn finish(self) -> Result<Offers, StoreError> {
-        let Self { schema, texts, mut counts } = self;
-        counts.retain(|_, events| *events > 0);
+    pub fn finish(self) -> Result<(Offers, Vec<u32>), StoreError> {
+        let Self { schema, texts, counts } = self;
         let text = |place: usize, value: Option<i64>| -> Option<&str> {
             texts[place].get_index(usize::try_from(value?).ok()?).map(|text| &**text)
         };
-        counts.sort_unstable_by(|a, a_events, b, b_events| {
+        // The numbers in the order of their codes.
+        let mut order: Vec<u32> = (0u32..).take(counts.len()).collect();
+        let at = |number: u32| {
+            counts.get_index(number as usize).map(|(key, events)| (*key, *events)).unwrap_or_default()
+        };
+        order.sort_unstable_by(|&a, &b| {
+            let ((a, a_events), (b, b_events)) = (at(a), at(b));
             let by_values = (0..texts.len()).map(|place| {
                 let (a, b) = (a.get(place), b.get(place));
                 if texts[place].is_empty() { a.cmp(&b) } else { text(place, a).cmp(&text(place, b)) }
             });
-            b_events.cmp(a_events).then_with(|| by_values.fold(Ordering::Equal, Ordering::then))
+            b_events.cmp(&a_events).then_with(|| by_values.fold(Ordering::Equal, Ordering::then))
         });
         let column = |(place, field): (usize, &Arc<Field>)| -> Result<ArrayRef, StoreError> {
-            let values = || counts.keys().map(|key| key.get(place));
+            let values = || order.iter().map(|&number| at(number).0.get(place));
             Ok(match field.data_type() {
                 DataType::Int64 => Arc::new(values().collect::<Int64Array>()),
                 DataType::Decimal128(precision, scale) => {
@@ -199,9 +208,10 @@ impl OfferCounts {
         };
         let columns = schema.fields().iter().enumerate().map(column).collect::<Result<Vec<_>, _>>()?;
         let values = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        let events = counts.values().copied().collect();
-        let codes = (0..).zip(counts.keys()).map(|(code, &key)| (key, code)).collect();
-        Ok(Offers { values, events, lookup: OnceLock::from(Lookup { texts, codes }) })
+        let events = order.iter().map(|&number| at(number).1).collect();
+        let mut codes = vec![0; order.len()];
+        (0u32..).zip(&order).for_each(|(code, &number)| codes[number as usize] = code);
+        Ok((Offers { values, events, lookup: OnceLock::new() }, codes))
     }
 }
 
@@ -347,8 +357,12 @@ mod tests {
 
     fn offers(parts: &[Vec<Row>]) -> Offers {
         let mut counts = OfferCounts::new(&schema()).unwrap();
-        parts.iter().for_each(|rows| counts.add(&batch(rows), None).unwrap());
-        counts.finish().unwrap()
+        let numbers: Vec<u32> =
+            parts.iter().flat_map(|rows| counts.add(&batch(rows), None).unwrap()).collect();
+        let (offers, codes) = counts.finish().unwrap();
+        let by_numbers: Vec<u32> = numbers.iter().map(|&number| codes[number as usize]).collect();
+        assert_eq!(by_numbers, offers.codes(&batch(&parts.concat())).unwrap());
+        offers
     }
 
     proptest! {

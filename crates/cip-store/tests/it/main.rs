@@ -130,7 +130,7 @@ fn compact(users: IdType, groups: &[EventBatch]) -> Result<CompactForm, StoreErr
     let times = groups.iter().flat_map(|group| group.times().unwrap().values());
     let whole = times.into_iter().all(|time| time % 1_000_000 == 0);
     let times = if whole { StoredTimes::Seconds } else { StoredTimes::Microseconds };
-    Ok(CompactForm::new(&schema, Some(counts.finish()?), times))
+    Ok(CompactForm::new(&schema, Some(counts.finish()?.0), times))
 }
 
 /// Writes a store of `groups`, one row group each.
