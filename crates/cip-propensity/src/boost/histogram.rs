@@ -96,10 +96,13 @@ fn add_rows<const W: usize>(cells: &mut [Cells], codes: &[u8], rows: Rows<'_>, d
     match rows {
         Rows::All => codes.iter().zip(derivatives).for_each(|(codes, sums)| add(codes, *sums)),
         Rows::Some(rows) => {
-            let ahead = rows.iter().skip(AHEAD).chain(rows.last().into_iter().cycle());
-            for (&row, &ahead) in rows.iter().zip(ahead) {
+            let (early, late) = rows.split_at(rows.len().saturating_sub(AHEAD));
+            for (&row, &ahead) in early.iter().zip(&rows[rows.len() - early.len()..]) {
                 fetch(&codes[ahead as usize]);
                 fetch(&derivatives[ahead as usize]);
+                add(&codes[row as usize], derivatives[row as usize]);
+            }
+            for &row in late {
                 add(&codes[row as usize], derivatives[row as usize]);
             }
         }

@@ -39,11 +39,8 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// An addend that leaves the whole part of a number below 2^51 in the lowest bits, rounded to even.
+/// An addend that leaves the nearest whole number in the lowest bits, of numbers below 2^51.
 const ROUND: f64 = 6_755_399_441_055_744.0;
-
-/// The largest derivative in units that is told from larger ones.
-const MOST_UNITS: f64 = 2_147_483_647.0;
 
 impl Loss {
     /// The one margin that is best for all rows; for yes and no of one kind, that of one in a million of the other.
@@ -80,60 +77,113 @@ impl Loss {
         scales: Scales,
         out: &mut [Sums],
     ) -> Magnitudes {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "calls what the processor was asked for")]
+            // SAFETY: the processor has the feature that the function is compiled for.
+            return unsafe { self.derive_avx2(margins, targets, scales, out) };
+        }
+        self.derive_with(margins, targets, scales, out)
+    }
+
+    /// The same, with twice as many rows side by side.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn derive_avx2(
+        self,
+        margins: &[f64],
+        targets: Targets<'_>,
+        scales: Scales,
+        out: &mut [Sums],
+    ) -> Magnitudes {
+        self.derive_with(margins, targets, scales, out)
+    }
+
+    #[inline(always)]
+    fn derive_with(
+        self,
+        margins: &[f64],
+        targets: Targets<'_>,
+        scales: Scales,
+        out: &mut [Sums],
+    ) -> Magnitudes {
         let units = scales.units();
         let Targets { values, weights } = targets;
+        let weighted = |derivatives: [f32; 2], weight: f32| derivatives.map(|derivative| derivative * weight);
         match (self, weights) {
             (Self::Logistic, None) => {
-                fill(out, units, margins, values, |_, margin, target| logistic(margin, target))
+                fill(out, units, margins, values, values, |margin, target, _| logistic(margin, target))
             }
             (Self::Squared, None) => {
-                fill(out, units, margins, values, |_, margin, target| squared(margin, target))
+                fill(out, units, margins, values, values, |margin, target, _| squared(margin, target))
             }
             (Self::Logistic, Some(weights)) => {
-                let weights = &weights[..out.len()];
-                fill(out, units, margins, values, |row, margin, target| {
-                    logistic(margin, target).map(|derivative| derivative * weights[row])
+                fill(out, units, margins, values, weights, |margin, target, weight| {
+                    weighted(logistic(margin, target), weight)
                 })
             }
             (Self::Squared, Some(weights)) => {
-                let weights = &weights[..out.len()];
-                fill(out, units, margins, values, |row, margin, target| {
-                    squared(margin, target).map(|derivative| derivative * weights[row])
+                fill(out, units, margins, values, weights, |margin, target, weight| {
+                    weighted(squared(margin, target), weight)
                 })
             }
         }
     }
 }
 
-/// Writes derivatives in units. Nothing in it branches, so rows are done side by side.
+/// Rows that are done side by side.
+const LANES: usize = 8;
+
+/// Writes derivatives in units. Nothing in it branches.
 #[inline(always)]
 fn fill(
     out: &mut [Sums],
-    [first_units, second_units]: [f64; 2],
+    units: [f64; 2],
     margins: &[f64],
     targets: &[f32],
-    derivatives: impl Fn(usize, f32, f32) -> [f32; 2],
+    weights: &[f32],
+    derivatives: impl Fn(f32, f32, f32) -> [f32; 2],
 ) -> Magnitudes {
-    let rows = out.len();
-    let (margins, targets) = (&margins[..rows], &targets[..rows]);
-    let mut magnitudes = Magnitudes::default();
-    for row in 0..rows {
-        let [first, second] = derivatives(row, margins[row] as f32, targets[row]);
-        let first = whole(f64::from(first) * first_units);
-        let second = whole(f64::from(second) * second_units);
-        out[row] = Sums::of_bits(first.to_bits(), second.to_bits());
-        magnitudes.first += u64::from(out[row].first().unsigned_abs());
-        magnitudes.second += u64::from(out[row].second().unsigned_abs());
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    let (margin_blocks, margins) = margins.as_chunks::<LANES>();
+    let (target_blocks, targets) = targets.as_chunks::<LANES>();
+    let (weight_blocks, weights) = weights.as_chunks::<LANES>();
+    let mut sums = [[0.0; LANES]; 2];
+    let inputs = margin_blocks.iter().zip(target_blocks).zip(weight_blocks);
+    for (out, ((margins, targets), weights)) in blocks.iter_mut().zip(inputs) {
+        fill_block(out, units, margins, targets, weights, &derivatives, &mut sums);
     }
-    magnitudes
+    // The last rows, and as many others that are nothing.
+    let mut last = ([Sums::default(); LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let count = rest.len();
+    last.1[..count].copy_from_slice(&margins[..count]);
+    last.2[..count].copy_from_slice(&targets[..count]);
+    last.3[..count].copy_from_slice(&weights[..count]);
+    let mut last_sums = [[0.0; LANES]; 2];
+    fill_block(&mut last.0, units, &last.1, &last.2, &last.3, &derivatives, &mut last_sums);
+    rest.copy_from_slice(&last.0[..count]);
+    let sum = |at: usize| sums[at].iter().chain(&last_sums[at][..count]).sum();
+    Magnitudes { first: sum(0), second: sum(1) }
 }
 
-/// A number of units whose lowest 32 bits are the nearest whole one.
 #[inline(always)]
-fn whole(units: f64) -> f64 {
-    let units = if units < MOST_UNITS { units } else { MOST_UNITS };
-    let units = if units > -MOST_UNITS { units } else { -MOST_UNITS };
-    units + ROUND
+fn fill_block(
+    out: &mut [Sums; LANES],
+    [first_units, second_units]: [f64; 2],
+    margins: &[f64; LANES],
+    targets: &[f32; LANES],
+    weights: &[f32; LANES],
+    derivatives: impl Fn(f32, f32, f32) -> [f32; 2],
+    [first_sums, second_sums]: &mut [[f64; LANES]; 2],
+) {
+    for lane in 0..LANES {
+        let [first, second] = derivatives(margins[lane] as f32, targets[lane], weights[lane]);
+        let first = f64::from(first) * first_units + ROUND;
+        let second = f64::from(second) * second_units + ROUND;
+        out[lane] = Sums::of_bits(first.to_bits(), second.to_bits());
+        first_sums[lane] += (first - ROUND).abs();
+        second_sums[lane] += second - ROUND;
+    }
 }
 
 #[inline(always)]
@@ -203,7 +253,7 @@ mod tests {
             let [first_units, second_units] = scales.units();
             let mut out = [Sums::default(); 6];
             let found = Loss::Logistic.derive(&margins, targets, scales, &mut out);
-            assert_eq!(found.first, out.iter().map(|row| u64::from(row.first().unsigned_abs())).sum::<u64>());
+            assert_eq!(found.first, out.iter().map(|row| f64::from(row.first().unsigned_abs())).sum::<f64>());
             for ((row, &margin), &weight) in out.iter().zip(&margins).zip(&weights) {
                 let (probability, weight) = (1.0 / (1.0 + f64::exp(-margin)), f64::from(weight));
                 let first = f64::from(row.first()) / first_units;
@@ -223,7 +273,7 @@ mod tests {
         while !scales.fit(Loss::Squared.derive(&[1e20, -3e5], targets, scales, &mut out)) {
             tries += 1;
         }
-        assert!(tries < 80, "{tries}");
+        assert!(tries < 5, "{tries}");
         assert!(out[0].first() > 1 << 29 && out[1].first() == 0, "{out:?}");
         assert_eq!(out[0].second(), out[1].second());
     }

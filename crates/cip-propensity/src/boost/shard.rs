@@ -126,6 +126,7 @@ impl<'a> Shard<'a> {
         let codes = self.columns[route.feature];
         let (mut end, mut aside) = (range.start, 0);
         let mut block = [0; BLOCK];
+        let [mut lefts, mut rights] = [[0; CODES]; 2];
         for start in range.clone().step_by(BLOCK) {
             let rows = &mut block[..BLOCK.min(range.end - start)];
             if route.node == ROOT {
@@ -133,7 +134,6 @@ impl<'a> Shard<'a> {
             } else {
                 rows.copy_from_slice(&self.order[start..start + rows.len()]);
             }
-            let [mut lefts, mut rights] = [[0; CODES]; 2];
             let (mut left, mut right) = (0u8, 0u8);
             for &row in &*rows {
                 let goes_left = u8::from(route.left[usize::from(codes[row as usize])]);

@@ -61,11 +61,11 @@ impl Sub for Sums {
     }
 }
 
-/// How large both derivatives of all rows are in sum, in units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How large both derivatives of some rows are in sum, in whole units: exact in any order, as far as they fit in the sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Magnitudes {
-    pub(super) first: u64,
-    pub(super) second: u64,
+    pub(super) first: f64,
+    pub(super) second: f64,
 }
 
 impl AddAssign for Magnitudes {
@@ -78,8 +78,8 @@ impl AddAssign for Magnitudes {
 /// How many units make one, for either derivative: powers of two, by their exponents.
 ///
 /// # Method
-/// The derivatives of a round are rounded to whole units, so many that their magnitudes add up to between 2^29 and 2^31: with a million rows
-/// a row has a thousand units in the mean, and of their sums nothing is lost at all. (Shi et al. 2022, "Quantized training of gradient boosting
+/// The derivatives of a round are rounded to whole units, so many that their magnitudes add up to between 2^29 and 2^31: of a million rows
+/// each has a thousand units in the mean, and of their sums nothing is lost at all. (Shi et al. 2022, "Quantized training of gradient boosting
 /// decision trees", learn as well from 4 to 32 units at most.) What fitted one round is tried in the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scales {
@@ -87,8 +87,8 @@ pub(super) struct Scales {
     second: i32,
 }
 
-/// Magnitudes beyond which sums may leave their 32 bits.
-const MOST: u64 = (1 << 31) - 1;
+/// Magnitudes from there on may leave the 32 bits of sums.
+const MOST: f64 = 2_147_483_648.0;
 
 /// Beyond that derivatives are zero, and their squares leave the range of numbers.
 const MOST_EXPONENT: i32 = 300;
@@ -96,31 +96,26 @@ const MOST_EXPONENT: i32 = 300;
 impl Scales {
     /// The scales for magnitudes in ones.
     pub(super) fn of(first: f64, second: f64) -> Self {
-        let exponent = |magnitude: f64| {
-            let bits = if magnitude > 0.0 { magnitude.log2().ceil() as i32 } else { 0 };
-            (30 - bits).clamp(-MOST_EXPONENT, MOST_EXPONENT)
-        };
         Self { first: exponent(first), second: exponent(second) }
     }
 
-    /// Whether sums of rows of these magnitudes stay in their 32 bits; where not, the scales are lowered until they may.
+    /// Whether sums of rows of these magnitudes stay in their 32 bits; where not, the scales are lowered so that they do.
     pub(super) fn fit(&mut self, found: Magnitudes) -> bool {
-        let lower = |exponent: &mut i32, magnitude: u64| {
-            // A magnitude that was cut off says only that it is too large.
-            *exponent -= i32::from(magnitude >= MOST) * (1 + magnitude.ilog2() as i32 - 30).max(1);
+        let lower = |scale: &mut i32, magnitude: f64| {
+            if magnitude >= MOST {
+                *scale = (*scale + exponent(magnitude)).max(-MOST_EXPONENT);
+            }
         };
         let before = *self;
-        lower(&mut self.first, found.first.max(1));
-        lower(&mut self.second, found.second.max(1));
+        lower(&mut self.first, found.first);
+        lower(&mut self.second, found.second);
         *self == before
     }
 
     /// The scales to try in the round behind one of these magnitudes.
     pub(super) fn next(self, found: Magnitudes) -> Self {
-        let raise = |exponent: i32, magnitude: u64| match magnitude {
-            0 => exponent,
-            _ if magnitude < 1 << 29 => (exponent + 29 - magnitude.ilog2() as i32).min(MOST_EXPONENT),
-            _ => exponent,
+        let raise = |scale: i32, magnitude: f64| {
+            if magnitude < MOST / 4.0 { (scale + exponent(magnitude)).min(MOST_EXPONENT) } else { scale }
         };
         Self { first: raise(self.first, found.first), second: raise(self.second, found.second) }
     }
@@ -129,6 +124,12 @@ impl Scales {
     pub(super) fn units(self) -> [f64; 2] {
         [self.first, self.second].map(|exponent| f64::from(exponent).exp2())
     }
+}
+
+/// By how many powers of two a magnitude may be raised so that it is at most 2^30; none of what is nothing.
+fn exponent(magnitude: f64) -> i32 {
+    let bits = if magnitude > 0.0 { magnitude.log2().ceil() as i32 } else { 30 };
+    30i32.saturating_sub(bits).clamp(-MOST_EXPONENT, MOST_EXPONENT)
 }
 
 #[cfg(test)]
@@ -158,12 +159,14 @@ mod tests {
     #[test]
     fn scales_are_lowered_until_the_sums_fit_and_raised_where_there_is_room() {
         let mut scales = Scales::of(100.0, 0.0);
-        assert_eq!(scales.units(), [f64::from(1 << 23), f64::from(1 << 30)]);
-        assert!(scales.fit(Magnitudes { first: 100 << 23, second: MOST - 1 }));
-        assert!(!scales.fit(Magnitudes { first: MOST, second: 1 << 33 }));
-        assert_eq!(scales.units(), [f64::from(1 << 22), f64::from(1 << 26)]);
-        let raised = scales.next(Magnitudes { first: 1 << 20, second: 1 << 29 });
-        assert_eq!(raised.units(), [f64::from(1u32 << 31), f64::from(1 << 26)]);
+        assert_eq!(scales.units(), [f64::from(1 << 23), 1.0]);
+        assert!(scales.fit(Magnitudes { first: f64::from(100 << 23), second: MOST - 1.0 }));
+        assert!(!scales.fit(Magnitudes { first: MOST, second: 8.0 * MOST }));
+        assert_eq!(scales.units(), [f64::from(1 << 22), 0.0625]);
+        let raised = scales.next(Magnitudes { first: f64::from(1 << 20), second: f64::from(1 << 29) });
+        assert_eq!(raised.units(), [2f64.powi(32), 0.0625]);
         assert_eq!(scales.next(Magnitudes::default()), scales);
+        assert!(!scales.fit(Magnitudes { first: f64::INFINITY, second: 1.0 }));
+        assert_eq!(scales.units()[0], 2f64.powi(-MOST_EXPONENT));
     }
 }
