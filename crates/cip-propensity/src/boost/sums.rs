@@ -167,6 +167,6 @@ mod tests {
         assert_eq!(raised.units(), [2f64.powi(32), 0.0625]);
         assert_eq!(scales.next(Magnitudes::default()), scales);
         assert!(!scales.fit(Magnitudes { first: f64::INFINITY, second: 1.0 }));
-        assert_eq!(scales.units()[0], 2f64.powi(-MOST_EXPONENT));
+        assert_eq!(scales.units()[0], 2f64.powi(22 - MOST_EXPONENT));
     }
 }
