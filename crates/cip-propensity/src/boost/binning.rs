@@ -59,30 +59,30 @@ impl Binned {
         categories: &[Option<Categories>],
         threads: usize,
     ) -> Self {
-        let columns: Vec<usize> = (0..values.ncols()).collect();
-        let feature = |&column: &usize| Feature::new(values.column(column), categories[column].as_ref());
-        let features: Vec<Feature> = if threads > 1 {
-            columns.par_iter().with_min_len(columns.len().div_ceil(threads)).map(feature).collect()
-        } else {
-            columns.iter().map(feature).collect()
-        };
-        let width = features.len().div_ceil(features.len().div_ceil(GROUP).max(1)).max(1);
-        let group = |columns: &[usize]| {
-            let start = columns[0];
-            let features = &features[start..start + columns.len()];
+        let feature = |column: usize| Feature::new(values.column(column), categories[column].as_ref());
+        let features = made(values.ncols(), threads, feature);
+        let groups = features.len().div_ceil(GROUP);
+        let width = features.len().div_ceil(groups.max(1)).max(1);
+        let group = |group: usize| {
+            let columns = group * width..features.len().min((group + 1) * width);
             let mut codes = vec![0; values.nrows() * columns.len()];
-            for (at, feature) in features.iter().enumerate() {
-                codes
-                    .iter_mut()
-                    .skip(at)
-                    .step_by(columns.len())
-                    .zip(&feature.codes)
-                    .for_each(|(to, from)| *to = *from);
+            for (at, feature) in features[columns.clone()].iter().enumerate() {
+                let places = codes.iter_mut().skip(at).step_by(columns.len());
+                places.zip(&feature.codes).for_each(|(to, from)| *to = *from);
             }
-            Group { features: start..start + columns.len(), codes }
+            Group { features: columns, codes }
         };
-        let groups = columns.chunks(width).map(group).collect();
+        let groups = made(features.len().div_ceil(width), threads, group);
         Self { features, groups }
+    }
+}
+
+/// So many things, made by so many threads of the pool at most.
+fn made<T: Send>(count: usize, threads: usize, make: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    if threads > 1 {
+        (0..count).into_par_iter().with_min_len(count.div_ceil(threads)).map(make).collect()
+    } else {
+        (0..count).map(make).collect()
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) fn each<'a>(shards: &mut [Shard<'a>], rows: usize, job: impl Fn(&mut 
     }
 }
 
+/// Nodes of fewer rows do not keep their histograms: to sum both of their children takes no longer, and of many leaves most have few rows.
+const KEPT_ROWS: usize = 512;
+
 /// What trees are grown from.
 #[derive(Debug)]
 pub(super) struct Growth<'a> {
@@ -53,8 +56,8 @@ struct Grown {
 struct Open {
     node: usize,
     found: Found,
-    /// That of its rows.
-    histogram: Histogram,
+    /// That of its rows, unless they are few.
+    histogram: Option<Histogram>,
 }
 
 impl PartialEq for Open {
@@ -94,7 +97,7 @@ impl Growth<'_> {
         let mut grown = vec![Grown { sums, bounds: Bounds::NONE, depth: 0, split: None }];
         let mut open = BinaryHeap::new();
         let histogram = self.sum(shards);
-        self.look(&mut open, &grown, ROOT, histogram, scorer);
+        self.look(&mut open, &grown, (ROOT, rows), histogram, scorer);
         for leaves in 2..=self.params.leaves() {
             let Some(Open { node, found, histogram }) = open.pop() else { break };
             let children = [grown.len(), grown.len() + 1];
@@ -107,11 +110,12 @@ impl Growth<'_> {
             let [left, right] = self.histograms(shards, route, children, goes_on, histogram);
             for (child, histogram) in children.into_iter().zip([left, right]) {
                 if let Some(histogram) = histogram {
-                    self.look(&mut open, &grown, child, histogram, scorer);
+                    let rows = shards.iter().map(|shard| shard.rows(child)).sum();
+                    self.look(&mut open, &grown, (child, rows), histogram, scorer);
                 }
             }
         }
-        self.free.extend(open.into_iter().map(|open| open.histogram));
+        self.free.extend(open.into_iter().filter_map(|open| open.histogram));
         let leaves: Vec<usize> = (0..grown.len()).filter(|&node| grown[node].split.is_none()).collect();
         each(shards, rows, |shard| shard.end(&leaves));
         // In 32 bits, as the files of XGBoost and ONNX have them.
@@ -128,15 +132,18 @@ impl Growth<'_> {
         &mut self,
         open: &mut BinaryHeap<Open>,
         grown: &[Grown],
-        node: usize,
+        (node, rows): (usize, usize),
         histogram: Histogram,
         scorer: &Scorer,
     ) {
         let Grown { sums, bounds, .. } = grown[node];
         let looked = search::Node { total: sums, bounds, scorer, directions: self.directions };
         match looked.best_split(&histogram, self.binned) {
-            Some(found) => open.push(Open { node, found, histogram }),
-            None => self.free.push(histogram),
+            Some(found) if rows >= KEPT_ROWS => open.push(Open { node, found, histogram: Some(histogram) }),
+            found => {
+                self.free.push(histogram);
+                open.extend(found.map(|found| Open { node, found, histogram: None }));
+            }
         }
     }
 
@@ -157,34 +164,43 @@ impl Growth<'_> {
 
     /// Sends the rows of a node to its children, and returns the histograms of those that are to go on.
     ///
-    /// Only the rows of one child are summed: the other one has what is left. Which of them is smaller is judged by some of the rows, and does not
-    /// matter to what comes out.
+    /// Where the node has its histogram only the rows of one child are summed: the other one has what is left. Which of them is smaller is judged by
+    /// some of the rows, and does not matter to what comes out.
     fn histograms(
         &mut self,
         shards: &mut [Shard<'_>],
         route: Route<'_>,
         children: [usize; 2],
         goes_on: [bool; 2],
-        mut histogram: Histogram,
+        histogram: Option<Histogram>,
     ) -> [Option<Histogram>; 2] {
         let binned = self.binned;
         let rows = shards.iter().map(|shard| shard.rows(route.node)).sum();
         if goes_on == [false; 2] {
             each(shards, rows, |shard| shard.split(route));
-            self.free.push(histogram);
+            self.free.extend(histogram);
             return [None, None];
         }
-        let [seen, left] =
-            shards.iter().map(|shard| shard.sample(route)).fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
+        let samples = shards.iter().map(|shard| shard.sample(route));
+        let [seen, left] = samples.fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
         let smaller = usize::from(2 * left > seen);
         each(shards, rows, |shard| {
             shard.split(route);
             shard.sum(children[smaller], binned);
         });
         let summed = self.sum(shards);
-        histogram.subtract(&summed, binned);
-        let mut both =
-            if smaller == 0 { [Some(summed), Some(histogram)] } else { [Some(histogram), Some(summed)] };
+        let rest = match histogram {
+            Some(mut histogram) => {
+                histogram.subtract(&summed, binned);
+                histogram
+            }
+            None => {
+                each(shards, rows, |shard| shard.sum(children[1 - smaller], binned));
+                self.sum(shards)
+            }
+        };
+        let mut both = [Some(summed), Some(rest)];
+        both.rotate_left(smaller);
         for (histogram, goes_on) in both.iter_mut().zip(goes_on) {
             if !goes_on {
                 self.free.extend(histogram.take());

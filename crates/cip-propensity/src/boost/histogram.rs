@@ -108,3 +108,54 @@ fn add_rows<const W: usize>(cells: &mut [Cells], codes: &[u8], rows: Rows<'_>, d
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// For every number of features: that of the kernel, that of its groups, and beyond.
+        #[test]
+        fn sums_are_those_of_a_plain_loop_and_the_rest_is_what_is_left(
+            features in 1usize..30, rows in 1usize..120, seed in any::<u32>(), part in proptest::collection::vec(any::<bool>(), 120),
+        ) {
+            let drawn = |row: usize, feature: usize| seed.wrapping_mul(2 * (row * 31 + feature) as u32 + 1) >> 20;
+            let values = Array2::from_shape_fn((rows, features), |(row, feature)| match drawn(row, feature) % 9 {
+                0 => f32::NAN,
+                number => number as f32,
+            });
+            let binned = Binned::new(values.view(), &vec![None; features], 1);
+            let derivatives: Vec<Sums> = (0..rows).map(|row| Sums::of_bits(drawn(row, 99).into(), drawn(row, 98).into())).collect();
+            let listed: Vec<u32> = (0..rows as u32).filter(|&row| part[row as usize]).collect();
+            let sum = |rows: Rows<'_>| {
+                let mut histogram = Histogram::new(&binned);
+                for group in &binned.groups {
+                    let features = group.features.len();
+                    let group = GroupRows { first_feature: group.features.start, features, codes: &group.codes };
+                    histogram.add_rows(group, rows, &derivatives);
+                }
+                histogram
+            };
+            let plain = |rows: &mut dyn Iterator<Item = usize>| {
+                let mut histogram = Histogram::new(&binned);
+                for row in rows {
+                    for (cells, feature) in histogram.0.iter_mut().zip(&binned.features) {
+                        cells[usize::from(feature.codes[row])] += derivatives[row];
+                    }
+                }
+                histogram
+            };
+            let (mut all, some) = (sum(Rows::All), sum(Rows::Some(&listed)));
+            prop_assert_eq!(&all, &plain(&mut (0..rows)));
+            prop_assert_eq!(&some, &plain(&mut (0..rows).filter(|&row| part[row])));
+            all.subtract(&some, &binned);
+            prop_assert_eq!(&all, &plain(&mut (0..rows).filter(|&row| !part[row])));
+            all.add(&some, &binned);
+            prop_assert_eq!(&all, &sum(Rows::All));
+            all.clear(&binned);
+            prop_assert_eq!(all, Histogram::new(&binned));
+        }
+    }
+}

@@ -74,11 +74,8 @@ impl<'a> Shard<'a> {
         /// Rows that stay in the nearest cache from one step to the next.
         const BLOCK: usize = 1_024;
         (self.magnitudes, self.total) = Default::default();
-        let blocks = self
-            .margins
-            .chunks_mut(BLOCK)
-            .zip(self.leaves.chunks(BLOCK))
-            .zip(self.derivatives.chunks_mut(BLOCK));
+        let margins = self.margins.chunks_mut(BLOCK).zip(self.leaves.chunks(BLOCK));
+        let blocks = margins.zip(self.derivatives.chunks_mut(BLOCK));
         for (block, ((margins, leaves), derivatives)) in blocks.enumerate() {
             for (margin, &leaf) in margins.iter_mut().zip(leaves) {
                 *margin += leaf_values[usize::from(leaf)];
@@ -166,7 +163,7 @@ impl<'a> Shard<'a> {
             self.leaves.fill(0);
             return;
         }
-        for (leaf, &node) in (0u16..).zip(leaves) {
+        for (leaf, &node) in (0..=u16::MAX).zip(leaves) {
             for &row in &self.order[self.nodes[node].clone()] {
                 self.leaves[row as usize] = leaf;
             }

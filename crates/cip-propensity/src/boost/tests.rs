@@ -270,6 +270,26 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
+/// As many leaves as there may be: most have too few rows to keep their histograms.
+#[test]
+fn a_tree_of_very_many_leaves_parts_all_rows() {
+    let values =
+        Array2::from_shape_fn((3_000, 2), |(row, column)| (row / [1, 50][column] % [50, 60][column]) as f32);
+    let labels: Vec<bool> = (0..3_000u32).map(|row| row.wrapping_mul(2_654_435_761) >> 31 == 1).collect();
+    let params = params(20, 1 << 16)
+        .with_min_child_weight(0.0)
+        .with_lambda(0.1)
+        .with_learning_rate(1.0)
+        .check()
+        .unwrap();
+    let train = Examples { values: values.to_shared(), labels: &labels, weights: None };
+    let task = Task { train, validate: None, categories: &[None, None], directions: Vec::new() };
+    let ensemble = Boosting.boost(task, &params).unwrap();
+    assert!(ensemble.trees[0].nodes().len() > 1_000);
+    let found = margins(&ensemble, &values);
+    assert!(found.iter().zip(&labels).all(|(&margin, &label)| (margin > 0.0) == label));
+}
+
 /// The quality of trees is that of hessboost, which searches as XGBoost does, on rows that neither has seen.
 #[test]
 fn rows_not_seen_are_foretold_as_well_as_by_hessboost() {
