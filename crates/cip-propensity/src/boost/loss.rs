@@ -264,6 +264,33 @@ mod tests {
         }
     }
 
+    /// The kernel that is compiled for this processor, and the one for any.
+    #[test]
+    fn derivatives_have_the_same_bits_on_every_processor() {
+        for rows in (0..40).chain([1_000]) {
+            let margins: Vec<f64> = (0..rows).map(|row| f64::from(row * 37 % 101) / 7.0 - 7.0).collect();
+            let values: Vec<f32> = (0..rows).map(|row| (row % 2) as f32).collect();
+            let weights: Vec<f32> = (0..rows).map(|row| (row % 5) as f32 / 2.0).collect();
+            for (loss, weights) in [
+                (Loss::Logistic, None),
+                (Loss::Squared, None),
+                (Loss::Logistic, Some(&weights)),
+                (Loss::Squared, Some(&weights)),
+            ] {
+                let targets = Targets { values: &values, weights: weights.map(Vec::as_slice) };
+                let scales = Scales::of(1e4, 1e4);
+                let mut out = [vec![Sums::default(); rows as usize], vec![Sums::default(); rows as usize]];
+                let one = loss.derive(&margins, targets, scales, &mut out[0]);
+                assert_eq!(one, loss.derive_with(&margins, targets, scales, &mut out[1]));
+                assert_eq!(out[0], out[1]);
+                assert_eq!(
+                    one.first,
+                    out[0].iter().map(|row| f64::from(row.first().unsigned_abs())).sum::<f64>()
+                );
+            }
+        }
+    }
+
     #[test]
     fn what_is_too_large_for_the_scales_is_seen() {
         let targets = Targets { values: &[0.0; 2], weights: None };

@@ -429,3 +429,18 @@ fn a_split_by_a_number_sends_what_nobody_knew_where_most_went() {
         assert_eq!(first.test, Test::Below(if missing_left { 1.5 } else { 0.5 }));
     }
 }
+
+#[test]
+fn amounts_that_32_bits_do_not_hold_are_refused() {
+    let column: arrow_array::ArrayRef = std::sync::Arc::new(arrow_array::Int64Array::from(vec![1, 2, 3]));
+    let table = arrow_array::RecordBatch::try_from_iter([("a", column)]).unwrap();
+    let features = crate::matrix::FeatureMatrix::from_batches(&["a"], &[table]).unwrap();
+    let params = params(2, 4).with_min_child_weight(1.0).check().unwrap();
+    for amount in [1e39, -1e300, f64::INFINITY, f64::NAN] {
+        let error = params.fit_amounts(&features, &[0.0, amount, 1.0]).unwrap_err().to_string();
+        assert!(error.contains("expected from -1e38 to 1e38: give it in a larger unit"), "{error}");
+    }
+    let trees = params.fit_amounts(&features, &[1e38, -1e38, 1e38]).unwrap();
+    let found = trees.margins(&features.view()).unwrap();
+    assert!(found[0] > found[1] && found[2] > found[1], "{found}");
+}
