@@ -161,7 +161,7 @@ fn number(key: u32) -> f32 {
 
 /// A number above the first, and not above the second, half way if it can be.
 fn between(below: f32, above: f32) -> f32 {
-    let half = f64::midpoint(below.into(), above.into()) as f32;
+    let half = (f64::midpoint(below.into(), above.into()) as f32).clamp(f32::MIN, f32::MAX);
     if below < half && half <= above { half } else { above }
 }
 
@@ -233,6 +233,8 @@ mod tests {
             4 => any::<f32>().prop_filter("finite", |value| value.is_finite()),
             1 => Just(f32::NAN),
             1 => Just(-0.0),
+            1 => Just(f32::INFINITY),
+            1 => Just(f32::NEG_INFINITY),
         ]
     }
 

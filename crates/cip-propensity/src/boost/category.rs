@@ -1,5 +1,6 @@
 //! The best split of a node by the categories of a feature.
 
+use crate::boost::gain::Bounds;
 use crate::boost::search::{Candidate, LeftBins, Node};
 use crate::boost::sums::Sums;
 
@@ -38,7 +39,7 @@ impl Node<'_> {
             return best;
         }
         let mut order: Vec<u8> = (0..known.len()).map(|bin| bin as u8).collect();
-        let value = |bin: u8| self.scorer.value(known[usize::from(bin)], crate::boost::gain::Bounds::NONE);
+        let value = |bin: u8| self.scorer.value(known[usize::from(bin)], Bounds::NONE);
         order.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
         let steps = known.len().min(MOST) - 1;
         let mut sums = Sums::default();

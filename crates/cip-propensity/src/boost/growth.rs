@@ -15,12 +15,12 @@ use crate::matrix::Categories;
 use crate::params::{BoostedTreesValidParams, Monotone};
 use crate::tree::{Leaf, Node, Split, Test};
 
-/// Fewer rows are dealt with by one thread: to wake another takes longer.
-const FEW_ROWS: usize = 1 << 14;
+/// Where shards have fewer rows in the mean, one thread deals with all of them: to wake another takes longer.
+const FEW_ROWS: usize = 1 << 11;
 
 /// Has the shards of some rows, so many in all, do a job each.
 pub(super) fn each<'a>(shards: &mut [Shard<'a>], rows: usize, job: impl Fn(&mut Shard<'a>) + Send + Sync) {
-    if shards.len() > 1 && rows >= FEW_ROWS {
+    if shards.len() > 1 && rows >= FEW_ROWS * shards.len() {
         shards.par_iter_mut().with_max_len(1).for_each(job);
     } else {
         shards.iter_mut().for_each(job);

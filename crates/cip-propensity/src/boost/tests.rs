@@ -251,6 +251,26 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the numbers are, trees can be walked, and no margin is anything but a number.
+    #[test]
+    fn any_numbers_give_trees_that_can_be_walked(
+        numbers in proptest::collection::vec(any::<f32>(), 2..400), leaves in 2u32..40, lambda in 0.0f64..2.0, least in 0.0f64..1.0,
+        direction in prop_oneof![Just(None), Just(Some(Monotone::Increasing)), Just(Some(Monotone::Decreasing))],
+    ) {
+        let rows = numbers.len() / 2;
+        let values = Array2::from_shape_vec((rows, 2), numbers[..2 * rows].to_vec()).unwrap();
+        let labels: Vec<bool> = (0..rows).map(|row| numbers[row].to_bits() % 3 == 0).collect();
+        let params = params(5, leaves).with_lambda(lambda).with_min_child_weight(least).with_learning_rate(1.0).check().unwrap();
+        let train = Examples { values: values.to_shared(), labels: &labels, weights: None };
+        let task = Task { train, validate: None, categories: &[None, None], directions: vec![direction, None] };
+        let ensemble = Boosting.boost(task, &params).unwrap();
+        prop_assert!(margins(&ensemble, &values).iter().all(|margin| margin.is_finite()));
+    }
+}
+
 fn common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
