@@ -1,5 +1,7 @@
 //! What is lowered: the losses, and their derivatives by the margin.
 
+use std::ops::Range;
+
 use crate::boost::sums::{Magnitudes, Scales, Sums};
 
 /// A loss that is summed over the rows.
@@ -20,7 +22,7 @@ pub(super) struct Targets<'a> {
 
 impl<'a> Targets<'a> {
     /// Those of some of the rows.
-    pub(super) fn part(self, rows: std::ops::Range<usize>) -> Self {
+    pub(super) fn part(self, rows: Range<usize>) -> Self {
         Self { values: &self.values[rows.clone()], weights: self.weights.map(|weights| &weights[rows]) }
     }
 
@@ -110,6 +112,7 @@ impl Loss {
         let units = scales.units();
         let Targets { values, weights } = targets;
         let weighted = |derivatives: [f32; 2], weight: f32| derivatives.map(|derivative| derivative * weight);
+        // Without weights the targets stand in their place, and nothing looks at them.
         match (self, weights) {
             (Self::Logistic, None) => {
                 fill(out, units, margins, values, values, |margin, target, _| logistic(margin, target))

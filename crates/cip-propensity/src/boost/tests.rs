@@ -92,6 +92,10 @@ fn margins(ensemble: &Ensemble, values: &Array2<f32>) -> Vec<f64> {
     values.rows().into_iter().map(|row| margin(row.as_slice().unwrap())).collect()
 }
 
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 /// The sums of both derivatives, in 64 bits.
 type Plain = [f64; 2];
 
@@ -269,10 +273,6 @@ proptest! {
         let ensemble = Boosting.boost(task, &params).unwrap();
         prop_assert!(margins(&ensemble, &values).iter().all(|margin| margin.is_finite()));
     }
-}
-
-fn common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 #[test]
