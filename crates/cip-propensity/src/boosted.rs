@@ -6,7 +6,8 @@ use arrow_array::RecordBatch;
 use ndarray::{Array1, ArrayBase, Data, Ix2, s};
 use serde::Serialize;
 
-use crate::engine::{Engine, Ensemble, Examples, Hessboost, Task};
+use crate::boost::Boosting;
+use crate::engine::{Engine, Ensemble, Examples, Task};
 use crate::error::PropensityError;
 use crate::forest::Forest;
 use crate::matrix::Categories;
@@ -24,8 +25,9 @@ use crate::weights::over_mean;
 /// [`PropensityModel::score`](crate::PropensityModel::score).
 ///
 /// # Method
-/// Friedman 2001 with the second-order gain and leaf values of XGBoost (Chen and Guestrin 2016), features in at most 256
-/// bins, and LightGBM's leaf-wise growth (Ke et al. 2017). An unknown value goes to the side that lowered the loss more
+/// Friedman 2001 with the second-order gain and leaf values of XGBoost (Chen and Guestrin 2016), features in at most 255
+/// bins, and LightGBM's leaf-wise growth (Ke et al. 2017). Derivatives are summed in fixed point (after Shi et al. 2022), so exactly: the order of
+/// the rows does not change a tree, nor does the number of threads. An unknown value goes to the side that lowered the loss more
 /// in training. Categories are split as sets: each alone where a feature has fewer than four, and otherwise along the order of their leaf
 /// values (Fisher 1958), as XGBoost does. Where no row learned from had an unknown value, or one of no category of its own, such values
 /// go where more of the rows went.
@@ -200,7 +202,7 @@ impl BoostedTreesValidParams {
     /// # Errors
     /// [`PropensityError::NoRows`], [`PropensityError::Lengths`], [`PropensityError::OneClass`],
     /// [`PropensityError::MissingColumn`] where a monotone feature is none of them, [`PropensityError::NoValidation`] where
-    /// the parameters ask to stop early, [`PropensityError::Engine`].
+    /// the parameters ask to stop early.
     pub fn fit_matrix(
         &self,
         features: &FeatureMatrix,
@@ -306,7 +308,7 @@ impl BoostedTreesValidParams {
             categories: columns.categories(),
             directions,
         };
-        let ensemble = Hessboost.boost(task, self)?;
+        let ensemble = Boosting.boost(task, self)?;
         Ok(BoostedTrees::new(columns, self.clone(), ensemble))
     }
 
@@ -316,10 +318,16 @@ impl BoostedTreesValidParams {
         features: &FeatureMatrix,
         amounts: &[f64],
     ) -> Result<BoostedTrees, PropensityError> {
+        // The difference of two has to be a number of 32 bits as well.
+        const MOST: f64 = 1e38;
+        if let Some(&value) = amounts.iter().find(|amount| !(-MOST..=MOST).contains(*amount)) {
+            let expected = "from -1e38 to 1e38: give it in a larger unit";
+            return Err(PropensityError::Parameter { name: "an amount", value, expected });
+        }
         let amounts: Vec<f32> = amounts.iter().map(|&amount| amount as f32).collect();
         let columns = features.columns();
         let ensemble =
-            Hessboost.boost_amounts(features.shared_values(), &amounts, columns.categories(), self)?;
+            Boosting.boost_amounts(features.shared_values(), &amounts, columns.categories(), self)?;
         Ok(BoostedTrees::new(Arc::clone(columns), self.clone(), ensemble))
     }
 

@@ -1,6 +1,5 @@
 //! The errors of propensity models.
 
-use std::error::Error;
 use std::io;
 
 use arrow_schema::DataType;
@@ -349,9 +348,6 @@ pub enum PropensityError {
     /// Reading or writing a model failed.
     #[error("the model: {0}")]
     Io(#[from] io::Error),
-    /// The boosting engine refused what it was given.
-    #[error("the boosting engine failed: {0}")]
-    Engine(#[source] Box<dyn Error + Send + Sync>),
     /// linfa refused what it was given.
     #[error("linfa: {0}")]
     Linfa(#[from] linfa::Error),

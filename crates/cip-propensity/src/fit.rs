@@ -12,6 +12,7 @@ use crate::engine::Examples;
 use crate::error::PropensityError;
 use crate::matrix::columns::Columns;
 use crate::params::BoostedTreesValidParams;
+use crate::weights::mean;
 
 impl<D, T> Fit<ArrayBase<D, Ix2>, T, PropensityError> for BoostedTreesValidParams
 where
@@ -24,7 +25,8 @@ where
     /// Features without names are called `f0`, `f1`, and so on.
     ///
     /// # Errors
-    /// [`PropensityError::NotFinite`], and those of [`BoostedTreesValidParams::fit_matrix`].
+    /// [`PropensityError::NotFinite`], and those of [`BoostedTreesValidParams::fit_matrix`]; of weights those of
+    /// [`BoostedTreesValidParams::fit_weighted`].
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<BoostedTrees, PropensityError> {
         let records = dataset.records();
         let columns = records.ncols();
@@ -36,6 +38,10 @@ where
         if let Some(((row, column), &value)) = records.indexed_iter().find(|(_, value)| value.is_infinite()) {
             let column = names[column].clone();
             return Err(PropensityError::NotFinite { column, row: row as u64, value: value.into() });
+        }
+        if let Some(weights) = dataset.weights() {
+            let weights: Vec<f64> = weights.iter().map(|&weight| weight.into()).collect();
+            mean(&weights, records.nrows())?;
         }
         let labels: Vec<bool> = dataset.as_single_targets().iter().copied().collect();
         // In row-major order, whatever the order of the records.

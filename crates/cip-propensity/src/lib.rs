@@ -59,6 +59,7 @@
 //! Dates, lists, infinities, labels that are unknown, tables with one class, and damaged model files: see [`PropensityError`].
 
 mod baseline;
+mod boost;
 mod boosted;
 mod bootstrap;
 mod calibration;

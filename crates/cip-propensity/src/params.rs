@@ -22,7 +22,7 @@ use crate::error::PropensityError;
 /// | early stopping | none | rounds without a lower loss of the rows to validate on, after which boosting ends |
 /// | monotone | none | features of which the margin may only rise, or only fall |
 /// | seed | – | required: rows are not drawn yet, but the model says which it was |
-/// | threads | all | changes the time, never the model |
+/// | threads | all | at most so many of rayon's current pool; changes the time, never the model |
 ///
 /// Trees, leaves and learning rate are LightGBM's way of growing and the values that its users start from; the
 /// penalties are XGBoost's, which calibrate small leaves.
@@ -165,7 +165,7 @@ impl BoostedTreesParams {
         self
     }
 
-    /// Sets the number of threads, which does not change the model.
+    /// Sets the most threads, of those of rayon's current pool. It does not change the model.
     pub const fn with_threads(mut self, threads: NonZeroUsize) -> Self {
         self.0.threads = Some(threads);
         self
@@ -229,7 +229,7 @@ impl BoostedTreesValidParams {
         self.seed
     }
 
-    /// The number of threads, or none for all.
+    /// The most threads, or none for all of the pool.
     pub const fn threads(&self) -> Option<NonZeroUsize> {
         self.threads
     }

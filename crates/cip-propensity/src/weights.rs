@@ -137,7 +137,8 @@ pub(crate) fn over_mean(weights: &[f64], rows: usize) -> Result<Vec<f32>, Propen
     Ok(weights.iter().map(|weight| (weight / mean) as f32).collect())
 }
 
-fn mean(weights: &[f64], rows: usize) -> Result<f64, PropensityError> {
+/// Returns the mean of weights, which is more than 0.
+pub(crate) fn mean(weights: &[f64], rows: usize) -> Result<f64, PropensityError> {
     if weights.len() != rows {
         return Err(PropensityError::Lengths { rows, labels: weights.len() });
     }

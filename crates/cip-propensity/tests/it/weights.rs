@@ -4,6 +4,7 @@ use cip_propensity::{
     BoostedTrees, Calibration, CalibrationMap, ClassWeight, Evaluation, ParamGuard, PropensityError,
     WeightBuilder, WeightedEvaluation,
 };
+use linfa::traits::Fit;
 use proptest::prelude::*;
 
 use crate::data::learnable;
@@ -117,6 +118,15 @@ fn what_is_no_weight_is_refused() {
     assert!(refuse(&[f64::NAN; 200]).contains("a weight is NaN, expected 0 or more"));
     assert!(refuse(&[-1.0; 200]).contains("a weight is -1"));
     assert!(refuse(&[1.0; 7]).contains("200 rows"));
+    // Those of a dataset of linfa as well.
+    for (weights, told) in
+        [(vec![f32::NAN; 200], "a weight is NaN"), (vec![0.0; 200], "are 0"), (vec![1.0; 7], "200 rows")]
+    {
+        let dataset = linfa::Dataset::new(features.view().to_owned(), labels.iter().copied().collect());
+        let dataset: linfa::Dataset<f32, bool, ndarray::Ix1> = dataset.with_weights(weights.into());
+        let error = params.fit(&dataset).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
     assert!(WeightedEvaluation::new(&[0.5], &[0.5], &[true], &[f64::INFINITY]).is_err());
     assert!(Calibration::Platt.fit_weighted(&[0.5], &[true], &[0.0]).is_err());
     let column = |array: arrow_array::ArrayRef| {
