@@ -263,6 +263,16 @@ fn rows_count_as_much_as_their_weight_says() {
     assert!(fs::read_to_string(at("m.card.md")).unwrap().contains("| count |"));
     assert!(!found["importance"].to_string().contains("count"));
 
+    // What is plainer is counted alike, and so are the folds of a search.
+    let [constant, logistic] = ["constant", "logistic"].map(|name| &found["weighted_baselines"][name]);
+    assert!((number(&constant["mean_score"]) - share).abs() < 0.1, "{constant}");
+    assert!(number(&logistic["auc"]) > 0.5 && number(&constant["auc"]) == 0.5);
+    let searched = train(&["--weight", "count", "--search", "2", "--folds", "2", "--json"]).ok().json();
+    assert_eq!(searched["search"]["trials"].as_array().unwrap().len(), 2);
+    assert!(train(&["--weight", "count"]).ok().stdout.contains("by weight"));
+    assert!(train(&["--json"]).ok().json()["weighted_baselines"].is_null());
+    train(&["--weight", "count", "--early-stopping", "5"]).ok();
+
     let list = args![
         "evaluate",
         at("t.csv"),
@@ -280,7 +290,6 @@ fn rows_count_as_much_as_their_weight_says() {
     assert!(told.contains("weighted: "), "{told}");
     train(&["--weight", "gone"]).fails(1, "gone");
     train(&["--weight", "day"]).fails(1, "weight `day` is Utf8, expected numbers");
-    train(&["--weight", "count", "--search", "2"]).fails(2, "--search");
 }
 
 #[test]
