@@ -1,12 +1,13 @@
 //! The document of a specification, as it is written and read.
 
-use cip_core::{Id, column};
+use cip_core::{Id, TimeZone, column};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::FeatureSpec;
 use super::family::{DayRule, Family, Hours, Statistic, Weekday, ZeroRule};
 use super::filter::{Filter, Test};
+use super::gap::Gap;
 use super::look_back::LookBack;
 use super::pivot::{Pivot, PivotValues};
 use super::rule::{FeatureRule, Windows};
@@ -19,6 +20,8 @@ const LIST: &str = "a list of texts or of integers";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time_zone: Option<Box<str>>,
     features: Vec<Rule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<Label>,
@@ -35,6 +38,7 @@ struct Label {
 #[serde(rename_all = "snake_case")]
 enum Name {
     Count,
+    PerDay,
     Sum,
     Mean,
     Min,
@@ -45,6 +49,7 @@ enum Name {
     Recency,
     Span,
     ActiveDays,
+    Sessions,
     Trend,
     Volatility,
     Share,
@@ -68,6 +73,8 @@ struct Rule {
     zero: Option<ZeroRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     days: Option<DayRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hours: Option<[u8; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +115,10 @@ impl TryFrom<Document> for FeatureSpec {
 
     fn try_from(document: Document) -> Result<Self, FeaturesError> {
         let rules = document.features.into_iter().map(Rule::check).collect::<Result<_, _>>()?;
-        let spec = Self::new(rules)?;
+        let mut spec = Self::new(rules)?;
+        if let Some(zone) = document.time_zone {
+            spec = spec.with_time_zone(zone.parse()?);
+        }
         match document.label {
             Some(label) => spec.with_label(filter("label", label.filter)?),
             None => Ok(spec),
@@ -119,6 +129,7 @@ impl TryFrom<Document> for FeatureSpec {
 impl From<FeatureSpec> for Document {
     fn from(spec: FeatureSpec) -> Self {
         Self {
+            time_zone: (spec.time_zone != TimeZone::UTC).then(|| spec.time_zone.to_string().into()),
             features: spec.rules.iter().map(Rule::of).collect(),
             label: spec.label.as_ref().map(|filter| Label { filter: table(filter) }),
         }
@@ -164,6 +175,7 @@ impl Rule {
         let mut column = || self.column.take().ok_or_else(missing.clone()("column"));
         Ok(match self.family {
             Name::Count => Family::Count,
+            Name::PerDay => Family::PerDay,
             Name::Sum => Family::Number { statistic: Statistic::Sum, column: column()? },
             Name::Mean => Family::Number { statistic: Statistic::Mean, column: column()? },
             Name::Min => Family::Number { statistic: Statistic::Min, column: column()? },
@@ -178,6 +190,7 @@ impl Rule {
             Name::Recency => Family::Recency { days: self.days.take().unwrap_or_default() },
             Name::Span => Family::Span { days: self.days.take().unwrap_or_default() },
             Name::ActiveDays => Family::ActiveDays,
+            Name::Sessions => Family::Sessions { gap: self.gap.take() },
             Name::Trend => Family::Trend,
             Name::Volatility => Family::Volatility,
             Name::Share => {
@@ -219,6 +232,7 @@ impl Rule {
             (self.denominator.is_some(), "denominator"),
             (self.zero.is_some(), "zero"),
             (self.days.is_some(), "days"),
+            (self.gap.is_some(), "gap"),
             (self.hours.is_some(), "hours"),
             (self.weekdays.is_some(), "weekdays"),
             (self.value.is_some(), "value"),
@@ -237,6 +251,7 @@ impl Rule {
             denominator: None,
             zero: None,
             days: None,
+            gap: None,
             hours: None,
             weekdays: None,
             value: None,
@@ -254,7 +269,8 @@ impl Rule {
             Windows::Each(windows) => document.windows = Some(windows.clone()),
         }
         match rule.family().clone() {
-            Family::Count | Family::ActiveDays | Family::Trend | Family::Volatility => {}
+            Family::Count | Family::PerDay | Family::ActiveDays | Family::Trend | Family::Volatility => {}
+            Family::Sessions { gap } => document.gap = gap,
             Family::Number { column, .. } | Family::Distinct { column } => document.column = Some(column),
             Family::Ratio { numerator, denominator, zero } => {
                 (document.numerator, document.denominator) = (Some(numerator), Some(denominator));
@@ -284,6 +300,7 @@ impl Name {
     const fn text(self) -> &'static str {
         match self {
             Self::Count => "count",
+            Self::PerDay => "per_day",
             Self::Sum => "sum",
             Self::Mean => "mean",
             Self::Min => "min",
@@ -294,6 +311,7 @@ impl Name {
             Self::Recency => "recency",
             Self::Span => "span",
             Self::ActiveDays => "active_days",
+            Self::Sessions => "sessions",
             Self::Trend => "trend",
             Self::Volatility => "volatility",
             Self::Share => "share",
@@ -305,6 +323,7 @@ impl Name {
     const fn of(family: &Family) -> Self {
         match family {
             Family::Count => Self::Count,
+            Family::PerDay => Self::PerDay,
             Family::Number { statistic: Statistic::Sum, .. } => Self::Sum,
             Family::Number { statistic: Statistic::Mean, .. } => Self::Mean,
             Family::Number { statistic: Statistic::Min, .. } => Self::Min,
@@ -315,6 +334,7 @@ impl Name {
             Family::Recency { .. } => Self::Recency,
             Family::Span { .. } => Self::Span,
             Family::ActiveDays => Self::ActiveDays,
+            Family::Sessions { .. } => Self::Sessions,
             Family::Trend => Self::Trend,
             Family::Volatility => Self::Volatility,
             Family::Share { .. } => Self::Share,

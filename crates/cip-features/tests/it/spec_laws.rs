@@ -111,6 +111,9 @@ fn family(shape: Shape) -> impl Strategy<Value = Family> {
     let valued = move |column: &'static str| (Just(column), values_of(shape, column));
     prop_oneof![
         Just(Family::Count),
+        Just(Family::PerDay),
+        option::of(select(vec!["1s", "30m", "7h", "3d"]))
+            .prop_map(|gap| Family::Sessions { gap: gap.map(|gap| gap.parse().unwrap()) }),
         (statistic, numbers)
             .prop_map(|(statistic, column)| Family::Number { statistic, column: column.into() }),
         discrete().prop_map(|column| Family::Distinct { column: column.into() }),
@@ -192,10 +195,12 @@ fn parts(shape: Shape) -> impl Strategy<Value = Parts> {
 
 /// Rules, and ratios of some of them.
 fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
-    let zero = select(vec![ZeroRule::Null, ZeroRule::Zero, ZeroRule::Fill(7.5)]);
+    let by_numerator = ZeroRule::ByNumerator { nonzero: 10.0, zero: -0.5 };
+    let zero = select(vec![ZeroRule::Null, ZeroRule::Zero, ZeroRule::Fill(7.5), by_numerator]);
+    let zones = select(vec!["UTC", "+05:30", "-09:30", "America/New_York", "Europe/Lisbon", "Asia/Tehran"]);
     let ratios = proptest::collection::vec((any::<Index>(), any::<Index>(), zero), 0..3);
-    (proptest::collection::vec(parts(shape), 1..7), ratios, option::of(filter(shape))).prop_map(
-        |(parts, ratios, label)| {
+    (proptest::collection::vec(parts(shape), 1..7), ratios, option::of(filter(shape)), zones).prop_map(
+        |(parts, ratios, label, zone)| {
             let mut rules: Vec<_> =
                 parts.into_iter().enumerate().map(|(number, parts)| parts.rule(number)).collect();
             let plain = |rule: &&FeatureRule| {
@@ -211,7 +216,7 @@ fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
                     rules.push(FeatureRule::new(format!("ratio_{number}"), family).unwrap());
                 }
             }
-            let spec = FeatureSpec::new(rules).unwrap();
+            let spec = FeatureSpec::new(rules).unwrap().with_time_zone(zone.parse().unwrap());
             match label.filter(|label| !label.conditions().is_empty()) {
                 Some(label) => spec.with_label(label).unwrap(),
                 None => spec.with_label(Filter::event_type("purchase")).unwrap(),
@@ -381,10 +386,10 @@ proptest! {
     #[test]
     fn the_commerce_set_written_down_is_the_commerce_set(
         events in events(),
-        text_users in any::<bool>(),
+        (text_users, sessions) in (any::<bool>(), any::<bool>()),
         window in window(),
     ) {
-        let shape = Shape { text_users, ..Shape::FULL };
+        let shape = Shape { text_users, sessions, ..Shape::FULL };
         let sorted = shape.sorted(&events);
         let spec = FeatureSpec::from_toml(include_str!("commerce.toml")).unwrap();
         let written = features(&spec, window, &sorted);
