@@ -1,14 +1,15 @@
 //! What holds for all events of a subscription service.
 
 use arrow_array::RecordBatch;
-use cip_core::{EventBatch, MICROS_PER_DAY, TimeRange, Timestamp};
+use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp};
 use cip_features::spec::{FeatureSpec, SpecFeatures};
 use cip_features::{Feature, FeatureSet, Features, MatrixReport};
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::events::concat;
-use crate::oracle::{Row, Value, Window, check_report, rows};
+use crate::laws::window_from;
+use crate::oracle::{Value, Window, check_report, rows, unlabelled};
 use crate::service_events::{DEVICES, TYPES, Use, sorted, split};
 use crate::service_oracle::oracle;
 
@@ -42,16 +43,13 @@ fn events() -> impl Strategy<Value = Vec<Use>> {
 }
 
 fn window() -> impl Strategy<Value = Window> {
-    (time(), 1i64..6 * MICROS_PER_DAY, option::of(1i64..4 * MICROS_PER_DAY)).prop_map(
-        |(start, width, label)| Window(start, start + width, label.map(|label| start + width + label)),
-    )
+    window_from(time())
 }
 
-fn features(Window(start, cutoff, until): Window, events: &EventBatch) -> Features {
-    let [start, cutoff] = [start, cutoff].map(Timestamp::from_micros);
-    let features = Features::new(TimeRange::new(start, cutoff).unwrap(), events.schema()).unwrap();
+fn features(window: Window, events: &EventBatch) -> Features {
+    let features = Features::new(window.range(), events.schema()).unwrap();
     let features = features.with_set(FeatureSet::StreamFlow).unwrap();
-    match until {
+    match window.2 {
         Some(until) => features.with_label_until(Timestamp::from_micros(until)).unwrap(),
         None => features,
     }
@@ -60,11 +58,6 @@ fn features(Window(start, cutoff, until): Window, events: &EventBatch) -> Featur
 fn table(window: Window, events: &[Use]) -> RecordBatch {
     let sorted = sorted(events);
     features(window, &sorted).matrix(&[sorted]).unwrap()
-}
-
-/// Without the labels, which may well depend on the future.
-fn unlabelled(table: &RecordBatch) -> Vec<Row> {
-    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
 }
 
 proptest! {

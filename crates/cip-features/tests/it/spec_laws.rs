@@ -1,7 +1,7 @@
 //! What holds for all specifications and all events.
 
 use arrow_array::RecordBatch;
-use cip_core::{EventBatch, Id, MICROS_PER_DAY, TimeRange, Timestamp};
+use cip_core::{EventBatch, Id, MICROS_PER_DAY, Timestamp};
 use cip_features::spec::{
     DayRule, Family, FeatureRule, FeatureSpec, Filter, Hours, LookBack, Pivot, PivotValues, SpecFeatures,
     Statistic, Survey, Test, Weekday, ZeroRule,
@@ -13,7 +13,7 @@ use proptest::sample::{Index, select, subsequence};
 
 use crate::events::{Event, Shape, TEXTS, TYPES, concat, text};
 use crate::laws::{events, window};
-use crate::oracle::{Row, Value, Window, rows};
+use crate::oracle::{Row, Value, Window, rows, unlabelled};
 use crate::spec_oracle::{matches, oracle, value};
 
 /// Every column there is, products as integers or as text.
@@ -229,12 +229,8 @@ fn shaped() -> impl Strategy<Value = (Shape, FeatureSpec)> {
     shape().prop_flat_map(|shape| (Just(shape), spec(shape)))
 }
 
-fn range(Window(start, cutoff, _): Window) -> TimeRange {
-    TimeRange::new(Timestamp::from_micros(start), Timestamp::from_micros(cutoff)).unwrap()
-}
-
 fn features(spec: &FeatureSpec, window: Window, events: &EventBatch) -> SpecFeatures {
-    let features = SpecFeatures::new(spec, range(window), events.schema()).unwrap();
+    let features = SpecFeatures::new(spec, window.range(), events.schema()).unwrap();
     match window.2 {
         Some(until) => features.with_label_until(Timestamp::from_micros(until), None).unwrap(),
         None => features,
@@ -267,10 +263,6 @@ fn check(found: &[Row], expected: &[Row]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
-}
-
-fn unlabelled(table: &RecordBatch) -> Vec<Row> {
-    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
 }
 
 proptest! {
@@ -393,7 +385,7 @@ proptest! {
         let sorted = shape.sorted(&events);
         let spec = FeatureSpec::from_toml(include_str!("commerce.toml")).unwrap();
         let written = features(&spec, window, &sorted);
-        let mut ready = Features::new(range(window), sorted.schema()).unwrap();
+        let mut ready = Features::new(window.range(), sorted.schema()).unwrap();
         if let Some(until) = window.2 {
             ready = ready.with_label_until(Timestamp::from_micros(until)).unwrap();
         }
@@ -421,7 +413,7 @@ proptest! {
         let all = FeatureRule::new("all", Family::Count).unwrap();
         let spec = FeatureSpec::new(vec![all, rule.unwrap()]).unwrap();
         prop_assert!(!spec.is_settled());
-        let range = range(window);
+        let range = window.range();
         let mut expected = std::collections::BTreeMap::<Id, i64>::new();
         let counted = |event: &&Event| range.contains(event.time) && event.user.is_some() && matches(shape, event, &filter);
         for value in events.iter().filter(counted).filter_map(|event| value(shape, event, column)) {
