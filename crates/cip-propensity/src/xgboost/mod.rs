@@ -24,6 +24,9 @@ use crate::xgboost::document::{
 /// What the file of a model that was written here carries, beside what XGBoost looks at: whoever writes one knows the older one by it.
 const FORMAT: &str = "cip-xgboost-model";
 
+/// What a file says of its features is not believed beyond so many: each of them has a name in memory.
+const MOST_FEATURES: usize = 1 << 20;
+
 impl PropensityModel {
     /// Writes the trees as XGBoost's JSON: a `binary:logistic` booster that gives the same margins, within the 32 bits of its sums.
     ///
@@ -188,8 +191,9 @@ impl Document {
                 ));
             }
         };
-        let columns: usize =
-            num_feature.parse().map_err(|_| foreign("number of features", &num_feature, "a number"))?;
+        let columns = num_feature.parse::<usize>().ok().filter(|&columns| columns <= MOST_FEATURES);
+        let columns = columns
+            .ok_or_else(|| foreign("number of features", &num_feature, "a number of at most 1048576"))?;
         let features = match feature_names.len() {
             0 => (0..columns).map(|column| format!("f{column}").into()).collect(),
             named if named == columns => feature_names,

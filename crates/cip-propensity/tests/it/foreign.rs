@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
-use cip_propensity::{BoostedTrees, FeatureMatrix, ParamGuard, PropensityModel};
+use cip_propensity::{BoostedTrees, Explainer, FeatureMatrix, ParamGuard, PropensityModel};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::data::learnable;
@@ -94,6 +95,12 @@ fn what_is_of_another_kind_or_damaged_says_so() {
     assert!(refuse(&format!("{learner}/num_target"), json!("2")).contains("number of targets is `2`"));
     for score in ["1", "0", "nan", "half", "[1E-1,2E-1]"] {
         assert!(refuse(&format!("{learner}/base_score"), json!(score)).contains("base score is"), "{score}");
+    }
+    for count in ["1048577", "99999999999", "-1", "three"] {
+        assert!(
+            refuse(&format!("{learner}/num_feature"), json!(count)).contains("number of features is"),
+            "{count}"
+        );
     }
     assert!(refuse("/learner/feature_names", json!(["a"])).contains("other names than features"));
     assert!(refuse("/learner/feature_names", json!(["a", "a", "b"])).contains("a feature twice"));
@@ -187,4 +194,37 @@ fn damaged_names_of_categories_say_so() {
     assert!(refuse("/2/values/0", json!("x")).contains("expected i64"));
     // A feature that splits by numbers cannot have names.
     assert!(refuse("/1", json!({"values": [1, 2]})).contains("feature"));
+}
+
+proptest! {
+    /// Whatever bytes are changed or cut, the file is refused or is a model that can be used.
+    #[test]
+    fn no_damage_makes_a_model_that_cannot_be_used(
+        changes in proptest::collection::vec((0usize..NAMED.len(), any::<u8>()), 0..3),
+        digits in proptest::collection::vec((0usize..NAMED.len(), prop::sample::select(&b"0123456789-.,eE"[..])), 0..6),
+        cut in prop::option::weighted(0.1, 0usize..NAMED.len()),
+    ) {
+        let mut bytes = NAMED.as_bytes().to_vec();
+        for &(at, byte) in changes.iter().chain(&digits) {
+            // Digits stand where digits stood, or hardly any file could be read at all.
+            if bytes[at].is_ascii_digit() || changes.contains(&(at, byte)) {
+                bytes[at] = byte;
+            }
+        }
+        bytes.truncate(cut.unwrap_or(bytes.len()));
+        if let Ok(model) = PropensityModel::read_xgboost(&bytes[..], "bought") {
+            let rows = ndarray::Array2::from_shape_fn((3, model.trees().features().len().min(64)), |(row, column)| {
+                [f32::NAN, 1.0, 4.0][(row + column) % 3]
+            });
+            if let Ok(margins) = model.trees().margins(&rows) {
+                let explainer = Explainer::new(model.trees());
+                let found = explainer.contributions(&rows).unwrap();
+                for (row, &margin) in found.rows().into_iter().zip(&margins) {
+                    prop_assert!((0.0..=1.0).contains(&model.score(margin)));
+                    let scale = 1.0 + explainer.base().abs() + row.iter().map(|value| value.abs()).sum::<f64>();
+                    prop_assert!((explainer.base() + row.sum() - margin).abs() < 1e-9 * scale);
+                }
+            }
+        }
+    }
 }
