@@ -127,6 +127,18 @@ def main() -> int:
         theirs = booster.predict(coded, output_margin=True)
         checks.append(("XGBoost to cip, categories", margins(read, with_code), theirs, 1e-5))
 
+        # Trained on names, of texts and of numbers, which stand in the model.
+        named = frame.assign(zone=pandas.Categorical.from_codes(np.abs(codes) % 5, [30, 10, 20, -5, 7]))
+        params = {"objective": "binary:logistic", "max_cat_to_onehot": 3}
+        booster = xgboost.train(params, xgboost.DMatrix(named, label=outcome, enable_categorical=True), num_boost_round=40)
+        booster.save_model(folder / "saved.json")
+        with_zone = folder / "zone.parquet"
+        zones = pandas.Series(named["zone"]).astype("int64")
+        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(named.assign(zone=zones, bought=outcome)), with_zone)
+        cip("convert", folder / "saved.json", "--to", "cip", "--out", read)
+        theirs = booster.predict(xgboost.DMatrix(named, enable_categorical=True), output_margin=True)
+        checks.append(("XGBoost to cip, named categories", margins(read, with_zone), theirs, 1e-5))
+
         booster = xgboost.train({"objective": "reg:squarederror"}, data, num_boost_round=2)
         booster.save_model(folder / "saved.json")
         words = [sys.argv[1], "convert", folder / "saved.json", "--to", "cip", "--out", folder / "no.json"]

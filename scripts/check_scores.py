@@ -7,7 +7,7 @@
 TABLE is a Parquet or CSV file. A model is trained on it, all of it is scored, and AUC, average precision, log loss and the
 Brier score of `cip evaluate` are compared with scikit-learn's on the same scores; conversion and lift of the best-ranked
 shares, of a budget, and its profit with a sort in numpy; the reliability table with `calibration_curve`; the bootstrap interval of
-the AUC with one in numpy. The baselines are compared with scikit-learn's on the rows held out. For every method scores are compared with
+the AUC with one in numpy. The baselines are compared with scikit-learn's on the rows held out, without weights and with some (`sample_weight`). For every method scores are compared with
 those of scikit-learn's calibration, fitted anew on the rows that are kept for it (xxhash tells which; without it that is left
 out). Contributions of some rows are compared with Algorithm 2 of TreeSHAP, written out below, and all sums with the
 margins. The same seed must give the same model bytes for one and two threads. Exit code 0 where all agree.
@@ -68,22 +68,28 @@ def kept_to_calibrate(ids: list) -> np.ndarray:
     return (found >= HOLD_OUT) & (found < HOLD_OUT + CALIBRATION * (1 - HOLD_OUT))
 
 
-def held_out_aucs(ids: list, values: np.ndarray, labels: np.ndarray) -> dict:
-    """The AUCs of baselines on the rows held out: scikit-learn's logistic regression of standardised values, and nobody's."""
+def held_out(ids: list, values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict:
+    """AUC and log loss of baselines on the rows held out: scikit-learn's logistic regression of standardised values, and the share."""
     found = places(ids)
     test, train = found < HOLD_OUT, found >= HOLD_OUT + CALIBRATION * (1 - HOLD_OUT)
     rows = np.flatnonzero(train)
-    rows = rows if len(rows) <= 50_000 else rows[np.arange(50_000) * len(rows) // 50_000]
-    known = values[rows].astype(float)
-    mean, deviation = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
+    share = np.average(labels[rows], weights=weights[rows])
+    rows = rows if len(rows) <= 20_000 else rows[np.arange(20_000) * len(rows) // 20_000]
+    known, weight = values[rows].astype(float), weights[rows] / weights[rows].mean()
+    counted = weight[:, None] * ~np.isnan(known)
+    mean = np.nansum(counted * known, axis=0) / counted.sum(axis=0)
+    deviation = np.sqrt(np.nansum(counted * (known - mean) ** 2, axis=0) / counted.sum(axis=0))
     deviation[~(deviation > 0)] = 1
 
     def standardised(some: np.ndarray) -> np.ndarray:
         return np.nan_to_num(np.clip((some - mean) / deviation, -10, 10), nan=0.0)
 
-    regression = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(standardised(known), labels[rows])
-    scores = regression.decision_function(standardised(values[test].astype(float)))
-    return {"logistic": roc_auc_score(labels[test], scores), "constant": 0.5}
+    regression = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000)
+    regression.fit(standardised(known), labels[rows], sample_weight=weight)
+    scores = {"logistic": regression.decision_function(standardised(values[test].astype(float))),
+              "constant": np.full(test.sum(), np.log(share / (1 - share)))}
+    return {name: (roc_auc_score(labels[test], score, sample_weight=weights[test]),
+                   log_loss(labels[test], logistic(score), sample_weight=weights[test])) for name, score in scores.items()}
 
 
 def logistic(values: np.ndarray) -> np.ndarray:
@@ -197,10 +203,10 @@ def main() -> int:
         columns = ["--columns", args.columns] if args.columns else []
         ids = ["--id", args.id] if args.id else []
 
-        def train(out: Path, threads: int, method: str) -> dict:
-            return cip("train", args.table, "--label", args.label, *columns, *ids, "--trees", 60, "--seed", SEED,
+        def train(out: Path, threads: int, method: str, table: Path = args.table, *more: object) -> dict:
+            return cip("train", table, "--label", args.label, *columns, *ids, "--trees", 60, "--seed", SEED,
                 "--hold-out", HOLD_OUT, "--calibration-share", CALIBRATION, "--calibration", method,
-                "--out", out, "--threads", threads)
+                "--out", out, "--threads", threads, *more)
 
         def score(model: Path, *more: object) -> pyarrow.Table:
             scores = Path(folder) / "scores.parquet"
@@ -278,8 +284,15 @@ def main() -> int:
         if xxhash:
             id_column = args.id or ("user_id" if "user_id" in source.column_names else None)
             ids_of = source[id_column].to_pylist() if id_column else list(range(len(labels)))
-            for name, expected in held_out_aucs(ids_of, values, labels).items():
-                near.append((f"AUC held out, {name}", trained["baselines"][name]["auc"], expected))
+            weights = 0.5 + np.arange(len(labels)) * 7 % 5
+            weighted_table = Path(folder) / "weighted.parquet"
+            pyarrow.parquet.write_table(source.append_column("row_weight", pyarrow.array(weights)), weighted_table)
+            weighted = train(models[1], 2, "platt", weighted_table, "--weight", "row_weight")
+            for found, what, counts in [(trained["baselines"], "", np.ones(len(labels))),
+                                        (weighted["weighted_baselines"], ", by weight", weights)]:
+                for name, (auc, loss) in held_out(ids_of, values, labels, counts).items():
+                    near.append((f"AUC held out, {name}{what}", found[name]["auc"], auc))
+                    near.append((f"log loss held out, {name}{what}", found[name]["log_loss"], loss))
         lots = np.random.default_rng(SEED).integers(len(labels), size=(RESAMPLES, len(labels)))
         drawn = [roc_auc_score(labels[lot], margin[lot]) for lot in lots]
         low, high = np.quantile(drawn, [0.025, 0.975])
@@ -295,7 +308,7 @@ def main() -> int:
         for within, (name, found, expected) in compared:
             agree = abs(float(found) - float(expected)) <= within * max(1.0, abs(float(expected)))
             failed += not agree
-            print(f"  {name:30} {float(found):>18.9f}  {'agrees' if agree else f'DIFFERS: {float(expected):.12f}'}")
+            print(f"  {name:40} {float(found):>18.9f}  {'agrees' if agree else f'DIFFERS: {float(expected):.12f}'}")
         return 1 if failed else 0
 
 

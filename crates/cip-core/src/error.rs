@@ -57,6 +57,14 @@ pub enum CoreError {
         /// The column summed.
         column: &'static str,
     },
+    /// Text that is neither an offset from UTC nor the name of a time zone.
+    #[error(
+        "`{text}` is no time zone: write UTC, an offset up to 18 hours such as +01:00, or a name of the IANA database such as Europe/Berlin"
+    )]
+    TimeZone {
+        /// What was given.
+        text: Box<str>,
+    },
     /// Text that is neither a UTC day nor an RFC 3339 instant.
     #[error(
         "`{text}` is not a date: write a UTC day such as 2019-11-01, or RFC 3339 such as 2019-11-01T00:00:00Z"

@@ -24,7 +24,7 @@
 //! - [`mod@column`], [`table`]: every column name, and the schemas of the tables that stages write.
 //! - [`IdColumn`], [`IdDictionary`], [`Uuid`]: ids as the source has them, and dense codes for kernels.
 //! - [`DistinctIds`], [`DistinctCodes`]: how many different ones there are.
-//! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open.
+//! - [`MoneyScale`]: decimals as scaled integers. [`Timestamp`], [`TimeRange`]: UTC microseconds, half-open. [`TimeZone`]: what clocks show then.
 //! - [`benjamini_hochberg`]: p-values of many tests, made comparable.
 //! - [`Draws`]: numbers that are drawn by lot, by a seed.
 //! - [`StateWriter`], [`StateReader`]: what is kept from one run to the next, as bytes.
@@ -47,6 +47,7 @@ mod q_value;
 mod state;
 pub mod table;
 mod time;
+mod time_zone;
 mod uuid;
 
 pub use dictionary::IdDictionary;
@@ -62,4 +63,5 @@ pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION, check_sum};
 pub use q_value::benjamini_hochberg;
 pub use state::{StateFault, StateFormat, StateReader, StateWriter};
 pub use time::{MICROS_PER_DAY, TimeRange, Timestamp, parse_duration};
+pub use time_zone::{TIME_ZONES, TimeZone, ZonePeriod};
 pub use uuid::Uuid;

@@ -19,42 +19,54 @@ const END: u8 = 0;
 pub struct StateFormat {
     /// Its first bytes.
     pub magic: &'static [u8],
-    /// What it is, for errors, such as `a state of sessions`.
+    /// What it is a state of, for errors, such as `sessions`.
     pub what: &'static str,
     /// The version that is written, and the only one that is read.
     pub version: u32,
 }
 
-/// Why a state could not be written or read; each crate says it in its own words.
+/// Why a state could not be written or read.
 #[derive(Debug, Error)]
 pub enum StateFault {
     /// Reading or writing failed.
-    #[error("the state cannot be {action}: {source}")]
+    #[error("the state of {what} cannot be {action}: {source}")]
     Io {
+        /// What it is a state of.
+        what: &'static str,
         /// `read` or `written`.
         action: &'static str,
         /// Why it failed.
         source: io::Error,
     },
     /// Bytes that are none of the format, or not the ones that were written.
-    #[error("the state is damaged at byte {at}, expected {expected}")]
+    #[error(
+        "the state of {what} is damaged at byte {at}, expected {expected}: take an earlier one, or read the events again"
+    )]
     Damaged {
+        /// What it should be a state of.
+        what: &'static str,
         /// Where, in bytes from 0.
         at: u64,
         /// What should be there.
         expected: &'static str,
     },
     /// Another version.
-    #[error("the state is of version {found}, expected {supported}")]
+    #[error("the state of {what} is of version {found}, expected {supported}: update cip")]
     Version {
+        /// What it is a state of.
+        what: &'static str,
         /// Its version.
         found: u32,
         /// The one that is read.
         supported: u32,
     },
     /// A state that was made with something else.
-    #[error("the state was made with `{found}`, expected `{expected}`")]
+    #[error(
+        "the state of {what} was made with `{found}`, expected `{expected}`: resume it as it was begun, or read the events again"
+    )]
     Other {
+        /// What it is a state of.
+        what: &'static str,
         /// What it was made with.
         found: Box<str>,
         /// What was asked for.
@@ -70,6 +82,7 @@ pub enum StateFault {
 #[derive(Debug)]
 pub struct StateWriter<W> {
     to: W,
+    what: &'static str,
     hash: Hash,
 }
 
@@ -79,7 +92,7 @@ impl<W: Write> StateWriter<W> {
     /// # Errors
     /// [`StateFault::Io`], as all that write.
     pub fn begin(to: W, format: StateFormat, made_with: &str) -> Result<Self, StateFault> {
-        let mut writer = Self { to, hash: Hash::default() };
+        let mut writer = Self { to, what: format.what, hash: Hash::default() };
         writer.bytes(format.magic)?;
         writer.bytes(&format.version.to_le_bytes())?;
         writer.text(made_with)?;
@@ -102,6 +115,7 @@ impl<W: Write> StateWriter<W> {
         self.byte(END)?;
         let hash = self.hash.0.digest().to_le_bytes();
         self.bytes(&hash)?;
+        let writing = |source| StateFault::Io { what: self.what, action: "written", source };
         self.to.flush().map_err(writing)
     }
 
@@ -162,6 +176,7 @@ impl<W: Write> StateWriter<W> {
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), StateFault> {
         self.hash.0.update(bytes);
+        let writing = |source| StateFault::Io { what: self.what, action: "written", source };
         self.to.write_all(bytes).map_err(writing)
     }
 }
@@ -170,6 +185,7 @@ impl<W: Write> StateWriter<W> {
 #[derive(Debug)]
 pub struct StateReader<R> {
     from: R,
+    what: &'static str,
     hash: Hash,
     at: u64,
 }
@@ -181,17 +197,19 @@ impl<R: Read> StateReader<R> {
     /// [`StateFault::Version`]; [`StateFault::Other`] where it was made with something else; [`StateFault::Damaged`] and
     /// [`StateFault::Io`], as all that read.
     pub fn begin(from: R, format: StateFormat, made_with: &str) -> Result<Self, StateFault> {
-        let mut reader = Self { from, hash: Hash::default(), at: 0 };
-        if reader.bytes(format.magic.len() as u64, format.what)? != format.magic {
-            return Err(StateFault::Damaged { at: 0, expected: format.what });
+        let what = format.what;
+        let mut reader = Self { from, what, hash: Hash::default(), at: 0 };
+        const MAGIC: &str = "the first bytes of one";
+        if reader.bytes(format.magic.len() as u64, MAGIC)? != format.magic {
+            return Err(StateFault::Damaged { what, at: 0, expected: MAGIC });
         }
         let found = u32::from_le_bytes(reader.array("a version")?);
         if found != format.version {
-            return Err(StateFault::Version { found, supported: format.version });
+            return Err(StateFault::Version { what, found, supported: format.version });
         }
         let found = reader.text()?;
         if *found != *made_with {
-            return Err(StateFault::Other { found, expected: made_with.into() });
+            return Err(StateFault::Other { what, found, expected: made_with.into() });
         }
         Ok(reader)
     }
@@ -268,7 +286,11 @@ impl<R: Read> StateReader<R> {
 
     /// What to say of bytes that cannot be what is expected before here.
     pub fn damaged(&self, expected: &'static str) -> StateFault {
-        StateFault::Damaged { at: self.at, expected }
+        StateFault::Damaged { what: self.what, at: self.at, expected }
+    }
+
+    fn reading(&self, source: io::Error) -> StateFault {
+        StateFault::Io { what: self.what, action: "read", source }
     }
 
     /// Compares the hash, and sees that nothing follows.
@@ -278,7 +300,8 @@ impl<R: Read> StateReader<R> {
             return Err(self.damaged("the checksum of the bytes before"));
         }
         let mut more = Vec::new();
-        let read = self.from.by_ref().take(1).read_to_end(&mut more).map_err(reading)?;
+        let read = self.from.by_ref().take(1).read_to_end(&mut more);
+        let read = read.map_err(|error| self.reading(error))?;
         if read == 0 { Ok(()) } else { Err(self.damaged("nothing more")) }
     }
 
@@ -295,7 +318,7 @@ impl<R: Read> StateReader<R> {
         let mut bytes = [0; N];
         self.from.read_exact(&mut bytes).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.damaged(expected),
-            _ => reading(error),
+            _ => self.reading(error),
         })?;
         self.took(&bytes);
         Ok(bytes)
@@ -303,7 +326,8 @@ impl<R: Read> StateReader<R> {
 
     fn bytes(&mut self, count: u64, expected: &'static str) -> Result<Vec<u8>, StateFault> {
         let mut bytes = Vec::new();
-        self.from.by_ref().take(count).read_to_end(&mut bytes).map_err(reading)?;
+        let read = self.from.by_ref().take(count).read_to_end(&mut bytes);
+        read.map_err(|error| self.reading(error))?;
         if (bytes.len() as u64) < count {
             return Err(self.damaged(expected));
         }
@@ -327,19 +351,11 @@ impl std::fmt::Debug for Hash {
     }
 }
 
-fn writing(source: io::Error) -> StateFault {
-    StateFault::Io { action: "written", source }
-}
-
-fn reading(source: io::Error) -> StateFault {
-    StateFault::Io { action: "read", source }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FORMAT: StateFormat = StateFormat { magic: b"test", what: "a state of tests", version: 3 };
+    const FORMAT: StateFormat = StateFormat { magic: b"test", what: "tests", version: 3 };
 
     fn written() -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -367,7 +383,16 @@ mod tests {
         let good = written();
         let expected = [None, Some(Id::Int64(-7)), Some(Id::Utf8("ü".into()))].map(|id| (id, i128::MIN));
         assert_eq!(read(&good, "é").unwrap(), expected);
-        assert!(matches!(read(&good, "e"), Err(StateFault::Other { .. })));
+        let other = read(&good, "e").unwrap_err().to_string();
+        assert!(
+            other.starts_with("the state of tests was made with `é`, expected `e`: resume it"),
+            "{other}"
+        );
+        let none = read(b"PAR1", "e").unwrap_err().to_string();
+        assert!(
+            none.starts_with("the state of tests is damaged at byte 0, expected the first bytes of one"),
+            "{none}"
+        );
         for at in 0..good.len() {
             assert!(matches!(read(&good[..at], "é"), Err(StateFault::Damaged { .. })), "cut at {at}");
             for bit in 0..8 {

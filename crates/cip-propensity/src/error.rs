@@ -345,6 +345,14 @@ pub enum PropensityError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A model of another program whose names of categories cannot be read.
+    #[error("the model file is damaged: the names of the categories of feature `{feature}`: {reason}")]
+    CategoryNames {
+        /// The feature.
+        feature: Box<str>,
+        /// What is wrong with them.
+        reason: &'static str,
+    },
     /// Reading or writing a model failed.
     #[error("the model: {0}")]
     Io(#[from] io::Error),

@@ -132,9 +132,14 @@ pub(crate) fn parts(weights: &[f64], rows: usize) -> Result<Vec<u64>, Propensity
 }
 
 /// Returns weights over their mean.
-pub(crate) fn over_mean(weights: &[f64], rows: usize) -> Result<Vec<f32>, PropensityError> {
+pub(crate) fn relative(weights: &[f64], rows: usize) -> Result<Vec<f64>, PropensityError> {
     let mean = mean(weights, rows)?;
-    Ok(weights.iter().map(|weight| (weight / mean) as f32).collect())
+    Ok(weights.iter().map(|weight| weight / mean).collect())
+}
+
+/// Returns the same as boosting takes them.
+pub(crate) fn over_mean(weights: &[f64], rows: usize) -> Result<Vec<f32>, PropensityError> {
+    Ok(relative(weights, rows)?.into_iter().map(|weight| weight as f32).collect())
 }
 
 /// Returns the mean of weights, which is more than 0.

@@ -128,40 +128,9 @@ pub enum RfmError {
         /// What lies before is forgotten.
         until: Timestamp,
     },
-    /// A state of RFM could not be read or written.
-    #[error("the state of RFM cannot be {action}: {source}")]
-    StateIo {
-        /// What was tried.
-        action: &'static str,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// Bytes that are no state of RFM, or not the ones that were written.
-    #[error(
-        "the state of RFM is damaged at byte {at}, expected {expected}: take an earlier one, or read the events again"
-    )]
-    DamagedState {
-        /// Where, in bytes from 0.
-        at: u64,
-        /// What should be there.
-        expected: &'static str,
-    },
-    /// A state of RFM that a later version wrote.
-    #[error("the state of RFM is of version {found}, expected {supported}: update cip")]
-    StateVersion {
-        /// Its version.
-        found: u32,
-        /// The one that is understood.
-        supported: u32,
-    },
-    /// A state of other events, or with another treatment of returns.
-    #[error("the state is {found}, expected {expected}: resume it as it was begun, or read the events again")]
-    OtherState {
-        /// What it is of.
-        found: Box<str>,
-        /// What was asked for.
-        expected: Box<str>,
-    },
+    /// A state of RFM cannot be read or written, or is not the one that was asked for.
+    #[error(transparent)]
+    State(#[from] StateFault),
     /// A part of the customers does not come behind the other part.
     #[error(
         "customer {first} was appended behind customer {last}, expected ranges of users that ascend and do not \
@@ -382,15 +351,4 @@ pub enum RfmError {
     /// A column is missing or of another type, users are not sorted, or a sum of money is too large.
     #[error(transparent)]
     Core(#[from] CoreError),
-}
-
-impl From<StateFault> for RfmError {
-    fn from(fault: StateFault) -> Self {
-        match fault {
-            StateFault::Io { action, source } => Self::StateIo { action, source },
-            StateFault::Damaged { at, expected } => Self::DamagedState { at, expected },
-            StateFault::Version { found, supported } => Self::StateVersion { found, supported },
-            StateFault::Other { found, expected } => Self::OtherState { found, expected },
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-use cip_core::{CoreError, EventBatch, EventKind, Id, Timestamp, check_sum, column};
+use cip_core::{CoreError, EventBatch, EventKind, Id, StateFault, Timestamp, check_sum, column};
 
 use crate::customers::{Customer, CustomerTable};
 use crate::error::RfmError;
@@ -170,12 +170,12 @@ impl IncrementalRfm {
     /// Parts of the events may be added up on several threads, and then to what was kept before.
     ///
     /// # Errors
-    /// [`RfmError::OtherState`] where the other is of other events, returns or another [`Keeping`]; [`RfmError::Forgotten`] where it has forgotten;
+    /// [`StateFault::Other`] where the other is of other events, returns or another [`Keeping`]; [`RfmError::Forgotten`] where it has forgotten;
     /// [`CoreError::MoneyOverflow`] where a sum exceeds 128 bits: then begin anew.
     pub fn append(&mut self, other: Self) -> Result<(), RfmError> {
         let (found, expected) = (other.made_with(), self.made_with());
         if found != expected {
-            return Err(RfmError::OtherState { found, expected });
+            return Err(StateFault::Other { what: "RFM", found, expected }.into());
         }
         if self.progress.forgotten.max(other.progress.forgotten) > i64::MIN {
             let until = self.progress.forgotten.max(other.progress.forgotten);
@@ -245,7 +245,7 @@ impl IncrementalRfm {
     /// Returns the customers as `rfm` counts them: at its date and in its window.
     ///
     /// # Errors
-    /// [`RfmError::OtherState`] where it is of other events, or treats returns in another way; [`RfmError::NoTimes`] where sums are kept and it
+    /// [`StateFault::Other`] where it is of other events, or treats returns in another way; [`RfmError::NoTimes`] where sums are kept and it
     /// has a window, or its date is not behind all events; [`RfmError::Forgotten`] where its window begins before what was forgotten;
     /// [`CoreError::MoneyOverflow`] where a customer's sum exceeds 38 digits; [`RfmError::TooManyCustomers`],
     /// [`RfmError::TooMuchText`].
@@ -285,7 +285,7 @@ impl IncrementalRfm {
     fn check(&self, facts: &Facts) -> Result<(), RfmError> {
         let (found, expected) = (self.made_with(), made_with(facts, self.keeping));
         if found != expected {
-            return Err(RfmError::OtherState { found, expected });
+            return Err(StateFault::Other { what: "RFM", found, expected }.into());
         }
         let Progress { newest, forgotten, .. } = self.progress;
         if self.keeping == Keeping::Sums && (facts.from.is_some() || newest >= facts.as_of.micros()) {
@@ -328,7 +328,7 @@ impl IncrementalRfm {
     /// Writes the state: the same bytes for the same events, whatever batches they came in.
     ///
     /// # Errors
-    /// [`RfmError::StateIo`].
+    /// [`StateFault::Io`].
     pub fn save(&self, to: impl Write) -> Result<(), RfmError> {
         let mut writer = StateWriter::begin(to, &self.made_with(), self.progress)?;
         for ((user, line), sum) in &self.lines {
@@ -340,8 +340,8 @@ impl IncrementalRfm {
     /// Returns a state that was saved, of events and with the treatment of returns of `rfm`.
     ///
     /// # Errors
-    /// [`RfmError::StateIo`], [`RfmError::DamagedState`] where a byte is not as it was written, [`RfmError::StateVersion`],
-    /// [`RfmError::OtherState`] where it was begun for other events, returns or another [`Keeping`].
+    /// [`StateFault::Io`], [`StateFault::Damaged`] where a byte is not as it was written, [`StateFault::Version`],
+    /// [`StateFault::Other`] where it was begun for other events, returns or another [`Keeping`].
     pub fn resume(rfm: &Rfm, keeping: Keeping, from: impl Read) -> Result<Self, RfmError> {
         let mut kept = Self::new(rfm, keeping);
         let (mut reader, progress) = StateReader::begin(from, &kept.made_with())?;

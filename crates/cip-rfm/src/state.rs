@@ -7,7 +7,7 @@ use cip_core::{Id, StateFormat};
 use crate::error::RfmError;
 use crate::incremental::{Line, Progress, Sum};
 
-const FORMAT: StateFormat = StateFormat { magic: b"cip-rfm", what: "a state of RFM", version: 1 };
+const FORMAT: StateFormat = StateFormat { magic: b"cip-rfm", what: "RFM", version: 1 };
 
 /// Writes a state, line by line.
 pub(crate) struct StateWriter<W>(cip_core::StateWriter<W>);

@@ -1,9 +1,8 @@
 //! The rules at work on the rows of a batch.
 
-use cip_core::{Id, IdRef};
+use cip_core::{Id, IdRef, ZonePeriod};
 
 use crate::attribute::AttributeColumn;
-use crate::period::Period;
 use crate::rule::ClockRule;
 
 /// Tells where the session of a user ends, row by row.
@@ -36,7 +35,7 @@ pub(crate) struct OpenCuts {
     /// The last value of each attribute.
     values: Vec<Option<Id>>,
     /// Where the last days were looked up.
-    near: Period,
+    near: ZonePeriod,
 }
 
 /// All rules.
@@ -48,7 +47,7 @@ pub(crate) struct AllCuts<'a> {
     /// One for each attribute.
     values: Vec<Option<IdRef<'a>>>,
     /// Where the last days were looked up.
-    near: Period,
+    near: ZonePeriod,
 }
 
 impl<'a> AllCuts<'a> {

@@ -1,6 +1,5 @@
 //! The errors of sessions, funnels and paths.
 
-use std::io;
 use std::time::Duration;
 
 use arrow_schema::DataType;
@@ -125,42 +124,9 @@ pub enum SessionizeError {
         /// The longest there is.
         max: Duration,
     },
-    /// The state of sessions could not be read or written.
-    #[error("the state of sessions cannot be {action}: {source}")]
-    StateIo {
-        /// What was tried.
-        action: &'static str,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// Bytes that are no state of sessions, or not the ones that were written.
-    #[error(
-        "the state of sessions is damaged at byte {at}, expected {expected}: take an earlier one, or read the events again"
-    )]
-    DamagedState {
-        /// Where, in bytes from 0.
-        at: u64,
-        /// What should be there.
-        expected: &'static str,
-    },
-    /// A state of sessions that a later version wrote.
-    #[error("the state of sessions is of version {found}, expected {supported}: update cip")]
-    StateVersion {
-        /// Its version.
-        found: u32,
-        /// The one that is understood.
-        supported: u32,
-    },
-    /// A state of sessions that are cut in another way, or of other events.
-    #[error(
-        "the state is of sessions by `{found}`, expected `{expected}`: resume it as it was begun, or read the events again"
-    )]
-    OtherState {
-        /// What it is of.
-        found: Box<str>,
-        /// What was asked for.
-        expected: Box<str>,
-    },
+    /// A state of sessions cannot be read or written, or is not the one that was asked for.
+    #[error(transparent)]
+    State(#[from] StateFault),
     /// One table cannot hold that much text in its user ids.
     #[error(
         "the user ids of one table have more than {limit} bytes: push batches one by one, and write each result before \
@@ -271,17 +237,6 @@ pub enum SessionizeError {
     /// A column is missing or of another type, rows are not sorted, or a sum of money is too large.
     #[error(transparent)]
     Core(#[from] CoreError),
-}
-
-impl From<StateFault> for SessionizeError {
-    fn from(fault: StateFault) -> Self {
-        match fault {
-            StateFault::Io { action, source } => Self::StateIo { action, source },
-            StateFault::Damaged { at, expected } => Self::DamagedState { at, expected },
-            StateFault::Version { found, supported } => Self::StateVersion { found, supported },
-            StateFault::Other { found, expected } => Self::OtherState { found, expected },
-        }
-    }
 }
 
 fn users(ids: IdType) -> &'static str {

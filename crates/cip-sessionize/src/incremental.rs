@@ -279,7 +279,7 @@ impl IncrementalSessions {
     /// ids, and the XXH3-64 of all of it.
     ///
     /// # Errors
-    /// [`SessionizeError::StateIo`].
+    /// [`StateFault::Io`](cip_core::StateFault::Io).
     pub fn save(&self, to: impl Write) -> Result<(), SessionizeError> {
         let (clock, horizon) = (self.schema.rule().clock(), self.horizon(self.progress));
         let mut writer = StateWriter::begin(to, &self.made_with(), self.progress)?;
@@ -299,9 +299,9 @@ impl IncrementalSessions {
     /// Memory is linear in the bytes that there are, whatever they say.
     ///
     /// # Errors
-    /// As [`IncrementalSessions::new`]; [`SessionizeError::OtherState`] where the state was made with another rule, other types or another
-    /// lateness; [`SessionizeError::StateVersion`]; [`SessionizeError::DamagedState`], for every change of a byte and every byte
-    /// more or less; [`SessionizeError::StateIo`].
+    /// As [`IncrementalSessions::new`]; [`StateFault::Other`](cip_core::StateFault::Other) where the state was made with another rule, other types or another
+    /// lateness; [`StateFault::Version`](cip_core::StateFault::Version); [`StateFault::Damaged`](cip_core::StateFault::Damaged), for every change of a byte and every byte
+    /// more or less; [`StateFault::Io`](cip_core::StateFault::Io).
     pub fn resume(
         rule: SessionRule,
         schema: &EventSchema,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use cip_core::{CoreError, EventKind, Id, column};
+use cip_core::{CoreError, EventKind, Id, ZonePeriod, column};
 
 use crate::cuts::change;
-use crate::period::Period;
 use crate::rule::ClockRule;
 use crate::session::Session;
 
@@ -61,7 +60,7 @@ impl KeptUser {
         clock: &ClockRule,
         found: &mut impl FnMut(&Session) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (mut near, mut settled, mut open) = (Period::NEVER, self.settled, self.open.clone());
+        let (mut near, mut settled, mut open) = (ZonePeriod::NEVER, self.settled, self.open.clone());
         for event in &self.kept {
             if let Some(ended) = go_on(&mut open, settled, user, event, clock, &mut near)? {
                 settled = ended.session.seq;
@@ -74,7 +73,7 @@ impl KeptUser {
     /// Moves the horizon: events before it are counted, and no longer kept.
     pub(crate) fn settle(&mut self, user: &Id, clock: &ClockRule, horizon: i64) -> Result<(), CoreError> {
         let before = self.kept.partition_point(|event| event.time < horizon);
-        let mut near = Period::NEVER;
+        let mut near = ZonePeriod::NEVER;
         for event in self.kept.drain(..before) {
             if let Some(ended) = go_on(&mut self.open, self.settled, user, &event, clock, &mut near)? {
                 self.settled = ended.session.seq;
@@ -102,7 +101,7 @@ fn go_on(
     user: &Id,
     event: &KeptEvent,
     clock: &ClockRule,
-    near: &mut Period,
+    near: &mut ZonePeriod,
 ) -> Result<Option<OpenSession>, CoreError> {
     let splits = |open: &mut OpenSession| {
         clock.splits(open.session.start, open.session.end, event.time, near)

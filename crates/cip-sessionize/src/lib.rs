@@ -130,7 +130,6 @@ mod live;
 mod midnight;
 mod open_users;
 mod paths;
-mod period;
 mod rule;
 mod session;
 mod session_batches;
@@ -138,7 +137,6 @@ mod sessionizer;
 mod source_sessions;
 mod state;
 mod table;
-mod zone;
 
 pub use change::{AbsentUsers, SessionChange, SessionChanges, apply_changes, diff_sessions};
 pub use comparison::{SourceComparer, SourceComparison, compare_sessions};
@@ -159,4 +157,3 @@ pub use paths::{
 pub use rule::{SessionBasis, SessionRule};
 pub use session_batches::{SessionBatches, session_batches};
 pub use sessionizer::{Sessionizer, sessionize};
-pub use zone::TIME_ZONES;

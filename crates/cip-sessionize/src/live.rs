@@ -2,12 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use cip_core::{CoreError, EventKind, Id, IdRef, Timestamp, check_sum, column};
+use cip_core::{CoreError, EventKind, Id, IdRef, Timestamp, ZonePeriod, check_sum, column};
 
 use crate::error::SessionizeError;
 use crate::key::session_key;
 use crate::open_users::{OpenUser, OpenUsers};
-use crate::period::Period;
 use crate::rule::{ClockRule, SessionRule};
 
 /// An event as a service sees it.
@@ -91,7 +90,7 @@ pub struct FinishedSession {
 pub struct LiveSessions {
     clock: ClockRule,
     /// Where the last days were looked up.
-    near: Period,
+    near: ZonePeriod,
     limit: NonZeroUsize,
     users: OpenUsers,
     now: Timestamp,
@@ -107,7 +106,7 @@ impl LiveSessions {
     pub fn new(rule: SessionRule, limit: NonZeroUsize) -> Result<Self, SessionizeError> {
         Ok(Self {
             clock: rule.clock_alone("live sessions")?.clone(),
-            near: Period::NEVER,
+            near: ZonePeriod::NEVER,
             limit,
             users: OpenUsers::default(),
             now: Timestamp::from_micros(i64::MIN),

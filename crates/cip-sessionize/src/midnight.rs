@@ -3,12 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::SessionizeError;
-use crate::period::Period;
-use crate::zone::Zone;
+use cip_core::{TimeZone, ZonePeriod};
 
-/// The furthest offset, in minutes: clocks nowhere differ more from UTC.
-const MAX_MINUTES: i64 = 18 * 60;
+use crate::error::SessionizeError;
 
 /// Between two instants further apart the calendar does not come back to the same day: a day has 24 hours, and where clocks are
 /// put back over the date line as many again.
@@ -16,9 +13,8 @@ const LONGEST_DAY: i64 = 3 * cip_core::MICROS_PER_DAY;
 
 /// Midnight by the clocks of a time zone, or by clocks that have a fixed offset from UTC.
 ///
-/// Reads `UTC`, an offset such as `+01:00`, east of Greenwich, or a name of the IANA time zone database such as
-/// `Europe/Berlin`, in any case; prints the same, a name as the database spells it. The database is compiled in
-/// ([`TIME_ZONES`](crate::TIME_ZONES) says which), and the machine's own is never read.
+/// Reads and prints a [`TimeZone`]: `UTC`, an offset such as `+01:00`, east of Greenwich, or a name of the IANA time zone database such as
+/// `Europe/Berlin`, in any case.
 ///
 /// A day is what the calendar of the zone says at an instant. So where clocks are put forward or back a day has 23 or 25
 /// hours; where midnight itself is left out, the day starts at the first instant that has its date; and where clocks are put
@@ -38,46 +34,28 @@ const LONGEST_DAY: i64 = 3 * cip_core::MICROS_PER_DAY;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Midnight {
-    clocks: Clocks,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Clocks {
-    /// Minutes east of UTC, -MAX_MINUTES..=MAX_MINUTES.
-    Offset(i64),
-    Zone(Zone),
+    zone: TimeZone,
 }
 
 impl Midnight {
     /// Midnight of UTC.
-    pub const UTC: Self = Self { clocks: Clocks::Offset(0) };
+    pub const UTC: Self = Self { zone: TimeZone::UTC };
 
     /// Whether the database of time zones says when it is.
     pub(crate) const fn is_of_zone(&self) -> bool {
-        matches!(self.clocks, Clocks::Zone(_))
-    }
-
-    /// The time around `micros` in which clocks keep their offset from UTC.
-    fn period(&self, micros: i64) -> Period {
-        match &self.clocks {
-            Clocks::Offset(minutes) => Period::always(minutes * 60_000_000),
-            Clocks::Zone(zone) => zone.period(micros),
-        }
+        self.zone.is_named()
     }
 
     /// The calendar day of an instant: days since 1970-01-01. `near` is kept by the caller, and makes instants near the last
     /// one cheap.
     #[inline]
-    pub(crate) fn day(&self, micros: i64, near: &mut Period) -> i64 {
-        if !near.contains(micros) {
-            *near = self.period(micros);
-        }
-        near.day(micros)
+    pub(crate) fn day(&self, micros: i64, near: &mut ZonePeriod) -> i64 {
+        self.zone.period_near(micros, near).day(micros)
     }
 
     /// The first instant from which on no event has the day of `micros`; the last there is where the day does not end.
     pub(crate) fn end_of_day(&self, micros: i64) -> i64 {
-        let mut period = self.period(micros);
+        let mut period = self.zone.period(micros);
         let (day, mut end) = (period.day(micros), i64::MAX);
         let latest = micros.saturating_add(LONGEST_DAY);
         loop {
@@ -85,7 +63,7 @@ impl Midnight {
                 end = period.end_of(day).unwrap_or(i64::MAX);
             }
             match period.last.checked_add(1) {
-                Some(next) if next <= latest => period = self.period(next),
+                Some(next) if next <= latest => period = self.zone.period(next),
                 _ => return end,
             }
         }
@@ -96,39 +74,16 @@ impl FromStr for Midnight {
     type Err = SessionizeError;
 
     fn from_str(text: &str) -> Result<Self, SessionizeError> {
-        let refuse = || SessionizeError::Midnight { text: text.into() };
-        if text.eq_ignore_ascii_case("UTC") {
-            return Ok(Self::UTC);
+        match text.parse() {
+            Ok(zone) => Ok(Self { zone }),
+            Err(_) => Err(SessionizeError::Midnight { text: text.into() }),
         }
-        let clocks = match text.as_bytes() {
-            [b'+' | b'-', ..] => offset(text.as_bytes()).map(Clocks::Offset),
-            _ => Zone::named(text).map(Clocks::Zone),
-        };
-        Ok(Self { clocks: clocks.ok_or_else(refuse)? })
     }
-}
-
-/// Minutes east of UTC of a text such as `+01:00`.
-fn offset(text: &[u8]) -> Option<i64> {
-    let &[sign, a, b, b':', c, d] = text else { return None };
-    let number = |tens: u8, ones: u8| {
-        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-    };
-    let minute = number(c, d).filter(|&minute| minute < 60)?;
-    let minutes = number(a, b)? * 60 + minute;
-    (minutes <= MAX_MINUTES).then_some(if sign == b'-' { -minutes } else { minutes })
 }
 
 impl fmt::Display for Midnight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = match &self.clocks {
-            Clocks::Zone(zone) => return f.pad(zone.name()),
-            Clocks::Offset(0) => return f.pad("UTC"),
-            Clocks::Offset(minutes) => *minutes,
-        };
-        let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
-        f.pad(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60))
+        self.zone.fmt(f)
     }
 }
 
@@ -139,37 +94,16 @@ mod tests {
     const HOUR: i64 = 3_600_000_000;
 
     fn day(midnight: &Midnight, micros: i64) -> i64 {
-        midnight.day(micros, &mut Period::NEVER.clone())
+        midnight.day(micros, &mut ZonePeriod::NEVER.clone())
     }
 
     #[test]
-    fn offsets_are_read_and_printed() {
-        for (text, minutes) in [("UTC", 0), ("+01:00", 60), ("-09:30", -570), ("+18:00", 1_080)] {
-            let midnight: Midnight = text.parse().unwrap();
-            assert_eq!((&midnight.clocks, midnight.to_string().as_str()), (&Clocks::Offset(minutes), text));
+    fn it_is_read_and_printed_as_a_time_zone_is() {
+        for text in ["UTC", "-09:30", "Europe/Berlin"] {
+            assert_eq!(text.parse::<Midnight>().unwrap().to_string(), text);
         }
-        for text in [
-            "", "Z", "01:00", "+1:00", "+01:60", "+18:01", "-19:00", "+0a:00", "+01:00 ", "Berlin", "Europe/",
-        ] {
-            let error = text.parse::<Midnight>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`{text}` is no midnight")), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_are_read_in_any_case_and_printed_as_the_database_has_them() {
-        for (text, printed) in [
-            ("Europe/Berlin", "Europe/Berlin"),
-            ("AMERICA/new_york", "America/New_York"),
-            ("utc", "UTC"),
-            ("Etc/UTC", "Etc/UTC"),
-            ("Asia/Calcutta", "Asia/Calcutta"),
-        ] {
-            assert_eq!(text.parse::<Midnight>().unwrap().to_string(), printed);
-        }
-        let [berlin, again, paris] =
-            ["Europe/Berlin", "europe/berlin", "Europe/Paris"].map(|text| text.parse::<Midnight>().unwrap());
-        assert!(berlin == again && berlin != paris);
+        let error = "Berlin".parse::<Midnight>().unwrap_err().to_string();
+        assert!(error.starts_with("`Berlin` is no midnight: write UTC, an offset"), "{error}");
     }
 
     #[test]

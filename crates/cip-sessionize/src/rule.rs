@@ -4,13 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cip_core::column;
+use cip_core::{TIME_ZONES, ZonePeriod, column};
 
 use crate::error::SessionizeError;
 use crate::input::COLUMNS;
 use crate::midnight::Midnight;
-use crate::period::Period;
-use crate::zone::TIME_ZONES;
 
 /// The longest timeout in microseconds.
 const MAX_MICROS: u64 = i64::MAX.cast_unsigned();
@@ -236,7 +234,7 @@ impl ClockRule {
     /// Whether an event at `next` starts a new session behind one at `time` of the session that starts at `start`; none
     /// of them is later than the next. `near` is kept from one call to the next, see [`Midnight::day`].
     #[inline]
-    pub(crate) fn splits(&self, start: i64, time: i64, next: i64, near: &mut Period) -> bool {
+    pub(crate) fn splits(&self, start: i64, time: i64, next: i64, near: &mut ZonePeriod) -> bool {
         // The difference of two i64 in order always fits a u64.
         let since = |time: i64| next.wrapping_sub(time).cast_unsigned();
         since(time) > self.timeout
@@ -268,7 +266,7 @@ mod tests {
     use super::*;
 
     fn splits(rule: &ClockRule, start: i64, time: i64, next: i64) -> bool {
-        rule.splits(start, time, next, &mut Period::NEVER.clone())
+        rule.splits(start, time, next, &mut ZonePeriod::NEVER.clone())
     }
 
     #[test]

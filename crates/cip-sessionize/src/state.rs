@@ -10,7 +10,7 @@ use crate::incremental::Progress;
 use crate::kept_user::{KeptEvent, KeptUser, OpenSession};
 use crate::session::Session;
 
-const FORMAT: StateFormat = StateFormat { magic: b"cip-sessions", what: "a state of sessions", version: 1 };
+const FORMAT: StateFormat = StateFormat { magic: b"cip-sessions", what: "sessions", version: 1 };
 
 /// Event kinds by their codes.
 const KINDS: [EventKind; 6] = [

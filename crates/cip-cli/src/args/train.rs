@@ -28,7 +28,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
     pub(crate) categorical: Vec<String>,
     /// Column that says how much each row counts, 0 or more: never a feature
-    #[arg(long, value_name = "COL", conflicts_with = "search")]
+    #[arg(long, value_name = "COL")]
     pub(crate) weight: Option<String>,
     /// Trees to grow
     #[arg(long, default_value_t = 200, value_name = "N")]

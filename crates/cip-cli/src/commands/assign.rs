@@ -8,7 +8,6 @@ use cip::core::{CoreError, IdColumn, column, table};
 use cip::store::{TableColumn, TableSource, TableWriter};
 use serde_json::json;
 
-use crate::apart::check_other;
 use crate::args::AssignArgs;
 use crate::error::CliError;
 use crate::experiment;
@@ -24,7 +23,6 @@ pub(crate) fn run(args: &AssignArgs) -> Result<Answer, CliError> {
         )));
     }
     let source = TableSource::open(&args.table)?;
-    check_other(&args.table, &args.out)?;
     let batches = source.batches(&[&args.id])?;
     // A type that is none of ids' is refused with the first batch; a table without rows may have any.
     let id_type =

@@ -131,6 +131,18 @@ pub(crate) fn compared(name: &str, found: &Evaluation) -> Vec<String> {
     [name.to_owned()].into_iter().chain(ranking).chain(losses).collect()
 }
 
+/// The header of [`compared_by_weight`].
+pub(crate) const COMPARED_BY_WEIGHT: [&str; 5] =
+    ["by weight", "AUC", "average precision", "log loss", "Brier"];
+
+/// What a model is measured by beside others where rows have weights.
+pub(crate) fn compared_by_weight(name: &str, found: &WeightedEvaluation) -> Vec<String> {
+    let ranking = [found.auc, found.average_precision]
+        .map(|value| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}")));
+    let losses = [found.log_loss, found.brier].map(|value| format!("{value:.4}"));
+    [name.to_owned()].into_iter().chain(ranking).chain(losses).collect()
+}
+
 /// The metrics in a line, and the lift by fraction as a table.
 pub(crate) fn text(evaluation: &Evaluation) -> String {
     let rows: Vec<_> = (evaluation.lift.iter())

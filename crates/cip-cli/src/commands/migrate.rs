@@ -6,7 +6,6 @@ use cip::rfm::{Migration, SegmentedCustomers};
 use cip::store::TableSource;
 use serde_json::json;
 
-use crate::apart::check_other;
 use crate::args::MigrateArgs;
 use crate::error::CliError;
 use crate::number::{grouped, percent};
@@ -21,8 +20,6 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<Answer, CliError> {
     let migration = Migration::new(&customers(&args.before)?, &customers(&args.after)?)?;
     let mut text = text(&migration);
     if let Some(out) = &args.out {
-        check_other(&args.before, out)?;
-        check_other(&args.after, out)?;
         report_table::write(out, "segment_migration", migration.record_batch()?)?;
         text.push_str(&format!("\nwritten to {}", out.display()));
     }

@@ -39,11 +39,13 @@ mod srm;
 mod train;
 mod uplift;
 
+use crate::apart::check_files;
 use crate::args::{Args, Command};
 use crate::error::CliError;
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
     let common = &args.common;
+    check_files(&args.command)?;
     // What mines, counts and learns on its own threads has no more than those that were asked for.
     rayon::ThreadPoolBuilder::new().num_threads(common.threads().get()).build_global()?;
     let answer = match args.command {

@@ -9,6 +9,7 @@ use cip::propensity::{
 };
 use cip::scoring::{LearnedColumns, RowSplit, ScoringError, ScoringTable, TrainedModel, TrainingSet};
 use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::allocator::keep_freed_memory;
@@ -148,7 +149,7 @@ fn facts(args: &TrainArgs, set: &TrainingSet) -> Vec<[String; 2]> {
         add("cutoff", cutoff.to_string());
     }
     if let Some(weight) = &args.weight {
-        add("weights of rows, in learning and calibration", weight.clone());
+        add("weights of rows, in learning, search, calibration and baselines", weight.clone());
     }
     for (fact, path) in
         [("table to validate on", &args.validation), ("table to calibrate on", &args.calibrate)]
@@ -219,10 +220,8 @@ fn cpu_seconds() -> f64 {
 
 impl TrainRun {
     pub(crate) fn to_json(&self, set: &TrainingSet) -> Map<String, Value> {
-        let TrainedModel { model, evaluation, baselines, weighted } = &self.trained;
+        let TrainedModel { model, evaluation, baselines, weighted, weighted_baselines } = &self.trained;
         let training = model.training();
-        let by_name: Map<_, _> =
-            baselines.iter().map(|(baseline, found)| (baseline.name().to_owned(), json!(found))).collect();
         let search = self.searched.as_ref().map(|found| json!({ "trials": found.trials }));
         let fields = [
             ("fit_cpu_s", json!(self.fit_cpu_s)),
@@ -237,7 +236,8 @@ impl TrainRun {
             ("metrics", json!(evaluation)),
             ("weighted", json!(weighted)),
             ("baseline", json!(self.trained.baseline(Baseline::Tree))),
-            ("baselines", Value::Object(by_name)),
+            ("baselines", by_name(baselines)),
+            ("weighted_baselines", weighted_baselines.as_deref().map_or(Value::Null, by_name)),
             ("search", json!(search)),
             ("findings", json!(self.findings)),
             ("importance", json!(model.trees().importance())),
@@ -249,7 +249,7 @@ impl TrainRun {
     /// What a person wants to know of a model.
     pub(crate) fn text(&self, set: &TrainingSet) -> String {
         const SHOWN: usize = 6;
-        let TrainedModel { model, evaluation, baselines, weighted } = &self.trained;
+        let TrainedModel { model, evaluation, baselines, weighted, weighted_baselines } = &self.trained;
         let importance = model.trees().importance();
         let rows: Vec<_> = (importance.iter().take_while(|of| of.splits > 0).take(SHOWN))
             .map(|of| vec![of.feature.to_string(), percent(of.share, 1.0)])
@@ -259,6 +259,14 @@ impl TrainRun {
             .chain(baselines.iter().map(|(baseline, found)| (baseline.name(), found)))
             .map(|(name, found)| evaluate::compared(name, found))
             .collect();
+        let by_weight = weighted.iter().zip(weighted_baselines).map(|(model, baselines)| {
+            let baselines = baselines.iter().map(|(baseline, found)| (baseline.name(), found));
+            let rows: Vec<_> = [("this model", model)].into_iter().chain(baselines).collect();
+            let rows: Vec<_> =
+                rows.into_iter().map(|(name, found)| evaluate::compared_by_weight(name, found)).collect();
+            format!("\n{}", table(&evaluate::COMPARED_BY_WEIGHT, &rows))
+        });
+        let by_weight: String = by_weight.collect();
         let findings: String = self.findings.iter().map(|finding| format!("warning: {finding}\n")).collect();
         format!(
             "{}{findings}{} trees of {} rows, {}, tested on {} held out\n\n{}\n{}\n{}",
@@ -268,10 +276,15 @@ impl TrainRun {
             calibration_text(model.calibration()),
             grouped(set.held_out_rows()),
             evaluate::text(evaluation) + &weighted.as_ref().map_or_else(String::new, evaluate::weighted_text),
-            table(&evaluate::COMPARED, &others),
+            table(&evaluate::COMPARED, &others) + &by_weight,
             table(&["what it leans on", "gain"], &rows),
         )
     }
+}
+
+/// What was found of each baseline, by its name.
+fn by_name(found: &[(Baseline, impl Serialize)]) -> Value {
+    found.iter().map(|(baseline, found)| (baseline.name().to_owned(), json!(found))).collect()
 }
 
 /// What was tried, the best first.

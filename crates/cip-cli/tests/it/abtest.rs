@@ -218,7 +218,7 @@ fn every_row_gets_the_arm_of_its_id_in_the_order_of_the_table() {
     cip(args!["assign", out, "--experiment", paths[1], "--id", "who", "--out", again]).ok();
     assert!(fs::read(&again).unwrap() == fs::read(&out).unwrap());
     cip(args!["assign", out, "--experiment", paths[1], "--id", "who", "--out", out])
-        .fails(2, "would replace the table");
+        .fails(2, ", which it is made of");
     cip(args!["assign", paths[0], "--experiment", paths[1], "--out", again])
         .fails(1, "no column `user_id`: it has `who`, `note`");
 }

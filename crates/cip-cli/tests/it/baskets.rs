@@ -289,6 +289,8 @@ fn what_cannot_be_done_is_refused_and_the_old_table_stays() {
     let long: Vec<String> = (0..60).map(|item| format!("item {item}")).collect();
     let bad = write(folder, "bad.csv", &format!("a,b\n{}\n", long.join(",")));
     let open = write(folder, "open.csv", "a,\"b\n");
+    let table = folder.join("t.parquet");
+    fs::copy(&out, &table).unwrap();
     for (source, more, code, said) in [
         (&source, &["--min-support", "0"][..], 2, "the smallest support is"),
         (
@@ -303,7 +305,7 @@ fn what_cannot_be_done_is_refused_and_the_old_table_stays() {
         (&source, &["--min-support", "1", "--separator", "ab"], 2, "write one ASCII character"),
         (&bad, &["--min-support", "1"], 1, "the longest are basket 2 (60 frequent items)"),
         (&open, &["--min-support", "1"], 1, "line 1 opens a quote that is not closed"),
-        (&out, &["--min-support", "1"], 2, "is a table: name its columns with --basket and --item"),
+        (&table, &["--min-support", "1"], 2, "is a table: name its columns with --basket and --item"),
         (&folder.join("none.csv"), &["--min-support", "1"], 1, "cannot read"),
     ] {
         let refused = run("itemsets", source, &out, more);

@@ -207,7 +207,7 @@ fn customers_move_between_segments() {
     assert!(text.contains("fell from Champions, worth "), "{text}");
     let untouched = bytes_of(folder.path());
     cip(args!["migrate", before, after, "--out", after])
-        .fails(2, "would replace the table that it is made of");
+        .fails(2, ", which it is made of: choose another --out");
     cip(args!["migrate", before, out]).fails(1, "user_id");
     assert_eq!(bytes_of(folder.path()), untouched);
 }

@@ -363,6 +363,7 @@ fn a_specification_of_a_video_service_works_on_its_store() {
     let more = ["--spec", spec.to_str().unwrap(), "--cutoff", "2024-05-01", "--label-until", "2024-05-31"];
     let said = features(&store, &out, &[&more[..], &["--json"]].concat()).ok().json();
     assert_eq!((&said["users"], &said["positives"]), (&2.into(), &1.into()));
+    assert_eq!(said["time_zone"], "America/New_York");
     let of = |name: &str| {
         [&said["report"][name]["min"], &said["report"][name]["max"]].map(|value| value.as_f64().unwrap())
     };
@@ -375,7 +376,11 @@ fn a_specification_of_a_video_service_works_on_its_store() {
         ("seconds", [0.0, 3_600.0]),
         ("revenue", [0.0, 8.99]),
         ("on_desktop", [0.0, 2.0]),
-        ("evening", [0.0, 1.0]),
+        ("searches_per_start_30d", [0.0, 10.0]),
+        ("events_per_day_30d", [2.0 / 30.0, 4.0 / 30.0]),
+        ("visits", [2.0, 3.0]),
+        // 20:00, 20:01, 21:01 and 08:00 in New York.
+        ("evening", [0.75, 1.0]),
     ] {
         assert_eq!(of(name), ends, "{name}");
     }

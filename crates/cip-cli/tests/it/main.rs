@@ -5,6 +5,7 @@
 
 mod abtest;
 mod abtest_options;
+mod apart;
 mod baskets;
 mod categories;
 mod clv;

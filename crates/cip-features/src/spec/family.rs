@@ -3,15 +3,20 @@
 use cip_core::Id;
 use serde::{Deserialize, Serialize};
 
+use super::gap::Gap;
+
 /// What a feature says of the events that it looks at: those of the user before the cutoff, inside its window, which match its
 /// [`Filter`](super::Filter).
 ///
-/// Times are UTC. What is null for want of events, or of values, can be filled: [`FeatureRule::with_fill`](super::FeatureRule::with_fill).
+/// Hours, days and dates are those of the specification's time zone, UTC unless it has another:
+/// [`FeatureSpec::with_time_zone`](super::FeatureSpec::with_time_zone). What is null for want of events, or of values, can be filled: [`FeatureRule::with_fill`](super::FeatureRule::with_fill).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Family {
     /// Events. Int64, never null.
     Count,
+    /// Events / whole days of 24 hours of the feature's window, of which there is at least one. Float64, never null.
+    PerDay,
     /// A statistic of a column of numbers. Float64.
     Number {
         /// Which one.
@@ -44,8 +49,14 @@ pub enum Family {
         /// What a day is.
         days: DayRule,
     },
-    /// UTC dates with an event. Int64, never null.
+    /// Dates with an event. Int64, never null.
     ActiveDays,
+    /// Sessions of the events. Int64, never null.
+    Sessions {
+        /// Runs of events no two neighbours of which lie further apart; none: distinct `source_session`, nulls not counted, or, where the source
+        /// has none, runs with the gap of [`Gap::default`], as in [`FeatureSet::Commerce`](crate::FeatureSet::Commerce).
+        gap: Option<Gap>,
+    },
     /// (h2 - h1) / (h1 + h2), with h1 and h2 the events in the first and in the second half of the feature's window: -1 to 1.
     /// Float64; null without events.
     Trend,
@@ -82,12 +93,14 @@ impl Family {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Count => "count",
+            Self::PerDay => "per_day",
             Self::Number { statistic, .. } => statistic.name(),
             Self::Distinct { .. } => "distinct",
             Self::Ratio { .. } => "ratio",
             Self::Recency { .. } => "recency",
             Self::Span { .. } => "span",
             Self::ActiveDays => "active_days",
+            Self::Sessions { .. } => "sessions",
             Self::Trend => "trend",
             Self::Volatility => "volatility",
             Self::Share { .. } => "share",
@@ -105,6 +118,7 @@ impl Family {
                 | Self::Recency { .. }
                 | Self::Span { .. }
                 | Self::ActiveDays
+                | Self::Sessions { .. }
                 | Self::Last { .. }
         )
     }
@@ -112,7 +126,12 @@ impl Family {
     /// Whether something can be unknown of a user, given whether every user has an event that it looks at.
     pub(super) fn is_nullable(&self, always: bool) -> bool {
         match self {
-            Self::Count | Self::Distinct { .. } | Self::ActiveDays | Self::Volatility => false,
+            Self::Count
+            | Self::PerDay
+            | Self::Distinct { .. }
+            | Self::ActiveDays
+            | Self::Sessions { .. }
+            | Self::Volatility => false,
             Self::Number { statistic, .. } => *statistic != Statistic::Sum,
             Self::Recency { .. } | Self::Span { .. } | Self::Trend | Self::Share { .. } => !always,
             Self::Ratio { .. } | Self::Affinity { .. } | Self::Last { .. } => true,
@@ -160,30 +179,37 @@ impl Statistic {
     }
 }
 
-/// What a ratio is where its denominator is 0, whatever the numerator is.
+/// What a ratio is where its denominator is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ZeroRule {
     /// Null: unknown.
     Null,
     /// 0.
     Zero,
-    /// Another number, which is finite.
+    /// Another number, which is finite, whatever the numerator is.
     Fill(f64),
+    /// One number where the numerator is not 0, and another where it is: both are finite.
+    ByNumerator {
+        /// Where it is not 0.
+        nonzero: f64,
+        /// Where it is 0 as well.
+        zero: f64,
+    },
 }
 
 /// What a day is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DayRule {
-    /// The difference of two UTC dates, as in [`FeatureSet::Commerce`](crate::FeatureSet::Commerce).
+    /// The difference of two dates, as in [`FeatureSet::Commerce`](crate::FeatureSet::Commerce).
     #[default]
     Dates,
     /// Whole elapsed days of 24 hours, as in [`FeatureSet::StreamFlow`](crate::FeatureSet::StreamFlow).
     Elapsed,
 }
 
-/// Hours of the UTC day, from one up to, and without, another; round midnight where the second is not greater.
+/// Hours of the day, from one up to, and without, another; round midnight where the second is not greater.
 ///
 /// # Examples
 /// ```

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, TimestampMicrosecondArray};
 use cip_core::{CoreError, EventBatch, EventSchema, IdRef};
 
+use super::calendar::Calendar;
 use super::codes::Codes;
 use super::column::{Beyond, Column};
 use super::known::Cut;
@@ -23,6 +24,7 @@ pub(super) struct SpecKernel {
     plan: Arc<Plan>,
     cut: Cut,
     cutoff: i64,
+    calendar: Calendar,
     codes: Vec<Codes>,
     states: Vec<State>,
     /// Whether the user has an event in the window, and one that makes the label 1 behind it.
@@ -47,6 +49,7 @@ impl SpecKernel {
             schema: features.input().clone(),
             cut: Cut::new(features.window(), features.label_until()),
             cutoff: features.window().end().micros(),
+            calendar: Calendar::new(features.time_zone().clone()),
             codes: plan.columns.iter().map(|column| Codes::new(column.column_type)).collect(),
             states: plan.features.iter().map(|feature| State::new(&feature.measure)).collect(),
             seen: false,
@@ -61,7 +64,8 @@ impl SpecKernel {
     fn evaluate(&mut self) -> Result<(), FeaturesError> {
         self.values.clear();
         for (feature, state) in self.plan.features.iter().zip(&self.states) {
-            let value = match state.value(&feature.measure, self.cutoff, &self.values, &self.codes) {
+            let (measure, calendar) = (&feature.measure, &mut self.calendar);
+            let value = match state.value(measure, self.cutoff, &self.values, &self.codes, calendar) {
                 Ok(Value::Float(value)) if !value.is_finite() => return Err(beyond(&self.plan, feature)),
                 Ok(Value::Unknown) => feature.filling(),
                 Ok(value) => value,
@@ -104,9 +108,8 @@ impl Kernel for SpecKernel {
                 _ => None,
             };
             let all = selected(feature.selection);
-            let added =
-                state.extend(&feature.measure, &all, of_value.as_ref(), &input.columns, &mut self.codes);
-            match added {
+            let (columns, codes, calendar) = (&input.columns, &mut self.codes, &mut self.calendar);
+            match state.extend(&feature.measure, &all, of_value.as_ref(), columns, codes, calendar) {
                 Ok(()) => {}
                 Err(Failure::Core(error)) => return Err(error.into()),
                 Err(Failure::Beyond) => return Err(beyond(&self.plan, feature)),

@@ -26,6 +26,13 @@ pub struct LookBack {
 }
 
 impl LookBack {
+    /// What a session's gap is unless another is given.
+    pub(super) const HALF_AN_HOUR: Self = Self { seconds: 1_800 };
+
+    pub(super) const fn seconds(self) -> u64 {
+        self.seconds
+    }
+
     /// Where it starts, in microseconds; never after `cutoff`.
     pub(super) fn start(self, cutoff: i64) -> i64 {
         // 32 bits of days are beyond all times: the start is then before all of them.

@@ -40,12 +40,14 @@
 //! ```
 
 mod builder;
+mod calendar;
 mod codes;
 mod column;
 mod document;
 mod expansion;
 mod family;
 mod filter;
+mod gap;
 mod kernel;
 mod known;
 mod look_back;
@@ -59,7 +61,7 @@ mod spec_features;
 mod state;
 mod survey;
 
-use cip_core::Id;
+use cip_core::{Id, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::error::FeaturesError;
@@ -68,6 +70,7 @@ use document::Document;
 pub use builder::SpecBuilder;
 pub use family::{DayRule, Family, Hours, Statistic, Weekday, ZeroRule};
 pub use filter::{Filter, Test};
+pub use gap::Gap;
 pub use look_back::LookBack;
 pub use pivot::{Pivot, PivotValues};
 pub use rule::FeatureRule;
@@ -82,8 +85,9 @@ pub use survey::Survey;
 /// | key | of | |
 /// |---|---|---|
 /// | `column` | `sum`, `mean`, `min`, `max`, `std`, `distinct`, `affinity`, `last` | required but for `last`, which is of `event_type` without it |
-/// | `numerator`, `denominator`, `zero` | `ratio` | required; `zero` is `"null"`, `"zero"` or `{ fill = 10 }` |
+/// | `numerator`, `denominator`, `zero` | `ratio` | required; `zero` is `"null"`, `"zero"`, `{ fill = 10 }` or `{ by_numerator = { nonzero = 10, zero = 0 } }` |
 /// | `days` | `recency`, `span` | `"dates"` (without it) or `"elapsed"` |
+/// | `gap` | `sessions` | `"30m"`; without it the source's sessions, where it has some |
 /// | `hours`, `weekdays` | `share` | `[22, 6]`, `["sat", "sun"]`: one or both |
 /// | `value` | `affinity` | which value; without it the user's most frequent one |
 /// | `k`, `values` | `last` | 1 without it; the values that have a place |
@@ -93,7 +97,8 @@ pub use survey::Survey;
 /// | `fill` | what can be null | a number in its place |
 /// | `range` | all | `[low, high]`: where values should lie |
 ///
-/// `[label]` has a `where`: 1 for users with such an event in the label window.
+/// `[label]` has a `where`: 1 for users with such an event in the label window. `time_zone`, above the features, says by whose clocks hours and dates are
+/// told: UTC without it.
 ///
 /// [`Family`] has the formulas, [`FeatureRule`] says what each key does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +106,7 @@ pub use survey::Survey;
 pub struct FeatureSpec {
     rules: Vec<FeatureRule>,
     label: Option<Filter>,
+    time_zone: TimeZone,
 }
 
 impl FeatureSpec {
@@ -117,7 +123,14 @@ impl FeatureSpec {
                 return Err(FeaturesError::DuplicateRule { name: rule.name().into() });
             }
         }
-        Ok(Self { rules, label: None })
+        Ok(Self { rules, label: None, time_zone: TimeZone::UTC })
+    }
+
+    /// Tells hours, weekdays and dates by the clocks of a time zone: those of shares, active days, and days that are differences of dates. Days of
+    /// 24 hours, and all windows, stay what they are.
+    #[must_use]
+    pub fn with_time_zone(self, time_zone: TimeZone) -> Self {
+        Self { time_zone, ..self }
     }
 
     /// Says what the label is about: 1 for users with an event in the label window that matches.
@@ -157,6 +170,11 @@ impl FeatureSpec {
         self.label.as_ref()
     }
 
+    /// The time zone by whose clocks hours and dates are told.
+    pub const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
     /// Whether the values of all pivots are listed, so that a table has the same columns whatever the events are.
     pub fn is_settled(&self) -> bool {
         self.unsettled().next().is_none()
@@ -187,6 +205,6 @@ impl FeatureSpec {
                 _ => rules.push(rule.clone()),
             }
         }
-        Ok(Self { label: self.label.clone(), ..Self::new(rules)? })
+        Ok(Self { rules: Self::new(rules)?.rules, ..self.clone() })
     }
 }

@@ -1,7 +1,7 @@
 //! A specification bound to a schema and a window: which columns are read, and what is computed of them.
 
 use arrow_schema::{DataType, Field};
-use cip_core::{EventSchema, Id, TimeRange, column};
+use cip_core::{EventSchema, Id, MICROS_PER_DAY, TimeRange, column};
 
 use super::FeatureSpec;
 use super::column::{ColumnType, DISCRETE, NUMBERS, SPEND, type_of};
@@ -48,12 +48,14 @@ pub(super) struct PlannedFeature {
 #[derive(Debug, Clone)]
 pub(super) enum Measure {
     Count,
+    PerDay { days: i64 },
     Number { statistic: Statistic, column: usize, unit: f64 },
     Distinct { column: usize },
     Ratio { numerator: usize, denominator: usize, zero: ZeroRule },
     Recency { days: DayRule },
     Span { days: DayRule },
     ActiveDays,
+    Sessions { gap: u64 },
     Trend { middle: i64 },
     Volatility { middle: i64 },
     Share { hours: Option<Hours>, weekdays: Vec<Weekday> },
@@ -209,6 +211,10 @@ impl<'s> Binder<'s> {
         let mut nullable = single.family.is_nullable(single.sees_all());
         let measure = match &single.family {
             Family::Count => Measure::Count,
+            Family::PerDay => {
+                let days = (width / MICROS_PER_DAY.cast_unsigned()).cast_signed().max(1);
+                Measure::PerDay { days }
+            }
             Family::Number { statistic, column } => {
                 let (column, unit) = self.number(name, column)?;
                 Measure::Number { statistic: *statistic, column, unit }
@@ -223,6 +229,10 @@ impl<'s> Binder<'s> {
             Family::Recency { days } => Measure::Recency { days: *days },
             Family::Span { days } => Measure::Span { days: *days },
             Family::ActiveDays => Measure::ActiveDays,
+            Family::Sessions { gap: None } if self.schema.has(column::SOURCE_SESSION) => {
+                Measure::Distinct { column: self.discrete(name, column::SOURCE_SESSION)? }
+            }
+            Family::Sessions { gap } => Measure::Sessions { gap: gap.unwrap_or_default().micros() },
             Family::Trend => Measure::Trend { middle },
             Family::Volatility => Measure::Volatility { middle },
             Family::Share { hours, weekdays } => Measure::Share { hours: *hours, weekdays: weekdays.clone() },

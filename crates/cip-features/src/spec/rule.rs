@@ -66,6 +66,12 @@ impl FeatureRule {
             Family::Ratio { zero: ZeroRule::Fill(value), .. } if !value.is_finite() => {
                 Err(rule.refuse("zero", value, "`null`, `zero` or a finite number to fill with"))
             }
+            Family::Ratio { zero: ZeroRule::ByNumerator { nonzero, zero }, .. }
+                if !(nonzero.is_finite() && zero.is_finite()) =>
+            {
+                let found = format!("{{ nonzero = {nonzero}, zero = {zero} }}");
+                Err(rule.refuse("zero", &found, "two finite numbers"))
+            }
             Family::Share { hours: None, weekdays } if weekdays.is_empty() => {
                 Err(rule.refuse("hours", &"absent", "hours, weekdays or both: without them the share is 1"))
             }
@@ -262,6 +268,13 @@ mod tests {
         for (said, what) in [
             (text(count().with_fill(0.0)), "family `count` takes no `fill`"),
             (text(FeatureRule::new("r", ratio(ZeroRule::Fill(f64::NAN)))), "`zero` is NaN, expected `null`"),
+            (
+                text(FeatureRule::new(
+                    "r",
+                    ratio(ZeroRule::ByNumerator { nonzero: f64::INFINITY, zero: 0.0 }),
+                )),
+                "`zero` is { nonzero = inf, zero = 0 }, expected two finite",
+            ),
             (
                 text(FeatureRule::new("s", Family::Share { hours: None, weekdays: vec![] })),
                 "hours, weekdays or both",

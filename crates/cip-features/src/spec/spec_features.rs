@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use cip_core::table::{self, Label};
-use cip_core::{EventBatch, EventSchema, IdType, TimeRange, Timestamp};
+use cip_core::{EventBatch, EventSchema, IdType, TimeRange, TimeZone, Timestamp};
 
 use super::FeatureSpec;
 use super::builder::SpecBuilder;
@@ -46,6 +46,7 @@ pub struct SpecFeatures {
     written: Vec<usize>,
     label: Option<(Timestamp, Filter)>,
     own_label: Option<Filter>,
+    time_zone: TimeZone,
     /// As given: what else could be selected.
     available: EventSchema,
     /// The part of it that is read.
@@ -76,6 +77,7 @@ impl SpecFeatures {
             written,
             label: None,
             own_label: spec.label().cloned(),
+            time_zone: spec.time_zone().clone(),
             available: schema.clone(),
             input: project(&plan.columns, schema),
             users,
@@ -153,6 +155,11 @@ impl SpecFeatures {
     /// The window, `[start, cutoff)`.
     pub const fn window(&self) -> TimeRange {
         self.window
+    }
+
+    /// The time zone by whose clocks hours and dates are told.
+    pub const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
     }
 
     /// The features whose own window starts before that of the table, of which they then see only a part.

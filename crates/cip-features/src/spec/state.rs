@@ -2,18 +2,15 @@
 
 use std::collections::VecDeque;
 
-use cip_core::{CoreError, DistinctCodes, Id, IdRef, MICROS_PER_DAY, Timestamp};
+use cip_core::{CoreError, DistinctCodes, Id, IdRef, MICROS_PER_DAY};
 
+use super::calendar::Calendar;
 use super::codes::Codes;
 use super::column::{Beyond, Column};
-use super::family::{DayRule, Weekday, ZeroRule};
+use super::family::{DayRule, ZeroRule};
 use super::known::Selected;
 use super::numbers::Numbers;
 use super::plan::Measure;
-
-const MICROS_PER_HOUR: i64 = 3_600_000_000;
-/// 1970-01-01 was a Thursday, the day behind three others of its week.
-const WEEKDAY_OF_THE_EPOCH: i64 = 3;
 
 /// Codes up to which counts by value keep their memory from user to user.
 const KEPT: usize = 1 << 16;
@@ -37,6 +34,11 @@ pub(super) enum State {
     Ends(Option<(i64, i64)>),
     Days {
         days: i64,
+        last: Option<i64>,
+    },
+    /// Sessions so far, and the time of the last event.
+    Sessions {
+        sessions: i64,
         last: Option<i64>,
     },
     /// Events in the first half of the window, and in all of it.
@@ -81,12 +83,13 @@ impl From<Beyond> for Failure {
 impl State {
     pub(super) fn new(measure: &Measure) -> Self {
         match measure {
-            Measure::Count => Self::Count(0),
+            Measure::Count | Measure::PerDay { .. } => Self::Count(0),
             Measure::Number { statistic, .. } => Self::Numbers(Numbers::new(*statistic)),
             Measure::Distinct { .. } => Self::Distinct(DistinctCodes::default()),
             Measure::Ratio { .. } => Self::Made,
             Measure::Recency { .. } | Measure::Span { .. } => Self::Ends(None),
             Measure::ActiveDays => Self::Days { days: 0, last: None },
+            Measure::Sessions { .. } => Self::Sessions { sessions: 0, last: None },
             Measure::Trend { .. } | Measure::Volatility { .. } => Self::Halves { early: 0, all: 0 },
             Measure::Share { .. } | Measure::ValueShare { .. } => Self::Part { part: 0, whole: 0 },
             Measure::TopShare { .. } => Self::Values { counts: Vec::new(), met: Vec::new() },
@@ -102,6 +105,7 @@ impl State {
         of_value: Option<&Selected<'_>>,
         columns: &[Column],
         codes: &mut [Codes],
+        calendar: &mut Calendar,
     ) -> Result<(), Failure> {
         match (self, measure) {
             (Self::Count(count), _) => *count += selected.count(),
@@ -126,9 +130,16 @@ impl State {
                 }
             }
             (Self::Days { days, last }, _) => selected.each(|row| {
-                let day = Some(day_of(selected.time(row)));
+                let day = Some(calendar.day(selected.time(row)));
                 *days += i64::from(day != *last);
                 *last = day;
+            }),
+            (Self::Sessions { sessions, last }, Measure::Sessions { gap }) => selected.each(|row| {
+                let time = selected.time(row);
+                // The difference of two i64 in order always fits a u64.
+                let apart = |last: i64| time.wrapping_sub(last).cast_unsigned() > *gap;
+                *sessions += i64::from(last.is_none_or(apart));
+                *last = Some(time);
             }),
             (Self::Halves { early, all }, Measure::Trend { middle } | Measure::Volatility { middle }) => {
                 *early += selected.before(*middle);
@@ -136,8 +147,8 @@ impl State {
             }
             (Self::Part { part, whole }, Measure::Share { hours, weekdays }) => selected.each(|row| {
                 let time = selected.time(row);
-                let inside = hours.is_none_or(|hours| hours.contains(hour_of(time)))
-                    && (weekdays.is_empty() || weekdays.contains(&weekday_of(time)));
+                let inside = hours.is_none_or(|hours| hours.contains(calendar.hour(time)))
+                    && (weekdays.is_empty() || weekdays.contains(&calendar.weekday(time)));
                 *part += i64::from(inside);
                 *whole += 1;
             }),
@@ -176,24 +187,27 @@ impl State {
         cutoff: i64,
         above: &[Value],
         codes: &[Codes],
+        calendar: &mut Calendar,
     ) -> Result<Value, Beyond> {
         let ratio = |part: i64, whole: i64| match whole {
             0 => Value::Unknown,
             whole => Value::Float(part as f64 / whole as f64),
         };
         Ok(match (self, measure) {
+            (Self::Count(count), Measure::PerDay { days }) => ratio(*count, *days),
             (Self::Count(count), _) => Value::Whole(*count),
             (Self::Numbers(numbers), Measure::Number { unit, .. }) => {
                 numbers.value(*unit)?.map_or(Value::Unknown, Value::Float)
             }
             (Self::Distinct(distinct), _) => Value::Whole(distinct.count() as i64),
             (Self::Ends(Some((_, last))), Measure::Recency { days }) => {
-                Value::Whole(days.between(*last, cutoff))
+                Value::Whole(days.between(*last, cutoff, calendar))
             }
             (Self::Ends(Some((first, last))), Measure::Span { days }) => {
-                Value::Whole(days.between(*first, *last))
+                Value::Whole(days.between(*first, *last, calendar))
             }
             (Self::Days { days, .. }, _) => Value::Whole(*days),
+            (Self::Sessions { sessions, .. }, _) => Value::Whole(*sessions),
             (Self::Halves { early, all }, Measure::Trend { .. }) => ratio(all - 2 * early, *all),
             (Self::Halves { early, all }, _) => ratio((all - 2 * early).abs(), all + 1),
             (Self::Part { part, whole }, _) => ratio(*part, *whole),
@@ -207,7 +221,7 @@ impl State {
             },
             (Self::Made, Measure::Ratio { numerator, denominator, zero }) => {
                 match (above[*numerator].number(), above[*denominator].number()) {
-                    (Some(_), Some(0.0)) => zero.value(),
+                    (Some(part), Some(0.0)) => zero.value(part),
                     (Some(part), Some(whole)) => Value::Float(part / whole),
                     _ => Value::Unknown,
                 }
@@ -224,6 +238,7 @@ impl State {
             Self::Distinct(distinct) => distinct.clear(),
             Self::Ends(ends) => *ends = None,
             Self::Days { days, last } => (*days, *last) = (0, None),
+            Self::Sessions { sessions, last } => (*sessions, *last) = (0, None),
             Self::Halves { early, all } => (*early, *all) = (0, 0),
             Self::Part { part, whole } => (*part, *whole) = (0, 0),
             Self::Values { counts, met } => {
@@ -250,20 +265,22 @@ impl Value {
 }
 
 impl ZeroRule {
-    fn value(self) -> Value {
+    fn value(self, numerator: f64) -> Value {
         match self {
             Self::Null => Value::Unknown,
             Self::Zero => Value::Float(0.0),
             Self::Fill(value) => Value::Float(value),
+            Self::ByNumerator { zero, .. } if numerator == 0.0 => Value::Float(zero),
+            Self::ByNumerator { nonzero, .. } => Value::Float(nonzero),
         }
     }
 }
 
 impl DayRule {
     /// Days from one instant to a later one.
-    fn between(self, from: i64, to: i64) -> i64 {
+    fn between(self, from: i64, to: i64, calendar: &mut Calendar) -> i64 {
         match self {
-            Self::Dates => day_of(to) - day_of(from),
+            Self::Dates => calendar.day(to) - calendar.day(from),
             // The difference of two i64 in order always fits a u64.
             Self::Elapsed => {
                 (to.wrapping_sub(from).cast_unsigned() / MICROS_PER_DAY.cast_unsigned()).cast_signed()
@@ -288,36 +305,4 @@ fn count_value(counts: &mut Vec<i64>, met: &mut Vec<u32>, code: Option<u32>) {
 fn place_of(value: Option<IdRef<'_>>, values: &[Id]) -> i64 {
     let place = values.iter().position(|listed| Some(listed.as_ref()) == value);
     place.map_or(0, |place| place as i64 + 1)
-}
-
-fn day_of(time: i64) -> i64 {
-    Timestamp::from_micros(time).day().into()
-}
-
-fn hour_of(time: i64) -> u8 {
-    (time.rem_euclid(MICROS_PER_DAY) / MICROS_PER_HOUR) as u8
-}
-
-fn weekday_of(time: i64) -> Weekday {
-    const DAYS: [Weekday; 7] =
-        [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
-    DAYS[(day_of(time) + WEEKDAY_OF_THE_EPOCH).rem_euclid(7) as usize]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hours_and_weekdays_are_those_of_the_calendar() {
-        for (text, hour, weekday) in [
-            ("1970-01-01T00:00:00Z", 0, Weekday::Thu),
-            ("1969-12-31T23:59:59.999999Z", 23, Weekday::Wed),
-            ("2019-10-06T13:00:00Z", 13, Weekday::Sun),
-            ("2019-10-07T12:59:59Z", 12, Weekday::Mon),
-        ] {
-            let time = text.parse::<Timestamp>().unwrap().micros();
-            assert_eq!((hour_of(time), weekday_of(time)), (hour, weekday), "{text}");
-        }
-    }
 }

@@ -1,13 +1,13 @@
 //! What holds for all events.
 
 use arrow_array::RecordBatch;
-use cip_core::{EventBatch, MICROS_PER_DAY, TimeRange, Timestamp};
+use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp};
 use cip_features::{Feature, Features};
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::events::{Event, Shape, TYPES, concat};
-use crate::oracle::{Row, Window, check_report, oracle, rows};
+use crate::oracle::{Window, check_report, oracle, rows, unlabelled};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -64,16 +64,19 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
 }
 
 pub(crate) fn window() -> impl Strategy<Value = Window> {
-    (time(), 1i64..6 * MICROS_PER_DAY, option::of(1i64..4 * MICROS_PER_DAY)).prop_map(
+    window_from(time())
+}
+
+/// A window of at most six days, and often a label window of at most four behind it.
+pub(crate) fn window_from(time: impl Strategy<Value = i64>) -> impl Strategy<Value = Window> {
+    (time, 1i64..6 * MICROS_PER_DAY, option::of(1i64..4 * MICROS_PER_DAY)).prop_map(
         |(start, width, label)| Window(start, start + width, label.map(|label| start + width + label)),
     )
 }
 
 fn features(window: Window, events: &EventBatch) -> Features {
-    let Window(start, cutoff, until) = window;
-    let [start, cutoff] = [start, cutoff].map(Timestamp::from_micros);
-    let features = Features::new(TimeRange::new(start, cutoff).unwrap(), events.schema()).unwrap();
-    match until {
+    let features = Features::new(window.range(), events.schema()).unwrap();
+    match window.2 {
         Some(until) => features.with_label_until(Timestamp::from_micros(until)).unwrap(),
         None => features,
     }
@@ -91,11 +94,6 @@ fn stream(features: &Features, batches: &[EventBatch]) -> (RecordBatch, u64) {
     let skipped = builder.skipped_events();
     tables.push(builder.finish().unwrap());
     (concat(&tables), skipped)
-}
-
-/// Without the labels, which may well depend on the future.
-fn unlabelled(table: &RecordBatch) -> Vec<Row> {
-    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
 use arrow_array::{Array, RecordBatch, cast::AsArray};
 use arrow_schema::DataType;
-use cip_core::{Id, IdColumn, MICROS_PER_DAY};
+use cip_core::{Id, IdColumn, MICROS_PER_DAY, TimeRange, Timestamp};
 use cip_features::{Features, MatrixReport};
 
 use crate::events::{Event, Shape, TYPES};
@@ -29,6 +29,13 @@ pub(crate) struct Row {
 /// Start, cutoff, end of the label window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window(pub(crate) i64, pub(crate) i64, pub(crate) Option<i64>);
+
+impl Window {
+    /// From the start to the cutoff.
+    pub(crate) fn range(self) -> TimeRange {
+        TimeRange::new(Timestamp::from_micros(self.0), Timestamp::from_micros(self.1)).unwrap()
+    }
+}
 
 fn float(value: f64) -> Value {
     assert!(value.is_finite());
@@ -137,6 +144,11 @@ fn values(Window(start, cutoff, _): Window, shape: Shape, events: &[&Event]) -> 
         ("days_since_last_purchase", days_since(purchases.last())),
     ]);
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The rows of a table without the labels, which may well depend on the future.
+pub(crate) fn unlabelled(table: &RecordBatch) -> Vec<Row> {
+    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
 }
 
 /// Reads a table of `features`.

@@ -1,13 +1,15 @@
 //! What holds for all events of a subscription service.
 
 use arrow_array::RecordBatch;
-use cip_core::{EventBatch, MICROS_PER_DAY, TimeRange, Timestamp};
+use cip_core::{EventBatch, MICROS_PER_DAY, Timestamp};
+use cip_features::spec::{FeatureSpec, SpecFeatures};
 use cip_features::{Feature, FeatureSet, Features, MatrixReport};
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::events::concat;
-use crate::oracle::{Row, Window, check_report, rows};
+use crate::laws::window_from;
+use crate::oracle::{Value, Window, check_report, rows, unlabelled};
 use crate::service_events::{DEVICES, TYPES, Use, sorted, split};
 use crate::service_oracle::oracle;
 
@@ -41,16 +43,13 @@ fn events() -> impl Strategy<Value = Vec<Use>> {
 }
 
 fn window() -> impl Strategy<Value = Window> {
-    (time(), 1i64..6 * MICROS_PER_DAY, option::of(1i64..4 * MICROS_PER_DAY)).prop_map(
-        |(start, width, label)| Window(start, start + width, label.map(|label| start + width + label)),
-    )
+    window_from(time())
 }
 
-fn features(Window(start, cutoff, until): Window, events: &EventBatch) -> Features {
-    let [start, cutoff] = [start, cutoff].map(Timestamp::from_micros);
-    let features = Features::new(TimeRange::new(start, cutoff).unwrap(), events.schema()).unwrap();
+fn features(window: Window, events: &EventBatch) -> Features {
+    let features = Features::new(window.range(), events.schema()).unwrap();
     let features = features.with_set(FeatureSet::StreamFlow).unwrap();
-    match until {
+    match window.2 {
         Some(until) => features.with_label_until(Timestamp::from_micros(until)).unwrap(),
         None => features,
     }
@@ -61,12 +60,39 @@ fn table(window: Window, events: &[Use]) -> RecordBatch {
     features(window, &sorted).matrix(&[sorted]).unwrap()
 }
 
-/// Without the labels, which may well depend on the future.
-fn unlabelled(table: &RecordBatch) -> Vec<Row> {
-    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
-}
-
 proptest! {
+    #[test]
+    fn the_set_written_down_is_the_set(events in events(), window in window()) {
+        // To a text that begins with `support` the set wants `support_` or no more.
+        let events: Vec<Use> = events.into_iter().filter(|event| event.name() != "supporter_joined").collect();
+        let sorted = sorted(&events);
+        let ready = features(window, &sorted);
+        let names: Vec<&str> = ready.selected().iter().map(|feature| feature.name()).collect();
+        let spec = FeatureSpec::from_toml(include_str!("streamflow.toml")).unwrap();
+        let mut written = SpecFeatures::new(&spec, ready.window(), sorted.schema()).unwrap().with_columns(&names).unwrap();
+        if let Some(until) = ready.label_until() {
+            written = written.with_label_until(until, None).unwrap();
+        }
+        let found = rows(&written.matrix(std::slice::from_ref(&sorted)).unwrap());
+        let expected = rows(&ready.matrix(&[sorted]).unwrap());
+        prop_assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            prop_assert_eq!((&found.user, found.label), (&expected.user, expected.label));
+            for (found, expected) in found.values.iter().zip(&expected.values) {
+                match (found.1, expected.1) {
+                    // Divided by the cents and the events at once, or one after the other.
+                    (Value::Bits(a), Value::Bits(b)) if found.0 == "revenue_per_event" => {
+                        let (a, b) = (f64::from_bits(a), f64::from_bits(b));
+                        prop_assert!((a - b).abs() <= 1e-15 * b.abs(), "{} {}", a, b);
+                    }
+                    _ => prop_assert_eq!(found, expected),
+                }
+            }
+        }
+        let reports = [MatrixReport::of_spec(&written), MatrixReport::new(&ready)];
+        prop_assert_eq!(&reports[0], &reports[1]);
+    }
+
     #[test]
     fn the_kernel_equals_the_oracle(events in events(), window in window()) {
         let sorted = sorted(&events);

@@ -58,6 +58,11 @@ fn a_user_without_what_is_asked_for_has_the_values_of_none() {
         r#"name = "none", family = "ratio", numerator = "spend", denominator = "n", zero = "zero""#,
         r#"name = "some", family = "ratio", numerator = "spend", denominator = "n", zero = { fill = 2.5 }"#,
         r#"name = "lost", family = "ratio", numerator = "mean", denominator = "n", zero = "zero""#,
+        r#"name = "all", family = "count""#,
+        r#"name = "over_none", family = "ratio", numerator = "spend", denominator = "n", zero = { by_numerator = { nonzero = 10, zero = 1 } }"#,
+        r#"name = "over_some", family = "ratio", numerator = "all", denominator = "n", zero = { by_numerator = { nonzero = 10, zero = 1 } }"#,
+        r#"name = "daily", family = "per_day", where = { event_type = "cart" }"#,
+        r#"name = "visits", family = "sessions", gap = "30m", where = { event_type = "cart" }"#,
     ]);
     let features = bound(&spec).unwrap();
     let table = features.matrix(&[Shape::FULL.batch(&[Event::at(MICROS_PER_DAY, 7, VIEW)])]).unwrap();
@@ -89,6 +94,10 @@ fn a_user_without_what_is_asked_for_has_the_values_of_none() {
         ("none", Some(0.0)),
         ("some", Some(2.5)),
         ("lost", None),
+        ("over_none", Some(1.0)),
+        ("over_some", Some(10.0)),
+        ("daily", Some(0.0)),
+        ("visits", Some(0.0)),
     ] {
         assert_eq!(value(name), expected, "{name}");
         // What is never null is said to be so.
@@ -136,11 +145,76 @@ fn the_place_of_a_last_value_counts_from_the_end() {
     assert_eq!(["last", "third", "none"].map(whole), [0, 2, -1]);
 }
 
+/// A day in Berlin, where clocks are put back in the night of the 27th: 02:30 comes twice, and the day has 25 hours.
+#[test]
+fn hours_days_and_dates_are_those_of_the_time_zone() {
+    let times = [
+        "2019-10-26T21:59:00Z",
+        "2019-10-26T22:00:00Z",
+        "2019-10-27T00:30:00Z",
+        "2019-10-27T01:30:00Z",
+        "2019-10-27T22:59:00Z",
+    ];
+    let events: Vec<Event> = times
+        .iter()
+        .map(|time| Event::at(time.parse::<cip_core::Timestamp>().unwrap().micros(), 7, VIEW))
+        .collect();
+    let events = Shape::FULL.batch(&events);
+    let window =
+        TimeRange::new("2019-10-01".parse().unwrap(), "2019-10-27T23:30:00Z".parse().unwrap()).unwrap();
+    let values = |zone: &str| {
+        let rules = r#"features = [
+            { name = "days", family = "active_days" },
+            { name = "since", family = "recency" },
+            { name = "elapsed", family = "recency", days = "elapsed" },
+            { name = "span", family = "span" },
+            { name = "sunday", family = "share", weekdays = ["sun"] },
+            { name = "two", family = "share", hours = [2, 3] },
+        ]"#;
+        let spec = read(&format!("{zone}{rules}"));
+        assert_eq!(FeatureSpec::from_toml(&spec.to_toml().unwrap()).unwrap(), spec);
+        let table =
+            SpecFeatures::new(&spec, window, events.schema()).unwrap().matrix(std::slice::from_ref(&events));
+        let table = table.unwrap();
+        let whole = |name: &str| table[name].as_primitive::<Int64Type>().value(0);
+        let part = |name: &str| table[name].as_primitive::<Float64Type>().value(0);
+        (["days", "since", "elapsed", "span"].map(whole), ["sunday", "two"].map(part))
+    };
+    assert_eq!(values(""), ([2, 0, 0, 1], [0.6, 0.0]));
+    assert_eq!(values("time_zone = \"Europe/Berlin\"\n"), ([2, 1, 0, 1], [0.8, 0.4]));
+    assert_eq!(values("time_zone = \"+01:00\"\n"), ([2, 1, 0, 1], [0.6, 0.2]));
+    let error = refused(FeatureSpec::from_toml(
+        "time_zone = \"Berlin\"\nfeatures = [{ name = \"n\", family = \"count\" }]",
+    ));
+    assert!(error.starts_with("`Berlin` is no time zone: write UTC"), "{error}");
+}
+
+#[test]
+fn sessions_are_those_of_the_source_or_end_where_nothing_happens() {
+    let minute = 60_000_000;
+    let events = [0, 10, 40, 71, 200].map(|at| Event { session: Some(3), ..Event::at(at * minute, 7, VIEW) });
+    let spec = lines(&[
+        r#"name = "own", family = "sessions""#,
+        r#"name = "half_hours", family = "sessions", gap = "30m""#,
+        r#"name = "hours", family = "sessions", gap = "1h""#,
+    ]);
+    let counts = |shape: Shape| {
+        // A batch each: what is open goes on.
+        let batches: Vec<_> = events.iter().map(|event| shape.batch(std::slice::from_ref(event))).collect();
+        let features = SpecFeatures::new(&spec, week(), batches[0].schema()).unwrap();
+        let table = features.matrix(&batches).unwrap();
+        ["own", "half_hours", "hours"].map(|name| table[name].as_primitive::<Int64Type>().value(0))
+    };
+    // 31 minutes are more than 30, and 30 are not.
+    assert_eq!(counts(Shape::FULL), [1, 3, 2]);
+    assert_eq!(counts(Shape { sessions: false, ..Shape::FULL }), [3, 3, 2]);
+}
+
 #[test]
 fn a_document_says_what_is_wrong_with_it() {
     let text = |line: &str| refused(FeatureSpec::from_toml(&format!("features = [{{ {line} }}]")));
     for (line, what) in [
-        (r#"name = "a", family = "kount""#, "unknown variant `kount`, expected one of `count`, `sum`"),
+        (r#"name = "a", family = "kount""#, "unknown variant `kount`, expected one of `count`, `per_day`"),
         (r#"name = "a", family = "count", colum = "price""#, "unknown field `colum`, expected one of `name`"),
         (
             r#"name = "a", family = "count", column = "price""#,
@@ -153,6 +227,20 @@ fn a_document_says_what_is_wrong_with_it() {
             r#"name = "a", family = "ratio", numerator = "b", denominator = "c", zero = "nil""#,
             "unknown variant `nil`",
         ),
+        (
+            r#"name = "a", family = "ratio", numerator = "b", denominator = "c", zero = { by_numerator = { nonzero = 10 } }"#,
+            "missing field `zero`",
+        ),
+        (
+            r#"name = "a", family = "ratio", numerator = "b", denominator = "c", zero = { by_numerator = { nonzero = 1, zero = 0, some = 1 } }"#,
+            "unexpected keys in table: some, available keys: nonzero, zero",
+        ),
+        (
+            r#"name = "a", family = "ratio", numerator = "b", denominator = "c", zero = { by_numerator = { nonzero = inf, zero = 0 } }"#,
+            "`zero` is { nonzero = inf, zero = 0 }, expected two finite numbers",
+        ),
+        (r#"name = "a", family = "count", gap = "30m""#, "feature `a` of family `count` takes no `gap`"),
+        (r#"name = "a", family = "sessions", gap = "0m""#, "`0m` is not a stretch of time"),
         (r#"name = "a", family = "share""#, "`hours` is absent, expected hours, weekdays or both"),
         (
             r#"name = "a", family = "share", hours = [6, 6]"#,

@@ -1,7 +1,7 @@
 //! What holds for all specifications and all events.
 
 use arrow_array::RecordBatch;
-use cip_core::{EventBatch, Id, MICROS_PER_DAY, TimeRange, Timestamp};
+use cip_core::{EventBatch, Id, MICROS_PER_DAY, Timestamp};
 use cip_features::spec::{
     DayRule, Family, FeatureRule, FeatureSpec, Filter, Hours, LookBack, Pivot, PivotValues, SpecFeatures,
     Statistic, Survey, Test, Weekday, ZeroRule,
@@ -13,7 +13,7 @@ use proptest::sample::{Index, select, subsequence};
 
 use crate::events::{Event, Shape, TEXTS, TYPES, concat, text};
 use crate::laws::{events, window};
-use crate::oracle::{Row, Value, Window, rows};
+use crate::oracle::{Row, Value, Window, rows, unlabelled};
 use crate::spec_oracle::{matches, oracle, value};
 
 /// Every column there is, products as integers or as text.
@@ -111,6 +111,9 @@ fn family(shape: Shape) -> impl Strategy<Value = Family> {
     let valued = move |column: &'static str| (Just(column), values_of(shape, column));
     prop_oneof![
         Just(Family::Count),
+        Just(Family::PerDay),
+        option::of(select(vec!["1s", "30m", "7h", "3d"]))
+            .prop_map(|gap| Family::Sessions { gap: gap.map(|gap| gap.parse().unwrap()) }),
         (statistic, numbers)
             .prop_map(|(statistic, column)| Family::Number { statistic, column: column.into() }),
         discrete().prop_map(|column| Family::Distinct { column: column.into() }),
@@ -192,10 +195,12 @@ fn parts(shape: Shape) -> impl Strategy<Value = Parts> {
 
 /// Rules, and ratios of some of them.
 fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
-    let zero = select(vec![ZeroRule::Null, ZeroRule::Zero, ZeroRule::Fill(7.5)]);
+    let by_numerator = ZeroRule::ByNumerator { nonzero: 10.0, zero: -0.5 };
+    let zero = select(vec![ZeroRule::Null, ZeroRule::Zero, ZeroRule::Fill(7.5), by_numerator]);
+    let zones = select(vec!["UTC", "+05:30", "-09:30", "America/New_York", "Europe/Lisbon", "Asia/Tehran"]);
     let ratios = proptest::collection::vec((any::<Index>(), any::<Index>(), zero), 0..3);
-    (proptest::collection::vec(parts(shape), 1..7), ratios, option::of(filter(shape))).prop_map(
-        |(parts, ratios, label)| {
+    (proptest::collection::vec(parts(shape), 1..7), ratios, option::of(filter(shape)), zones).prop_map(
+        |(parts, ratios, label, zone)| {
             let mut rules: Vec<_> =
                 parts.into_iter().enumerate().map(|(number, parts)| parts.rule(number)).collect();
             let plain = |rule: &&FeatureRule| {
@@ -211,7 +216,7 @@ fn spec(shape: Shape) -> impl Strategy<Value = FeatureSpec> {
                     rules.push(FeatureRule::new(format!("ratio_{number}"), family).unwrap());
                 }
             }
-            let spec = FeatureSpec::new(rules).unwrap();
+            let spec = FeatureSpec::new(rules).unwrap().with_time_zone(zone.parse().unwrap());
             match label.filter(|label| !label.conditions().is_empty()) {
                 Some(label) => spec.with_label(label).unwrap(),
                 None => spec.with_label(Filter::event_type("purchase")).unwrap(),
@@ -224,12 +229,8 @@ fn shaped() -> impl Strategy<Value = (Shape, FeatureSpec)> {
     shape().prop_flat_map(|shape| (Just(shape), spec(shape)))
 }
 
-fn range(Window(start, cutoff, _): Window) -> TimeRange {
-    TimeRange::new(Timestamp::from_micros(start), Timestamp::from_micros(cutoff)).unwrap()
-}
-
 fn features(spec: &FeatureSpec, window: Window, events: &EventBatch) -> SpecFeatures {
-    let features = SpecFeatures::new(spec, range(window), events.schema()).unwrap();
+    let features = SpecFeatures::new(spec, window.range(), events.schema()).unwrap();
     match window.2 {
         Some(until) => features.with_label_until(Timestamp::from_micros(until), None).unwrap(),
         None => features,
@@ -262,10 +263,6 @@ fn check(found: &[Row], expected: &[Row]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
-}
-
-fn unlabelled(table: &RecordBatch) -> Vec<Row> {
-    rows(table).into_iter().map(|row| Row { label: None, ..row }).collect()
 }
 
 proptest! {
@@ -381,14 +378,14 @@ proptest! {
     #[test]
     fn the_commerce_set_written_down_is_the_commerce_set(
         events in events(),
-        text_users in any::<bool>(),
+        (text_users, sessions) in (any::<bool>(), any::<bool>()),
         window in window(),
     ) {
-        let shape = Shape { text_users, ..Shape::FULL };
+        let shape = Shape { text_users, sessions, ..Shape::FULL };
         let sorted = shape.sorted(&events);
         let spec = FeatureSpec::from_toml(include_str!("commerce.toml")).unwrap();
         let written = features(&spec, window, &sorted);
-        let mut ready = Features::new(range(window), sorted.schema()).unwrap();
+        let mut ready = Features::new(window.range(), sorted.schema()).unwrap();
         if let Some(until) = window.2 {
             ready = ready.with_label_until(Timestamp::from_micros(until)).unwrap();
         }
@@ -416,7 +413,7 @@ proptest! {
         let all = FeatureRule::new("all", Family::Count).unwrap();
         let spec = FeatureSpec::new(vec![all, rule.unwrap()]).unwrap();
         prop_assert!(!spec.is_settled());
-        let range = range(window);
+        let range = window.range();
         let mut expected = std::collections::BTreeMap::<Id, i64>::new();
         let counted = |event: &&Event| range.contains(event.time) && event.user.is_some() && matches(shape, event, &filter);
         for value in events.iter().filter(counted).filter_map(|event| value(shape, event, column)) {

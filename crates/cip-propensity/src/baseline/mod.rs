@@ -1,8 +1,10 @@
 //! Baselines: what anybody would try first, to show what boosting adds.
 
 mod logistic;
+mod newton;
 mod one_hot;
 mod recency;
+mod sample;
 mod tree;
 
 use std::fmt;
@@ -14,9 +16,11 @@ use crate::boosted::check_labels;
 use crate::error::PropensityError;
 use crate::evaluation::Evaluation;
 use crate::matrix::FeatureMatrix;
+use crate::weights::{WeightedEvaluation, relative};
 
 use logistic::LogisticBaseline;
 use recency::RecencyBaseline;
+use sample::Sample;
 use tree::TreeBaseline;
 
 /// A plain model that boosted trees must beat.
@@ -40,6 +44,10 @@ use tree::TreeBaseline;
 ///
 /// Both learn from at most 20,000 rows, evenly spaced: linfa's search for the weights reads all rows in each of its steps, and its search for
 /// splits sorts every column at every node.
+///
+/// **Weights** ([`Baseline::fit_weighted`]) are taken over their mean: a row of weight 2 is two rows, and a row of weight 0 is none, of as many rows as there are.
+/// The constant is a share of weights, and Platt's curve, means, deviations, leaves and the frequencies of categories count them; the tree is grown
+/// by linfa with them. linfa's logistic regression takes none, so its optimum is found by our own (truncated Newton steps) where weights differ.
 ///
 /// # Examples
 /// ```
@@ -101,7 +109,7 @@ impl Baseline {
         }
     }
 
-    /// Returns the baseline of a feature matrix and its labels; none where it has no feature to go by, or linfa finds no optimum.
+    /// Returns the baseline of a feature matrix and its labels; none where it has no feature to go by, or no optimum is found.
     ///
     /// # Errors
     /// [`PropensityError::NoRows`], [`PropensityError::Lengths`], [`PropensityError::OneClass`],
@@ -112,16 +120,52 @@ impl Baseline {
         labels: &[bool],
     ) -> Result<Option<FittedBaseline>, PropensityError> {
         check_labels(features.rows(), labels)?;
+        self.fit_rows(features, labels, None)
+    }
+
+    /// Returns the baseline of rows of which each counts as much as its weight over the mean of all says. Weights that are all the same are none.
+    ///
+    /// # Errors
+    /// As [`Baseline::fit`], [`PropensityError::OneClass`] where one class alone has weight as well; [`PropensityError::NoWeight`] where the weights add up
+    /// to nothing, [`PropensityError::Parameter`] where one is not 0 or more.
+    pub fn fit_weighted(
+        self,
+        features: &FeatureMatrix,
+        labels: &[bool],
+        weights: &[f64],
+    ) -> Result<Option<FittedBaseline>, PropensityError> {
+        check_labels(features.rows(), labels)?;
+        let weights = relative(weights, labels.len())?;
+        let counted = labels.iter().zip(&weights).filter(|&(_, &weight)| weight > 0.0);
+        let counted: Vec<bool> = counted.map(|(&label, _)| label).collect();
+        check_labels(counted.len(), &counted)?;
+        self.fit_rows(features, labels, Some(&weights))
+    }
+
+    /// The same of rows that were checked.
+    fn fit_rows(
+        self,
+        features: &FeatureMatrix,
+        labels: &[bool],
+        weights: Option<&[f64]>,
+    ) -> Result<Option<FittedBaseline>, PropensityError> {
+        let sample = || Sample::new(features, labels, weights);
         let rule = match self {
-            Self::Constant => {
-                let positives = labels.iter().filter(|&&label| label).count();
-                Some(Rule::Constant(positives as f64 / labels.len() as f64))
-            }
-            Self::Recency => RecencyBaseline::fit(features, labels)?.map(Rule::Recency),
-            Self::Logistic => LogisticBaseline::fit(features, labels)?.map(Rule::Logistic),
-            Self::Tree => Some(Rule::Tree(TreeBaseline::fit(features, labels)?)),
+            Self::Constant => Some(Rule::Constant(share(labels, weights))),
+            Self::Recency => RecencyBaseline::fit(features, labels, weights)?.map(Rule::Recency),
+            Self::Logistic => LogisticBaseline::fit(&sample()).map(Rule::Logistic),
+            Self::Tree => Some(Rule::Tree(TreeBaseline::fit(&sample())?)),
         };
         Ok(rule.map(|rule| FittedBaseline { columns: features.names().len(), rule }))
+    }
+}
+
+/// The share of positives, by rows or by their weights.
+fn share(labels: &[bool], weights: Option<&[f64]>) -> f64 {
+    let positives = labels.iter().enumerate().filter(|&(_, &label)| label).map(|(row, _)| row);
+    match weights {
+        Some(weights) => positives.map(|row| weights[row]).sum::<f64>() / weights.iter().sum::<f64>(),
+        None => positives.count() as f64 / labels.len() as f64,
     }
 }
 
@@ -151,12 +195,31 @@ impl FittedBaseline {
     /// # Errors
     /// As [`FittedBaseline::scores`] and [`Evaluation::new`].
     pub fn evaluate(&self, features: &FeatureMatrix, labels: &[bool]) -> Result<Evaluation, PropensityError> {
-        let rows = features.view();
-        let scores = self.scores(&rows)?;
+        let scores = self.scores(&features.view())?;
+        Evaluation::new(self.margins(features).as_ref().unwrap_or(&scores), &scores, labels)
+    }
+
+    /// Returns the same of rows of which each counts as often as its weight says.
+    ///
+    /// # Errors
+    /// As [`FittedBaseline::scores`] and [`WeightedEvaluation::new`].
+    pub fn evaluate_weighted(
+        &self,
+        features: &FeatureMatrix,
+        labels: &[bool],
+        weights: &[f64],
+    ) -> Result<WeightedEvaluation, PropensityError> {
+        let scores = self.scores(&features.view())?;
+        let margins = self.margins(features);
+        WeightedEvaluation::new(margins.as_ref().unwrap_or(&scores), &scores, labels, weights)
+    }
+
+    /// What rows are ranked by, where that is not their scores.
+    fn margins(&self, features: &FeatureMatrix) -> Option<Vec<f64>> {
         match &self.rule {
-            Rule::Constant(_) | Rule::Tree(_) => Evaluation::new(&scores, &scores, labels),
-            Rule::Recency(rule) => Evaluation::new(&rule.margins(&rows), &scores, labels),
-            Rule::Logistic(rule) => Evaluation::new(&rule.margins(&rows), &scores, labels),
+            Rule::Constant(_) | Rule::Tree(_) => None,
+            Rule::Recency(rule) => Some(rule.margins(&features.view())),
+            Rule::Logistic(rule) => Some(rule.margins(&features.view())),
         }
     }
 
@@ -166,12 +229,4 @@ impl FittedBaseline {
             (found, expected) => Err(PropensityError::FeatureCount { found, expected }),
         }
     }
-}
-
-/// The positions of at most `most` of `rows`, evenly spaced.
-fn evenly_spaced(rows: usize, most: usize) -> Vec<usize> {
-    if rows <= most {
-        return (0..rows).collect();
-    }
-    (0..most).map(|row| (row as u128 * rows as u128 / most as u128) as usize).collect()
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::matrix::FeatureMatrix;
+use super::sample::Sample;
 
 /// Which columns are made of each feature.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,23 +23,25 @@ impl OneHot {
     /// The most columns of a feature.
     const MOST: usize = 20;
 
-    /// The columns of the features of some rows: of categories the most frequent there, of equals the first.
-    pub(super) fn of(features: &FeatureMatrix) -> Self {
+    /// The columns of the features of some rows: of categories those of the most weight there, of equals the first.
+    pub(super) fn of(sample: &Sample) -> Self {
+        let features = &sample.features;
         let mut columns = Vec::new();
         for (at, categories) in features.categories().iter().enumerate() {
             let Some(categories) = categories else {
                 columns.push(Column::Number(at));
                 continue;
             };
-            let mut counts: Vec<(usize, usize)> =
-                (0..=categories.other() as usize).map(|code| (0, code)).collect();
-            for value in features.view().column(at).iter().filter(|value| !value.is_nan()) {
+            let mut counts: Vec<(f64, usize)> =
+                (0..=categories.other() as usize).map(|code| (0.0, code)).collect();
+            let values = features.view();
+            for (row, value) in values.column(at).iter().enumerate().filter(|(_, value)| !value.is_nan()) {
                 if let Some((count, _)) = counts.get_mut(*value as usize) {
-                    *count += 1;
+                    *count += sample.weight(row);
                 }
             }
-            counts.sort_by(|(a, _), (b, _)| b.cmp(a));
-            let kept = counts.into_iter().take(Self::MOST).filter(|(count, _)| *count > 0);
+            counts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+            let kept = counts.into_iter().take(Self::MOST).filter(|(count, _)| *count > 0.0);
             columns.extend(kept.map(|(_, code)| Column::Code(at, code as f32)));
         }
         Self { columns }
@@ -63,6 +65,8 @@ mod tests {
 
     use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
+    use crate::matrix::FeatureMatrix;
+
     #[test]
     fn categories_are_columns_and_numbers_stay() {
         let plan: ArrayRef = Arc::new(
@@ -78,12 +82,17 @@ mod tests {
         let table =
             RecordBatch::try_from_iter_with_nullable([("plan", plan, true), ("views", views, true)]).unwrap();
         let features = FeatureMatrix::from_batches(&["plan", "views"], &[table]).unwrap();
-        let found = OneHot::of(&features).rows(&features.view());
+        let sample = |weights: Option<&[f64]>| Sample::new(&features, &[true; 60], weights);
+        let found = OneHot::of(&sample(None)).rows(&features.view());
         // The more frequent first; nobody has another category.
         assert_eq!(found.ncols(), 3);
         for (row, cells) in found.rows().into_iter().enumerate() {
             let expected = [f32::from(row % 6 > 2), f32::from(row % 6 == 1 || row % 6 == 2), row as f32];
             assert_eq!(cells.to_vec(), expected, "row {row}");
         }
+        // By weight the other one comes first.
+        let weights: Vec<f64> = (0..60).map(|row| if row % 6 < 3 { 2.0 } else { 1.0 }).collect();
+        let weighted = OneHot::of(&sample(Some(&weights))).rows(&features.view());
+        assert_eq!((weighted.column(0), weighted.column(1)), (found.column(1), found.column(0)));
     }
 }

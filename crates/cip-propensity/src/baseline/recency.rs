@@ -20,17 +20,24 @@ impl RecencyBaseline {
     const FEATURES: [&str; 2] = ["recency_days", "days_since_last_event"];
 
     /// The rule of some rows; none where no feature tells how long ago somebody was here.
-    pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Option<Self>, PropensityError> {
+    pub(super) fn fit(
+        features: &FeatureMatrix,
+        labels: &[bool],
+        weights: Option<&[f64]>,
+    ) -> Result<Option<Self>, PropensityError> {
         let position = |wanted: &&str| features.names().iter().position(|name| &**name == *wanted);
         let Some(column) = Self::FEATURES.iter().find_map(position) else { return Ok(None) };
-        let known = features
-            .view()
-            .column(column)
-            .iter()
-            .filter(|days| !days.is_nan())
-            .fold(0.0, |a, &b| f32::max(a, b));
+        let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+        let view = features.view();
+        let days = view.column(column).into_iter().enumerate().filter(|&(row, _)| counts(row));
+        let known =
+            days.filter(|(_, days)| !days.is_nan()).fold(0.0, |most, (_, &days)| f32::max(most, days));
         let mut rule = Self { column, never: -f64::from(known) - 1.0, calibration: FittedCalibration::NONE };
-        rule.calibration = Calibration::Platt.fit(&rule.margins(&features.view()), labels)?;
+        let margins = rule.margins(&view);
+        rule.calibration = match weights {
+            Some(weights) => Calibration::Platt.fit_weighted(&margins, labels, weights)?,
+            None => Calibration::Platt.fit(&margins, labels)?,
+        };
         Ok(Some(rule))
     }
 

@@ -5,10 +5,9 @@ use linfa::traits::Fit;
 use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use super::evenly_spaced;
 use super::one_hot::OneHot;
+use super::sample::Sample;
 use crate::error::PropensityError;
-use crate::matrix::FeatureMatrix;
 
 /// The nodes of [`Baseline::Tree`](crate::Baseline::Tree).
 #[derive(Debug, Clone)]
@@ -19,34 +18,45 @@ pub(super) struct TreeBaseline {
 
 #[derive(Debug, Clone)]
 enum BaselineNode {
-    Split { feature: usize, threshold: f32, left: usize, right: usize },
-    Leaf { rows: u64, positives: u64 },
+    Split {
+        feature: usize,
+        threshold: f32,
+        left: usize,
+        right: usize,
+    },
+    /// How much its rows, and the positive ones of them, count.
+    Leaf {
+        rows: f64,
+        positives: f64,
+    },
 }
 
 impl TreeBaseline {
-    /// Returns the tree of a feature matrix and its labels, of which there are both.
-    pub(super) fn fit(features: &FeatureMatrix, labels: &[bool]) -> Result<Self, PropensityError> {
-        const MOST_ROWS: usize = 20_000;
+    /// Returns the tree of some rows.
+    pub(super) fn fit(sample: &Sample) -> Result<Self, PropensityError> {
         const DEPTH: usize = 4;
-        let rows = evenly_spaced(features.rows(), MOST_ROWS);
-        let sample = features.select(&rows);
-        let columns = OneHot::of(&sample);
-        let records = columns.rows(&sample.view()).mapv(known);
-        let labels: Array1<bool> = rows.iter().map(|&row| labels[row]).collect();
-        let positives = labels.iter().filter(|&&label| label).count().max(1) as f32;
-        let weight = (rows.len() as f32 - positives).max(1.0) / positives;
-        let weights = labels.mapv(|label| if label { weight } else { 1.0 });
-        let dataset = Dataset::new(records, labels).with_weights(weights);
+        let columns = OneHot::of(sample);
+        let records = columns.rows(&sample.features.view()).mapv(known);
+        let [negatives, positives] = [false, true].map(|label| match sample.weight_of(label) {
+            0.0 => 1.0,
+            weight => weight as f32,
+        });
+        let class = |label: bool| if label { negatives / positives } else { 1.0 };
+        let labels = sample.labels.iter().enumerate();
+        let weights: Array1<f32> =
+            labels.map(|(row, &label)| sample.weight(row) as f32 * class(label)).collect();
+        let dataset = Dataset::new(records, sample.labels.clone()).with_weights(weights);
         let tree =
             DecisionTree::params().split_quality(SplitQuality::Gini).max_depth(Some(DEPTH)).fit(&dataset)?;
 
         let mut baseline = Self { columns, nodes: Vec::new() };
         baseline.copy(tree.root_node());
-        for (row, &label) in dataset.records.rows().into_iter().zip(&dataset.targets) {
+        for (at, (row, &label)) in dataset.records.rows().into_iter().zip(&dataset.targets).enumerate() {
             let leaf = baseline.leaf(row);
             if let BaselineNode::Leaf { rows, positives } = &mut baseline.nodes[leaf] {
-                *rows += 1;
-                *positives += u64::from(label);
+                let weight = sample.weight(at);
+                *rows += weight;
+                *positives += if label { weight } else { 0.0 };
             }
         }
         Ok(baseline)
@@ -55,7 +65,7 @@ impl TreeBaseline {
     /// The score of every row: a probability.
     pub(super) fn scores(&self, rows: &ArrayView2<'_, f32>) -> Vec<f64> {
         let score = |row| match self.nodes[self.leaf(row)] {
-            BaselineNode::Leaf { rows, positives } => (positives + 1) as f64 / (rows + 2) as f64,
+            BaselineNode::Leaf { rows, positives } => (positives + 1.0) / (rows + 2.0),
             BaselineNode::Split { .. } => 0.5,
         };
         self.columns.rows(rows).rows().into_iter().map(score).collect()
@@ -64,7 +74,7 @@ impl TreeBaseline {
     /// Appends a node and those below it, and returns its position.
     fn copy(&mut self, node: &TreeNode<f32, bool>) -> usize {
         let position = self.nodes.len();
-        self.nodes.push(BaselineNode::Leaf { rows: 0, positives: 0 });
+        self.nodes.push(BaselineNode::Leaf { rows: 0.0, positives: 0.0 });
         if let ([Some(left), Some(right)], false) = (&node.children()[..], node.is_leaf()) {
             let (feature, threshold, _) = node.split();
             let (left, right) = (self.copy(left), self.copy(right));

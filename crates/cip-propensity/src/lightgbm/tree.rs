@@ -56,9 +56,9 @@ impl Sets {
     /// The codes of a split, whose threshold is the number of its set.
     fn codes(&self, threshold: f64) -> Result<Vec<u32>, &'static str> {
         let at = threshold as usize;
-        let range = self.bounds.get(at).zip(self.bounds.get(at + 1)).filter(|_| threshold == at as f64);
-        let (&from, &to) = range.ok_or("it names categories that are not there")?;
-        let words = self.words.get(from..to).ok_or("it names categories that are not there")?;
+        let range = self.bounds.windows(2).nth(at).filter(|_| threshold == at as f64);
+        let words = range.and_then(|ends| self.words.get(ends[0]..ends[1]));
+        let words = words.ok_or("it names categories that are not there")?;
         if words.len() > (MOST_CODES / u32::BITS) as usize {
             return Err("a category is none of 0 to 65535");
         }

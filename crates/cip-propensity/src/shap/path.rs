@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::shap::quadrature::{Point, Quadrature};
 use crate::shap::{LANES, Lanes, Scratch};
-use crate::tree::{self, Node, Tree, code};
+use crate::tree::{self, Node, Split, Tree, code};
 
 /// A leaf with what the splits above it ask of each feature.
 #[derive(Debug, Clone)]
@@ -13,26 +13,38 @@ pub(super) struct Path {
     /// The points that integrate a path of as many features exactly.
     points: usize,
     tests: Vec<Test>,
+    /// Of tests of categories, the codes that come here. They stand apart, so that tests stay small: all of them are read for every point.
+    codes: Vec<Codes>,
 }
 
 /// What all splits by one feature on the way to a leaf ask of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Test {
     feature: u32,
-    known: Known,
+    /// No value below it; negative infinity asks for nothing.
+    low: f32,
+    /// No value at it or above; NaN asks for nothing.
+    high: f32,
     /// Whether an unknown value comes here.
     missing: bool,
     /// The product of the parts of the covers: how many come here that are not told apart by the feature.
     zero: f64,
 }
 
-/// Which known values come to a leaf.
+/// Which codes of a feature come to a leaf: those of which the bit is set; of codes behind the last, all or none.
 #[derive(Debug, Clone, PartialEq)]
-enum Known {
-    /// None below `low`, of which negative infinity asks for nothing, and none at `high` or above, of which NaN asks for nothing.
-    Between { low: f32, high: f32 },
-    /// Those of which the bit is set; of codes behind the last, all or none.
-    Codes { bits: Vec<bool>, beyond: bool },
+struct Codes {
+    /// The place of the test among those of the path.
+    test: usize,
+    bits: Vec<bool>,
+    beyond: bool,
+}
+
+/// What the splits above a node ask for.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    tests: Vec<Test>,
+    codes: Vec<Codes>,
 }
 
 /// Returns the leaves of a tree that has a split, in the order of a walk to the left first; of a tree without one, the leaf. The
@@ -40,29 +52,23 @@ enum Known {
 pub(super) fn paths(tree: &Tree, quadratures: &mut Vec<Quadrature>) -> Vec<Path> {
     let nodes = tree.nodes();
     let mut found = Vec::new();
-    let mut open: Vec<(usize, Vec<Test>)> = vec![(0, Vec::new())];
-    while let Some((at, tests)) = open.pop() {
+    let mut open = vec![(0, Asked::default())];
+    while let Some((at, asked)) = open.pop() {
         match &nodes[at] {
-            Node::Leaf(leaf) => found.push(Path::new(leaf.value, tests, quadratures)),
+            Node::Leaf(leaf) => found.push(Path::new(leaf.value, asked, quadratures)),
             Node::Split(split) => {
                 let [left, right] = [split.left as usize, split.right as usize];
                 let covers = [left, right].map(|child| f64::from(nodes[child].cover()));
                 let all = covers[0] + covers[1];
                 // The two make one whole, whatever was rounded; of no rows at all half goes either way.
                 let part = |cover: f64| if all > 0.0 { cover / all } else { 0.5 };
-                let mut right_tests = tests.clone();
-                let test = Test::of(&mut right_tests, split.feature);
-                test.known.keep(&split.test, Way::Right);
-                test.missing &= !split.missing_left;
-                test.zero *= part(covers[1]);
-                open.push((right, right_tests));
+                let mut right_asked = asked.clone();
+                right_asked.keep(split, Way::Right, part(covers[1]));
+                open.push((right, right_asked));
 
-                let mut left_tests = tests;
-                let test = Test::of(&mut left_tests, split.feature);
-                test.known.keep(&split.test, Way::Left);
-                test.missing &= split.missing_left;
-                test.zero *= part(covers[0]);
-                open.push((left, left_tests));
+                let mut left_asked = asked;
+                left_asked.keep(split, Way::Left, part(covers[0]));
+                open.push((left, left_asked));
             }
         }
     }
@@ -76,87 +82,74 @@ enum Way {
     Right,
 }
 
-impl Known {
-    /// Leaves out what goes the other way.
-    fn keep(&mut self, test: &tree::Test, way: Way) {
-        match (self, test) {
-            (Self::Between { low, .. }, tree::Test::Below(threshold)) if way == Way::Right => {
-                *low = low.max(*threshold);
-            }
+impl Asked {
+    /// Leaves out what goes the other way at a split, of whose rows `part` goes this way.
+    fn keep(&mut self, split: &Split, way: Way, part: f64) {
+        let at = self.tests.iter().position(|test| test.feature == split.feature).unwrap_or_else(|| {
+            let (low, high) = (f32::NEG_INFINITY, f32::NAN);
+            self.tests.push(Test { feature: split.feature, low, high, missing: true, zero: 1.0 });
+            self.tests.len() - 1
+        });
+        let test = &mut self.tests[at];
+        test.missing &= split.missing_left == (way == Way::Left);
+        test.zero *= part;
+        match &split.test {
+            tree::Test::Below(threshold) if way == Way::Right => test.low = test.low.max(*threshold),
             // A bound that is NaN gives way.
-            (Self::Between { high, .. }, tree::Test::Below(threshold)) => *high = high.min(*threshold),
-            (Self::Codes { bits, beyond }, tree::Test::OneOf(codes)) => {
-                let last = codes.last().map_or(0, |last| *last as usize + 1);
-                if bits.len() < last {
-                    bits.resize(last, *beyond);
-                }
-                for (code, bit) in (0u32..).zip(bits) {
-                    *bit &= codes.binary_search(&code).is_ok() == (way == Way::Left);
-                }
-                *beyond &= way == Way::Right;
-            }
-            // The first split by a feature that has categories.
-            (known @ Self::Between { .. }, tree::Test::OneOf(_)) => {
-                *known = Self::Codes { bits: Vec::new(), beyond: true };
-                known.keep(test, way);
-            }
-            // A feature has numbers or categories: no tree is otherwise.
-            (Self::Codes { .. }, tree::Test::Below(_)) => {}
-        }
-    }
-
-    /// Whether a value that is not NaN comes to the leaf.
-    #[inline]
-    fn has(&self, value: f32) -> bool {
-        match self {
-            // A comparison with NaN is false, so a missing bound keeps nobody out.
-            Self::Between { low, high } => !((value < *low) | (value >= *high)),
-            Self::Codes { bits, beyond } => {
-                let bit = code(value).and_then(|code| bits.get(code as usize));
-                bit.copied().unwrap_or(*beyond)
-            }
+            tree::Test::Below(threshold) => test.high = test.high.min(*threshold),
+            tree::Test::OneOf(codes) => Codes::of(&mut self.codes, at).keep(codes, way),
         }
     }
 }
 
-impl Test {
-    /// The test of a feature among others, or a new one that asks for nothing yet.
-    fn of(tests: &mut Vec<Self>, feature: u32) -> &mut Self {
-        let at = tests.iter().position(|test| test.feature == feature).unwrap_or_else(|| {
-            let known = Known::Between { low: f32::NEG_INFINITY, high: f32::NAN };
-            tests.push(Self { feature, known, missing: true, zero: 1.0 });
-            tests.len() - 1
+impl Codes {
+    /// The codes of a test among others, or new ones of which none is left out yet.
+    fn of(codes: &mut Vec<Self>, test: usize) -> &mut Self {
+        let at = codes.iter().position(|codes| codes.test == test).unwrap_or_else(|| {
+            codes.push(Self { test, bits: Vec::new(), beyond: true });
+            codes.len() - 1
         });
-        &mut tests[at]
+        &mut codes[at]
+    }
+
+    /// Leaves out what goes the other way than these codes, which ascend, or than all others.
+    fn keep(&mut self, codes: &[u32], way: Way) {
+        let last = codes.last().map_or(0, |last| *last as usize + 1);
+        if self.bits.len() < last {
+            self.bits.resize(last, self.beyond);
+        }
+        for (code, bit) in (0u32..).zip(&mut self.bits) {
+            *bit &= codes.binary_search(&code).is_ok() == (way == Way::Left);
+        }
+        self.beyond &= way == Way::Right;
     }
 
     /// 1 where a value comes to the leaf, 0 where it does not.
     #[inline]
-    fn met(&self, value: f32) -> f64 {
-        f64::from(u8::from(if value.is_nan() { self.missing } else { self.known.has(value) }))
+    fn met(&self, test: &Test, value: f32) -> f64 {
+        let bit = code(value).and_then(|code| self.bits.get(code as usize));
+        f64::from(u8::from(if value.is_nan() { test.missing } else { bit.copied().unwrap_or(self.beyond) }))
     }
+}
 
-    /// [`Test::met`] of rows side by side.
+impl Test {
+    /// 1 where a number comes to the leaf, 0 where it does not.
     #[inline]
-    fn met_lanes(&self, values: &[f32; LANES]) -> Lanes {
-        match self.known {
-            Known::Between { low, high } => values.map(|value| {
-                let unknown = value.is_nan();
-                let out = (value < low) | (value >= high);
-                f64::from(u8::from((!unknown & !out) | (unknown & self.missing)))
-            }),
-            Known::Codes { .. } => values.map(|value| self.met(value)),
-        }
+    fn met(&self, value: f32) -> f64 {
+        let unknown = value.is_nan();
+        // A comparison with NaN is false, so a missing bound keeps nobody out.
+        let out = (value < self.low) | (value >= self.high);
+        f64::from(u8::from((!unknown & !out) | (unknown & self.missing)))
     }
 }
 
 impl Path {
-    fn new(value: f64, tests: Vec<Test>, quadratures: &mut Vec<Quadrature>) -> Self {
+    fn new(value: f64, Asked { tests, codes }: Asked, quadratures: &mut Vec<Quadrature>) -> Self {
         let points = tests.len().div_ceil(2).max(1);
         while quadratures.len() < points {
             quadratures.push(Quadrature::new(quadratures.len() + 1));
         }
-        Self { value, points, tests }
+        Self { value, points, tests, codes }
     }
 
     /// What the leaf adds to a margin of which no feature is known.
@@ -193,7 +186,12 @@ impl Path {
     /// Adds what the leaf makes of each pair of features of a row: half of it on either side of the diagonal.
     pub(super) fn add_interactions(&self, quadratures: &[Quadrature], row: &[f32], sums: &mut Array2<f64>) {
         let rule = &quadratures[self.points - 1].points;
-        let met: Vec<f64> = self.tests.iter().map(|test| test.met(row[test.feature as usize])).collect();
+        let value = |test: &Test| row[test.feature as usize];
+        let mut met: Vec<f64> = self.tests.iter().map(|test| test.met(value(test))).collect();
+        for codes in &self.codes {
+            let test = &self.tests[codes.test];
+            met[codes.test] = codes.met(test, value(test));
+        }
         for (i, first) in self.tests.iter().enumerate() {
             for (j, second) in self.tests.iter().enumerate().skip(i + 1) {
                 let apart = (met[i] - first.zero) * (met[j] - second.zero);
@@ -216,7 +214,11 @@ impl Path {
     fn add_group(&self, rule: &[Point], values: &[[f32; LANES]], sums: &mut [Lanes], scratch: &mut Scratch) {
         let Scratch { coefficients, met, met_sums } = scratch;
         met.clear();
-        met.extend(self.tests.iter().map(|test| test.met_lanes(&values[test.feature as usize])));
+        met.extend(self.tests.iter().map(|test| values[test.feature as usize].map(|value| test.met(value))));
+        for codes in &self.codes {
+            let test = &self.tests[codes.test];
+            met[codes.test] = values[test.feature as usize].map(|value| codes.met(test, value));
+        }
         met_sums.clear();
         met_sums.resize(self.tests.len(), [0.0; LANES]);
         let mut unmet = [0.0; LANES];

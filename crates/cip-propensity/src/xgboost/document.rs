@@ -50,14 +50,30 @@ pub(super) struct Objective {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Forest {
-    /// Names of categories, since XGBoost 3.1.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub(super) cats: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "CategoryNames::is_empty")]
+    pub(super) cats: CategoryNames,
     pub(super) gbtree_model_param: ForestParam,
     #[serde(default)]
     pub(super) iteration_indptr: Vec<u64>,
     pub(super) tree_info: Vec<i32>,
     pub(super) trees: Vec<ForeignTree>,
+}
+
+/// Names of categories, since XGBoost 3.1.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct CategoryNames {
+    /// Those of each feature, or none where no feature has any.
+    #[serde(default)]
+    pub(super) enc: Vec<FeatureNames>,
+}
+
+/// The names of one feature, in the order of their codes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FeatureNames {
+    /// Where each text begins, and where the last one ends; none where the names are whole numbers. A number has neither.
+    pub(super) offsets: Option<Vec<i64>>,
+    /// The bytes of all texts, of which XGBoost writes those above 127 less 256; or the numbers.
+    pub(super) values: Vec<i64>,
 }
 
 #[derive(Serialize, Deserialize)]

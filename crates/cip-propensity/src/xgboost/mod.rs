@@ -1,6 +1,7 @@
 //! Models in the JSON of XGBoost, both ways.
 
 mod document;
+mod names;
 mod tree;
 
 use std::io::{Read, Write};
@@ -16,11 +17,15 @@ use crate::matrix::Categories;
 use crate::matrix::columns::Columns;
 use crate::params::BoostedTreesParams;
 use crate::xgboost::document::{
-    Booster, Document, ForeignTree, Forest, ForestParam, Learner, LearnerParam, Objective, one, zero,
+    Booster, CategoryNames, Document, ForeignTree, Forest, ForestParam, Learner, LearnerParam, Objective,
+    one, zero,
 };
 
 /// What the file of a model that was written here carries, beside what XGBoost looks at: whoever writes one knows the older one by it.
 const FORMAT: &str = "cip-xgboost-model";
+
+/// What a file says of its features is not believed beyond so many: each of them has a name in memory.
+const MOST_FEATURES: usize = 1 << 20;
 
 impl PropensityModel {
     /// Writes the trees as XGBoost's JSON: a `binary:logistic` booster that gives the same margins, within the 32 bits of its sums.
@@ -56,13 +61,14 @@ impl PropensityModel {
     /// Reads a model of XGBoost's JSON (`Booster.save_model("model.json")`) that foretells the column `label`.
     ///
     /// Features without names are called `f0`, `f1`, and so on. The rows that it was trained on are not known, and told as 0; of its
-    /// parameters the number of trees and of leaves are its own, the others the documented ones. Its scores are not calibrated. Categories are
-    /// known by their codes alone there, so their names are these numbers.
+    /// parameters the number of trees and of leaves are its own, the others the documented ones. Its scores are not calibrated. Categories have
+    /// the names that they have there (texts and whole numbers, since XGBoost 3.1); where they are known by their codes alone, their names are
+    /// these numbers. A text that is no category there, which XGBoost refuses, goes where none of a split's categories go.
     ///
     /// # Errors
     /// [`PropensityError::ModelJson`] where it is not XGBoost's JSON; [`PropensityError::ForeignModel`] where it is a model of another kind:
-    /// another booster than `gbtree`, another objective than the logistic ones, several classes or targets, or categories that have names there;
-    /// [`PropensityError::ModelTree`] and [`PropensityError::ModelHeader`] where it contradicts itself; [`PropensityError::Io`].
+    /// another booster than `gbtree`, another objective than the logistic ones, several classes or targets;
+    /// [`PropensityError::CategoryNames`], [`PropensityError::CategoryOrder`], [`PropensityError::ModelTree`] and [`PropensityError::ModelHeader`] where it contradicts itself; [`PropensityError::Io`].
     pub fn read_xgboost(mut reader: impl Read, label: &str) -> Result<Self, PropensityError> {
         let mut text = Vec::new();
         reader.read_to_end(&mut text)?;
@@ -121,7 +127,7 @@ impl Document {
                 gradient_booster: Booster {
                     name: "gbtree".into(),
                     model: Some(Forest {
-                        cats: serde_json::Map::new(),
+                        cats: CategoryNames::default(),
                         gbtree_model_param: ForestParam {
                             num_parallel_tree: one(),
                             num_trees: count(all.len()),
@@ -185,8 +191,9 @@ impl Document {
                 ));
             }
         };
-        let columns: usize =
-            num_feature.parse().map_err(|_| foreign("number of features", &num_feature, "a number"))?;
+        let columns = num_feature.parse::<usize>().ok().filter(|&columns| columns <= MOST_FEATURES);
+        let columns = columns
+            .ok_or_else(|| foreign("number of features", &num_feature, "a number of at most 1048576"))?;
         let features = match feature_names.len() {
             0 => (0..columns).map(|column| format!("f{column}").into()).collect(),
             named if named == columns => feature_names,
@@ -196,14 +203,18 @@ impl Document {
         for (at, tree) in forest.trees.iter().enumerate() {
             tree.count_codes(at, &mut codes)?;
         }
-        let has_names = |names: &serde_json::Value| names.as_array().is_some_and(|names| !names.is_empty());
-        if codes.iter().any(Option::is_some) && forest.cats.get("enc").is_some_and(has_names) {
-            return Err(foreign("encoding of categories", "one of names", "codes: give XGBoost numbers"));
-        }
+        let names = forest.cats.of_features(&features)?;
         let mut numbered = Vec::with_capacity(columns);
         let mut named = Vec::with_capacity(columns);
-        for (name, codes) in features.into_iter().zip(codes) {
-            let names = codes.map(|codes| (0..codes).map(|code| code.to_string().into()).collect::<Vec<_>>());
+        for ((name, codes), names) in features.into_iter().zip(codes).zip(names) {
+            let names = match (names, codes) {
+                (Some(names), Some(codes)) if codes as usize > names.len() => {
+                    let reason = "a split has a code behind the last of them";
+                    return Err(PropensityError::CategoryNames { feature: name, reason });
+                }
+                (None, Some(codes)) => Some((0..codes).map(|code| code.to_string().into()).collect()),
+                (names, _) => names,
+            };
             let (categories, codes) = match names {
                 None => (None, Vec::new()),
                 Some(names) => {

@@ -160,6 +160,49 @@ fn a_search_takes_what_does_best_on_later_rows() {
     assert!(search.run(&given, &features, &labels, &[beyond]).is_err());
 }
 
+#[test]
+fn a_search_counts_rows_by_their_weights() {
+    let (features, labels) = learnable(900, 4);
+    let (train, validate): (Vec<usize>, Vec<usize>) = (0..900).partition(|&row| row < 600);
+    let folds = [Fold { train: train.clone(), validate }];
+    let search = Search::new(3, 5).unwrap();
+    let given = params(10);
+    let plain = search.run(&given, &features, &labels, &folds).unwrap();
+    // Weights that are all the same are none.
+    let same = search.run_weighted(&given, (&features, &labels, &[0.7; 900]), &folds).unwrap();
+    assert_eq!(same, plain);
+
+    // Rows to try on that count 0, 1 or 2 times are there so often.
+    let count = |row: usize| if row < 600 { 1 } else { row % 3 };
+    let weights: Vec<f64> = (0..900).map(|row| count(row) as f64).collect();
+    let found = search.run_weighted(&given, (&features, &labels, &weights), &folds).unwrap();
+    let validate = (600..900).flat_map(|row| std::iter::repeat_n(row, count(row))).collect();
+    let repeated = search.run(&given, &features, &labels, &[Fold { train, validate }]).unwrap();
+    assert_ne!(found, plain);
+    for (found, expected) in found.trials.iter().zip(&repeated.trials) {
+        assert!((found.mean_auc - expected.mean_auc).abs() < 1e-9, "{found:?} {expected:?}");
+    }
+
+    // The trees are those of rows with weights.
+    let weights: Vec<f64> = (0..900).map(|row| if row < 600 { (row % 3) as f64 } else { 1.0 }).collect();
+    let taught = search.run_weighted(&given, (&features, &labels, &weights), &folds).unwrap();
+    let params = given.check_ref().unwrap();
+    let rows = |from: usize, to: usize| features.select(&(from..to).collect::<Vec<_>>());
+    let trees = params.fit_weighted((&rows(0, 600), &labels[..600], &weights[..600]), None).unwrap();
+    let margins = trees.margins(&rows(600, 900).view()).unwrap().to_vec();
+    let scores: Vec<f64> = margins.iter().map(|&margin| probability(margin)).collect();
+    let expected = Evaluation::new(&margins, &scores, &labels[600..]).unwrap().auc.unwrap();
+    assert!((taught.trials[0].mean_auc - expected).abs() < 1e-12, "{taught:?} {expected}");
+    let one_class: Vec<f64> = (0..900).map(|row| if row >= 600 && labels[row] { 0.0 } else { 1.0 }).collect();
+    let refused = |weights: &[f64]| {
+        search.run_weighted(&given, (&features, &labels, weights), &folds).unwrap_err().to_string()
+    };
+    assert!(refused(&one_class).contains("no fold has rows of both classes"));
+    assert!(refused(&[f64::NAN; 900]).contains("a weight is NaN"));
+    assert!(refused(&[0.0; 900]).contains("are 0"));
+    assert!(refused(&[1.0; 3]).contains("900 rows"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     /// The order of the rows to validate on says nothing.

@@ -114,6 +114,8 @@ fn damage_is_told_with_its_place() {
         ("threshold", "nan 1 0 1 1 2 1 3 4 5 6", "the threshold is not a number"),
         ("threshold", "1 1 7 1 1 2 1 3 4 5 6", "it names categories that are not there"),
         ("threshold", "1 1 0.5 1 1 2 1 3 4 5 6", "it names categories that are not there"),
+        ("threshold", "1 1 1e391 1 1 2 1 3 4 5 6", "it names categories that are not there"),
+        ("threshold", "1 1 -1 1 1 2 1 3 4 5 6", "it names categories that are not there"),
         ("decision_type", "12 10 9 10 1 9 8 1 1 1 1", "none that LightGBM has"),
         ("decision_type", "300 10 9 10 1 9 8 1 1 1 1", "decision_type is `300`"),
         ("left_child", "0 6 4 10 -3 -5 7 -2 -7 -8 -1", "more children than the tree has nodes"),

@@ -1,6 +1,6 @@
 //! RFM that is kept equals RFM that is made anew; its state is the bytes that were saved or is refused.
 
-use cip_core::{MICROS_PER_DAY, Timestamp};
+use cip_core::{MICROS_PER_DAY, StateFault, Timestamp};
 use cip_rfm::{IncrementalRfm, Keeping, Returns, Rfm, RfmError, RfmTable};
 use proptest::prelude::*;
 
@@ -136,7 +136,10 @@ fn every_flipped_byte_and_every_other_length_is_refused() {
             }
             assert!(resume(&good[..at]).is_err(), "{at} of {} bytes suffice", good.len());
         }
-        assert!(matches!(resume(&[good.as_slice(), &[0]].concat()), Err(RfmError::DamagedState { .. })));
+        assert!(matches!(
+            resume(&[good.as_slice(), &[0]].concat()),
+            Err(RfmError::State(StateFault::Damaged { .. }))
+        ));
     }
 }
 
@@ -147,11 +150,11 @@ fn a_state_is_resumed_as_it_was_begun() {
         |rfm: &Rfm, keeping| IncrementalRfm::resume(rfm, keeping, good.as_slice()).unwrap_err().to_string();
     assert_eq!(
         refuse(&full(), Keeping::Sums),
-        "the state is sums of users Int64, orders Int64, quantities, money of 2 decimals, returns netted, expected sums of users Int64, \
-         orders Int64, quantities, money of 2 decimals, returns excluded: resume it as it was begun, or read the events again"
+        "the state of RFM was made with `sums of users Int64, orders Int64, quantities, money of 2 decimals, returns netted`, expected `sums of users Int64, \
+         orders Int64, quantities, money of 2 decimals, returns excluded`: resume it as it was begun, or read the events again"
     );
     let netted = full().with_returns(Returns::Net);
-    assert!(refuse(&netted, Keeping::Times).contains("expected times of users Int64"));
+    assert!(refuse(&netted, Keeping::Times).contains("expected `times of users Int64"));
     let without = Shape { quantities: false, orders: None, ..Shape::FULL };
     let without = Rfm::new(at(10), without.batch(&[]).schema()).unwrap().with_returns(Returns::Net);
     assert!(refuse(&without, Keeping::Sums).contains("no orders, no quantities"));
@@ -159,7 +162,7 @@ fn a_state_is_resumed_as_it_was_begun() {
     newer[7] = 2;
     let error = IncrementalRfm::resume(&netted, Keeping::Sums, newer.as_slice()).unwrap_err().to_string();
     assert_eq!(error, "the state of RFM is of version 2, expected 1: update cip");
-    assert!(matches!(some(Keeping::Sums).score(&full()), Err(RfmError::OtherState { .. })));
+    assert!(matches!(some(Keeping::Sums).score(&full()), Err(RfmError::State(StateFault::Other { .. }))));
 }
 
 #[test]
@@ -196,9 +199,9 @@ fn what_is_not_kept_is_not_guessed() {
 fn what_is_not_alike_is_not_appended() {
     let mut sums = some(Keeping::Sums);
     let before = saved(&sums);
-    assert!(matches!(sums.append(some(Keeping::Times)), Err(RfmError::OtherState { .. })));
+    assert!(matches!(sums.append(some(Keeping::Times)), Err(RfmError::State(StateFault::Other { .. }))));
     let excluded = IncrementalRfm::new(&full(), Keeping::Sums);
-    assert!(matches!(sums.append(excluded), Err(RfmError::OtherState { .. })));
+    assert!(matches!(sums.append(excluded), Err(RfmError::State(StateFault::Other { .. }))));
     let mut forgetful = some(Keeping::Times);
     forgetful.forget_before(at(2));
     assert!(matches!(some(Keeping::Times).append(forgetful), Err(RfmError::Forgotten { .. })));

@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use cip_core::{CoreError, EventBatch, EventSchema, Id, IdRef, column};
+use cip_core::{CoreError, EventBatch, EventSchema, Id, IdRef, ZonePeriod, column};
 
 use crate::attribute::{AttributeColumn, check_attribute};
 use crate::error::SessionizeError;
@@ -14,7 +14,6 @@ use crate::funnel::definition::{Funnel, FunnelScope};
 use crate::funnel::event_types::{TypeOf, note_types, types_of};
 use crate::funnel::table::FunnelTable;
 use crate::funnel::totals::FunnelTotals;
-use crate::period::Period;
 
 /// The event columns that every funnel is made from, in the store's order; [`Funnel::columns`] has those of one.
 pub const FUNNEL_COLUMNS: &[&str] = &[column::USER_ID, column::EVENT_TIME, column::EVENT_TYPE];
@@ -39,7 +38,7 @@ pub struct FunnelBuilder {
     unknown: bool,
     rows: u64,
     /// Where the last days were looked up.
-    near: Period,
+    near: ZonePeriod,
     /// Reused: what the codes of a batch are, and the seconds from a user's first step.
     types: Vec<TypeOf>,
     seconds: Vec<i64>,
@@ -74,7 +73,7 @@ impl FunnelBuilder {
             totals: FunnelTotals::new(funnel),
             unknown: false,
             rows: 0,
-            near: Period::NEVER,
+            near: ZonePeriod::NEVER,
             types: Vec::new(),
             seconds: Vec::new(),
         })

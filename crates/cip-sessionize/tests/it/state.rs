@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
+use cip_core::StateFault;
 use cip_sessionize::{IncrementalSessions, Lateness, SessionRule, SessionizeError};
 use proptest::prelude::*;
 
@@ -88,7 +89,10 @@ fn every_flipped_byte_and_every_other_length_is_refused() {
             bad[at] ^= flip;
             assert!(resume(&bad).is_err(), "byte {at} of {} may be flipped by {flip}", good.len());
         }
-        assert!(matches!(resume(&good[..at]), Err(SessionizeError::DamagedState { .. })), "cut at {at}");
+        assert!(
+            matches!(resume(&good[..at]), Err(SessionizeError::State(StateFault::Damaged { .. }))),
+            "cut at {at}"
+        );
     }
     let longer = [&good[..], b"\0"].concat();
     let text = resume(&longer).unwrap_err().to_string();
@@ -103,7 +107,7 @@ fn lengths_are_not_believed() {
     for length in [u64::MAX, 1 << 40, (1 << 31) - 1] {
         bad[16..24].copy_from_slice(&length.to_le_bytes());
         let found = IncrementalSessions::resume(rule.clone(), events.schema(), MINUTE, bad.as_slice());
-        assert!(matches!(found, Err(SessionizeError::DamagedState { .. })));
+        assert!(matches!(found, Err(SessionizeError::State(StateFault::Damaged { .. }))));
     }
 }
 

@@ -4,8 +4,8 @@ use arrow_array::RecordBatch;
 use cip_core::{CoreError, IdColumn, IdRef, MemoryBudget};
 use cip_propensity::{
     Baseline, BoostedTrees, BoostedTreesParams, Calibration, Evaluation, FeatureMatrix, FeatureMatrixBuilder,
-    Finding, FittedCalibration, Fold, LabelBuilder, ParamGuard, PropensityError, PropensityModel, Search,
-    Searched, Side, WeightBuilder, WeightedEvaluation,
+    Finding, FittedBaseline, FittedCalibration, Fold, LabelBuilder, ParamGuard, PropensityError,
+    PropensityModel, Search, Searched, Side, WeightBuilder, WeightedEvaluation,
 };
 
 use cip_store::TableColumn;
@@ -61,7 +61,8 @@ impl<'a> LearnedColumns<'a> {
         Self { categorical: columns, ..self }
     }
 
-    /// Lets each row count as much as a column says: in trees, calibration and [`TrainedModel::weighted`].
+    /// Lets each row count as much as a column says: in trees, search, calibration, baselines, [`TrainedModel::weighted`] and
+    /// [`TrainedModel::weighted_baselines`].
     #[must_use]
     pub const fn with_weight(self, column: &'a str) -> Self {
         Self { weight: Some(column), ..self }
@@ -79,6 +80,8 @@ pub struct TrainedModel {
     pub baselines: Vec<(Baseline, Evaluation)>,
     /// The rows that were held out, by the model, each counting as much as its weight says; none where rows have no weights.
     pub weighted: Option<WeightedEvaluation>,
+    /// The same by the baselines.
+    pub weighted_baselines: Option<Vec<(Baseline, WeightedEvaluation)>>,
 }
 
 impl TrainedModel {
@@ -283,7 +286,7 @@ impl TrainingSet {
     /// by time, and other ids where they are split by ids.
     ///
     /// # Errors
-    /// As [`Search::run`].
+    /// As [`Search::run_weighted`].
     pub fn search(
         &self,
         search: Search,
@@ -297,7 +300,11 @@ impl TrainingSet {
         } else {
             Fold::by_group(&groups, folds)?
         };
-        Ok(search.run(given, &self.train.features, &self.train.labels, &folds)?)
+        let Examples { features, labels, weights } = &self.train;
+        Ok(match weights {
+            Some(weights) => search.run_weighted(given, (features, labels, weights), &folds)?,
+            None => search.run(given, features, labels, &folds)?,
+        })
     }
 
     /// Returns what in the table would make a model look better than it will be.
@@ -355,10 +362,12 @@ impl TrainingSet {
         };
         let Examples { features, labels, weights } = &self.held_out;
         let margins = trees.margins(&features.view())?.to_vec();
-        let mut baselines = Vec::new();
+        let (mut baselines, mut weighted_baselines) = (Vec::new(), weights.as_ref().map(|_| Vec::new()));
         for baseline in Baseline::ALL {
-            if let Some(fitted) = baseline.fit(&self.train.features, &self.train.labels)? {
-                baselines.push((baseline, fitted.evaluate(features, labels)?));
+            let Some(fitted) = self.train.baseline(baseline)? else { continue };
+            baselines.push((baseline, fitted.evaluate(features, labels)?));
+            if let (Some(weights), Some(found)) = (weights, &mut weighted_baselines) {
+                found.push((baseline, fitted.evaluate_weighted(features, labels, weights)?));
             }
         }
         let model =
@@ -366,7 +375,18 @@ impl TrainingSet {
         let evaluation = model.evaluate(&margins, labels)?;
         let weighted = weights.as_ref().map(|weights| model.evaluate_weighted(&margins, labels, weights));
         let weighted = weighted.transpose()?;
-        Ok(TrainedModel { model: model.with_evaluation(evaluation.clone()), evaluation, baselines, weighted })
+        let model = model.with_evaluation(evaluation.clone());
+        Ok(TrainedModel { model, evaluation, baselines, weighted, weighted_baselines })
+    }
+}
+
+impl Examples {
+    /// A baseline of these rows, where it can be fitted.
+    fn baseline(&self, baseline: Baseline) -> Result<Option<FittedBaseline>, PropensityError> {
+        match &self.weights {
+            Some(weights) => baseline.fit_weighted(&self.features, &self.labels, weights),
+            None => baseline.fit(&self.features, &self.labels),
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use cip::rfm::lifetime::{
 };
 use cip::store::{StoreError, TableWriter};
 
-use crate::apart::check_other;
 use crate::error::CliError;
 use crate::summary::Consume;
 
@@ -129,7 +128,6 @@ impl<'a, H: History> Customers<'a, H> {
         out: Option<&Path>,
         mut forecast: impl FnMut(&HistoryTable<H>) -> Result<Vec<Forecast>, RfmError>,
     ) -> Result<Foretold, CliError> {
-        out.map_or(Ok(()), |out| check_other(self.source, out))?;
         let mut writer: Option<TableWriter> = None;
         let (mut foretold, mut rows) = (Foretold::default(), 0);
         (self.read)(&mut |table| {

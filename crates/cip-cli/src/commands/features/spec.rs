@@ -56,7 +56,7 @@ pub(super) fn run(path: &Path, args: &FeaturesArgs, common: &Common) -> Result<A
         text.push_str(&outside(column).unwrap_or_default());
     }
     let json = json!({
-        "spec": path.display().to_string(),
+        "spec": path.display().to_string(), "time_zone": features.time_zone().to_string(),
         "users": totals.users, "positives": totals.positives, "columns": features.names().collect::<Vec<_>>(),
         "window": [window.start().to_string(), window.end().to_string()], "cutoff": window.end().to_string(),
         "cut_short": cut_short,

@@ -1,61 +1,23 @@
-//! The document of a specification, as it is written and read.
+//! How a document writes a feature.
 
-use cip_core::{Id, column};
+use cip_core::column;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::FeatureSpec;
-use super::family::{DayRule, Family, Hours, Statistic, Weekday, ZeroRule};
-use super::filter::{Filter, Test};
-use super::look_back::LookBack;
-use super::pivot::{Pivot, PivotValues};
-use super::rule::{FeatureRule, Windows};
+use super::name::Name;
+use super::pivot::PivotTable;
+use super::refuse;
+use super::values::{LIST, filter, id, ids, list_of, table, value_of};
 use crate::error::FeaturesError;
-
-const VALUES: &str = "a text, an integer, a list of them, or one of { not = … }, { starts_with = \"…\" }, { at_least = 1, below = 9 }";
-const LIST: &str = "a list of texts or of integers";
-
-/// The document, before it is checked.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Document {
-    features: Vec<Rule>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    label: Option<Label>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Label {
-    #[serde(rename = "where")]
-    filter: Table,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Name {
-    Count,
-    Sum,
-    Mean,
-    Min,
-    Max,
-    Std,
-    Distinct,
-    Ratio,
-    Recency,
-    Span,
-    ActiveDays,
-    Trend,
-    Volatility,
-    Share,
-    Affinity,
-    Last,
-}
+use crate::spec::family::{DayRule, Family, Hours, Statistic, Weekday, ZeroRule};
+use crate::spec::gap::Gap;
+use crate::spec::look_back::LookBack;
+use crate::spec::rule::{FeatureRule, Windows};
 
 /// All that any family is told.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
+pub(super) struct Rule {
     name: Box<str>,
     family: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +30,8 @@ struct Rule {
     zero: Option<ZeroRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     days: Option<DayRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hours: Option<[u8; 2]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,40 +57,8 @@ struct Rule {
     pivot: Option<PivotTable>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PivotTable {
-    column: Box<str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    values: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    top: Option<u32>,
-}
-
-impl TryFrom<Document> for FeatureSpec {
-    type Error = FeaturesError;
-
-    fn try_from(document: Document) -> Result<Self, FeaturesError> {
-        let rules = document.features.into_iter().map(Rule::check).collect::<Result<_, _>>()?;
-        let spec = Self::new(rules)?;
-        match document.label {
-            Some(label) => spec.with_label(filter("label", label.filter)?),
-            None => Ok(spec),
-        }
-    }
-}
-
-impl From<FeatureSpec> for Document {
-    fn from(spec: FeatureSpec) -> Self {
-        Self {
-            features: spec.rules.iter().map(Rule::of).collect(),
-            label: spec.label.as_ref().map(|filter| Label { filter: table(filter) }),
-        }
-    }
-}
-
 impl Rule {
-    fn check(mut self) -> Result<FeatureRule, FeaturesError> {
+    pub(super) fn check(mut self) -> Result<FeatureRule, FeaturesError> {
         let name = self.name.clone();
         let family = self.take_family()?;
         let mut rule = FeatureRule::new(name, family)?;
@@ -164,6 +96,7 @@ impl Rule {
         let mut column = || self.column.take().ok_or_else(missing.clone()("column"));
         Ok(match self.family {
             Name::Count => Family::Count,
+            Name::PerDay => Family::PerDay,
             Name::Sum => Family::Number { statistic: Statistic::Sum, column: column()? },
             Name::Mean => Family::Number { statistic: Statistic::Mean, column: column()? },
             Name::Min => Family::Number { statistic: Statistic::Min, column: column()? },
@@ -178,6 +111,7 @@ impl Rule {
             Name::Recency => Family::Recency { days: self.days.take().unwrap_or_default() },
             Name::Span => Family::Span { days: self.days.take().unwrap_or_default() },
             Name::ActiveDays => Family::ActiveDays,
+            Name::Sessions => Family::Sessions { gap: self.gap.take() },
             Name::Trend => Family::Trend,
             Name::Volatility => Family::Volatility,
             Name::Share => {
@@ -219,6 +153,7 @@ impl Rule {
             (self.denominator.is_some(), "denominator"),
             (self.zero.is_some(), "zero"),
             (self.days.is_some(), "days"),
+            (self.gap.is_some(), "gap"),
             (self.hours.is_some(), "hours"),
             (self.weekdays.is_some(), "weekdays"),
             (self.value.is_some(), "value"),
@@ -228,7 +163,7 @@ impl Rule {
         left.into_iter().find_map(|(written, name)| written.then_some(name))
     }
 
-    fn of(rule: &FeatureRule) -> Self {
+    pub(super) fn of(rule: &FeatureRule) -> Self {
         let mut document = Self {
             name: rule.name().into(),
             family: Name::of(rule.family()),
@@ -237,6 +172,7 @@ impl Rule {
             denominator: None,
             zero: None,
             days: None,
+            gap: None,
             hours: None,
             weekdays: None,
             value: None,
@@ -254,7 +190,8 @@ impl Rule {
             Windows::Each(windows) => document.windows = Some(windows.clone()),
         }
         match rule.family().clone() {
-            Family::Count | Family::ActiveDays | Family::Trend | Family::Volatility => {}
+            Family::Count | Family::PerDay | Family::ActiveDays | Family::Trend | Family::Volatility => {}
+            Family::Sessions { gap } => document.gap = gap,
             Family::Number { column, .. } | Family::Distinct { column } => document.column = Some(column),
             Family::Ratio { numerator, denominator, zero } => {
                 (document.numerator, document.denominator) = (Some(numerator), Some(denominator));
@@ -277,172 +214,5 @@ impl Rule {
             }
         }
         document
-    }
-}
-
-impl Name {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum => "sum",
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Std => "std",
-            Self::Distinct => "distinct",
-            Self::Ratio => "ratio",
-            Self::Recency => "recency",
-            Self::Span => "span",
-            Self::ActiveDays => "active_days",
-            Self::Trend => "trend",
-            Self::Volatility => "volatility",
-            Self::Share => "share",
-            Self::Affinity => "affinity",
-            Self::Last => "last",
-        }
-    }
-
-    const fn of(family: &Family) -> Self {
-        match family {
-            Family::Count => Self::Count,
-            Family::Number { statistic: Statistic::Sum, .. } => Self::Sum,
-            Family::Number { statistic: Statistic::Mean, .. } => Self::Mean,
-            Family::Number { statistic: Statistic::Min, .. } => Self::Min,
-            Family::Number { statistic: Statistic::Max, .. } => Self::Max,
-            Family::Number { statistic: Statistic::Std, .. } => Self::Std,
-            Family::Distinct { .. } => Self::Distinct,
-            Family::Ratio { .. } => Self::Ratio,
-            Family::Recency { .. } => Self::Recency,
-            Family::Span { .. } => Self::Span,
-            Family::ActiveDays => Self::ActiveDays,
-            Family::Trend => Self::Trend,
-            Family::Volatility => Self::Volatility,
-            Family::Share { .. } => Self::Share,
-            Family::Affinity { .. } => Self::Affinity,
-            Family::Last { .. } => Self::Last,
-        }
-    }
-}
-
-impl PivotTable {
-    fn check(self, feature: &str) -> Result<Pivot, FeaturesError> {
-        let values = match (self.values, self.top) {
-            (Some(values), None) => {
-                let listed =
-                    ids(&values).ok_or_else(|| refuse(feature, "pivot.values", &values.to_string(), LIST));
-                PivotValues::Listed(listed?)
-            }
-            (None, Some(top)) => PivotValues::Top(top),
-            (Some(_), Some(_)) => {
-                return Err(refuse(feature, "pivot.top", "beside `values`", "only one of the two"));
-            }
-            (None, None) => {
-                return Err(refuse(feature, "pivot", "without `values`", "`values = [...]` or `top = 10`"));
-            }
-        };
-        Ok(Pivot::new(self.column, values))
-    }
-
-    fn of(pivot: &Pivot) -> Self {
-        let (values, top) = match pivot.values() {
-            PivotValues::Listed(values) => (Some(list_of(values)), None),
-            PivotValues::Top(top) => (None, Some(*top)),
-        };
-        Self { column: pivot.column().into(), values, top }
-    }
-}
-
-/// The conditions that a table writes.
-fn filter(feature: &str, table: Table) -> Result<Filter, FeaturesError> {
-    let mut filter = Filter::default();
-    for (column, value) in table {
-        let test = test(&value)
-            .ok_or_else(|| refuse(feature, &format!("where.{column}"), &value.to_string(), VALUES))?;
-        filter = filter.and(column, test);
-    }
-    Ok(filter)
-}
-
-fn test(value: &Value) -> Option<Test> {
-    let Value::Table(table) = value else { return some_ids(value).map(Test::AnyOf) };
-    let mut keys = table.iter().map(|(key, value)| (key.as_str(), value));
-    match (keys.next()?, keys.next(), keys.next()) {
-        (("not", value), None, None) => some_ids(value).map(Test::NoneOf),
-        (("starts_with", Value::String(text)), None, None) => Some(Test::StartsWith(text.as_str().into())),
-        (("at_least", value), None, None) => {
-            Some(Test::Between { at_least: Some(number(value)?), below: None })
-        }
-        (("below", value), None, None) => Some(Test::Between { at_least: None, below: Some(number(value)?) }),
-        (("at_least", low), Some(("below", high)), None)
-        | (("below", high), Some(("at_least", low)), None) => {
-            Some(Test::Between { at_least: Some(number(low)?), below: Some(number(high)?) })
-        }
-        _ => None,
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn table(filter: &Filter) -> Table {
-    let one_of = |values: &[Id]| match values {
-        [value] => value_of(value),
-        values => list_of(values),
-    };
-    let named = |key: &str, value: Value| (key.to_owned(), value);
-    let value = |test: &Test| match test {
-        Test::AnyOf(values) => one_of(values),
-        Test::NoneOf(values) => Value::Table(Table::from_iter([named("not", one_of(values))])),
-        Test::StartsWith(text) => {
-            Value::Table(Table::from_iter([named("starts_with", Value::String(text.to_string()))]))
-        }
-        Test::Between { at_least, below } => {
-            let ends = [("at_least", at_least), ("below", below)];
-            let ends = ends.into_iter().filter_map(|(key, end)| Some(named(key, Value::Float((*end)?))));
-            Value::Table(ends.collect())
-        }
-    };
-    filter.conditions().iter().map(|(column, test)| (column.to_string(), value(test))).collect()
-}
-
-/// One value, or a list.
-fn some_ids(value: &Value) -> Option<Vec<Id>> {
-    id(value).map(|id| vec![id]).or_else(|| ids(value))
-}
-
-fn ids(value: &Value) -> Option<Vec<Id>> {
-    value.as_array()?.iter().map(id).collect()
-}
-
-fn id(value: &Value) -> Option<Id> {
-    match value {
-        Value::String(text) => Some(Id::Utf8(text.as_str().into())),
-        Value::Integer(number) => Some(Id::Int64(*number)),
-        _ => None,
-    }
-}
-
-fn value_of(id: &Id) -> Value {
-    match id {
-        Id::Int64(number) => Value::Integer(*number),
-        Id::Utf8(text) => Value::String(text.to_string()),
-    }
-}
-
-fn list_of(values: &[Id]) -> Value {
-    Value::Array(values.iter().map(value_of).collect())
-}
-
-fn refuse(feature: &str, argument: &str, found: &str, expected: &'static str) -> FeaturesError {
-    FeaturesError::Argument {
-        feature: feature.into(),
-        argument: argument.into(),
-        found: found.into(),
-        expected,
     }
 }
