@@ -132,12 +132,16 @@ def main() -> int:
         params = {"objective": "binary:logistic", "max_cat_to_onehot": 3}
         booster = xgboost.train(params, xgboost.DMatrix(named, label=outcome, enable_categorical=True), num_boost_round=40)
         booster.save_model(folder / "saved.json")
-        with_zone = folder / "zone.parquet"
-        zones = pandas.Series(named["zone"]).astype("int64")
-        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(named.assign(zone=zones, bought=outcome)), with_zone)
-        cip("convert", folder / "saved.json", "--to", "cip", "--out", read)
-        theirs = booster.predict(xgboost.DMatrix(named, enable_categorical=True), output_margin=True)
-        checks.append(("XGBoost to cip, named categories", margins(read, with_zone), theirs, 1e-5))
+        saved = json.loads((folder / "saved.json").read_text())
+        if saved["learner"]["gradient_booster"]["model"].get("cats", {}).get("enc"):
+            with_zone = folder / "zone.parquet"
+            zones = pandas.Series(named["zone"]).astype("int64")
+            pyarrow.parquet.write_table(pyarrow.Table.from_pandas(named.assign(zone=zones, bought=outcome)), with_zone)
+            cip("convert", folder / "saved.json", "--to", "cip", "--out", read)
+            theirs = booster.predict(xgboost.DMatrix(named, enable_categorical=True), output_margin=True)
+            checks.append(("XGBoost to cip, named categories", margins(read, with_zone), theirs, 1e-5))
+        else:
+            print("this XGBoost writes no names of categories: they are not compared")
 
         booster = xgboost.train({"objective": "reg:squarederror"}, data, num_boost_round=2)
         booster.save_model(folder / "saved.json")
