@@ -47,6 +47,9 @@ pub(crate) struct Scratch {
 /// Rows of a page: the compressor's and the reader's memory is for one page.
 const PAGE_ROWS: usize = 20_480;
 
+/// Differences of users and times that differ in less than 2^32, 71 minutes of microseconds, have the same high bytes.
+const DELTA_LOW_BITS: u32 = 32;
+
 /// The values of a column in the rows of a row group.
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a> {
@@ -179,15 +182,15 @@ pub(crate) fn encode(
         }
         (Scheme::ByteDelta, DataType::Int64, Type::INT64) => {
             values.keep::<Int64Type>(kept, Some);
-            delta::bytes(descriptor, &rows, scratch).map(Some)
+            delta::bytes(descriptor, &rows, scratch, DELTA_LOW_BITS).map(Some)
         }
         (Scheme::ByteDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
             values.keep::<TimestampMicrosecondType>(kept, Some);
-            delta::bytes(descriptor, &rows, scratch).map(Some)
+            delta::bytes(descriptor, &rows, scratch, DELTA_LOW_BITS).map(Some)
         }
         (Scheme::PackedDelta, DataType::Int64, Type::INT64) => {
             values.keep::<Int64Type>(kept, Some);
-            delta::times(descriptor, &rows, scratch).map(Some)
+            delta::seconds(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::PackedDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
             values.keep::<TimestampMicrosecondType>(kept, Some);

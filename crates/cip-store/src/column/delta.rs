@@ -6,7 +6,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Codec, EncodedColumn, Pages};
-use super::{Rows, Scratch, bits, statistics};
+use super::{PAGE_ROWS, Rows, Scratch, bits, statistics};
 
 /// The `parquet` crate unpacks 64 values at a time, where a miniblock has as many.
 const BLOCK: usize = 1_024;
@@ -18,39 +18,51 @@ const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 /// Every few rows a user or a session begins, so nearly every miniblock needs the width of the largest difference, and
 /// packed bits would be as long as plain values. In whole bytes, with one smallest difference for the whole page, the
 /// same difference is always the same bytes, and zstd finds what repeats.
-pub(super) fn bytes(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scratch) -> Result<EncodedColumn> {
+///
+/// Differences that differ in their lowest `low_bits` alone have the same high bytes.
+pub(super) fn bytes(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+    low_bits: u32,
+) -> Result<EncodedColumn> {
     let Scratch { compressors, values: present, page, .. } = scratch;
-    let mut pages = Pages::new(descriptor, Codec::Zstd(2), compressors);
+    let mut pages = Pages::new(descriptor, BYTES_CODEC, compressors);
     rows.pages(|of_page, values_of_page| {
         page.clear();
         rows.levels(of_page.clone(), page);
-        let values = &present[values_of_page];
-        let differences = || neighbours(values).map(|(before, value)| value.wrapping_sub(before));
-        let (smallest, largest) = (differences().min().unwrap_or(0), differences().max().unwrap_or(0));
-        // A multiple of 2^32, 71 minutes: shorter differences have the same high bytes.
-        let smallest = smallest & !0xffff_ffff;
-        let width = width(largest.wrapping_sub(smallest).cast_unsigned());
-        header(values, page);
-        let mut block = [0; BLOCK];
-        let mut differences = differences();
-        for start in (1..values.len()).step_by(BLOCK) {
-            let count = BLOCK.min(values.len() - start);
-            for (place, difference) in block.iter_mut().zip(&mut differences) {
-                *place = difference.wrapping_sub(smallest).cast_unsigned();
-            }
-            block[count..].fill(0);
-            bits::zigzag(smallest, page);
-            page.extend_from_slice(&[8 * width as u8; MINIBLOCKS]);
-            for value in &block[..count.next_multiple_of(MINIBLOCK)] {
-                // What is too much is cut off: a length that is known beforehand is copied without a call.
-                let end = page.len() + width;
-                page.extend_from_slice(&value.to_le_bytes());
-                page.truncate(end);
-            }
-        }
+        append_bytes(&present[values_of_page], low_bits, page);
         pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
     })?;
     pages.finish(rows.rows, Some(statistics(present, rows.null_count())))
+}
+
+const BYTES_CODEC: Codec = Codec::Zstd(2);
+
+/// Appends the differences of values in whole bytes to a page.
+fn append_bytes(values: &[i64], low_bits: u32, page: &mut Vec<u8>) {
+    let differences = || neighbours(values).map(|(before, value)| value.wrapping_sub(before));
+    let (smallest, largest) = (differences().min().unwrap_or(0), differences().max().unwrap_or(0));
+    let smallest = smallest >> low_bits << low_bits;
+    let width = width(largest.wrapping_sub(smallest).cast_unsigned());
+    header(values, page);
+    let mut block = [0; BLOCK];
+    let mut differences = differences();
+    for start in (1..values.len()).step_by(BLOCK) {
+        let count = BLOCK.min(values.len() - start);
+        for (place, difference) in block.iter_mut().zip(&mut differences) {
+            *place = difference.wrapping_sub(smallest).cast_unsigned();
+        }
+        block[count..].fill(0);
+        bits::zigzag(smallest, page);
+        page.extend_from_slice(&[8 * width as u8; MINIBLOCKS]);
+        for value in &block[..count.next_multiple_of(MINIBLOCK)] {
+            // What is too much is cut off: a length that is known beforehand is copied without a call.
+            let end = page.len() + width;
+            page.extend_from_slice(&value.to_le_bytes());
+            page.truncate(end);
+        }
+    }
 }
 
 /// Bytes that hold a value.
@@ -76,6 +88,30 @@ pub(super) fn times(descriptor: &ColumnDescPtr, rows: &Rows, scratch: &mut Scrat
     packed(descriptor, rows, scratch, Codec::None, statistics, |before, value| value.wrapping_sub(before))
 }
 
+/// Seconds in the order of (user, time): packed in bits, uncompressed, unless the codec makes less than half of that of whole
+/// bytes, as where many events of a user have one time.
+pub(super) fn seconds(
+    descriptor: &ColumnDescPtr,
+    rows: &Rows,
+    scratch: &mut Scratch,
+) -> Result<EncodedColumn> {
+    /// 18 hours.
+    const LOW_BITS: u32 = 16;
+    let Scratch { compressors, values, page, .. } = scratch;
+    let sample = &values[..values.len().min(PAGE_ROWS)];
+    page.clear();
+    append_packed(sample, |before, value| value.wrapping_sub(before), page);
+    let packed = page.len();
+    page.clear();
+    append_bytes(sample, LOW_BITS, page);
+    let compressed = Pages::new(descriptor, BYTES_CODEC, compressors).compressed_len(page)?;
+    if 2 * compressed < packed {
+        bytes(descriptor, rows, scratch, LOW_BITS)
+    } else {
+        times(descriptor, rows, scratch)
+    }
+}
+
 /// The kept values as differences of as many bits as they need.
 fn packed(
     descriptor: &ColumnDescPtr,
@@ -90,32 +126,35 @@ fn packed(
     rows.pages(|of_page, values_of_page| {
         page.clear();
         rows.levels(of_page.clone(), page);
-        let values = &values[values_of_page];
-        header(values, page);
-        let mut block = [0; BLOCK];
-        for start in (1..values.len()).step_by(BLOCK) {
-            let of_block = &values[start - 1..values.len().min(start + BLOCK)];
-            let differences = || neighbours(of_block).map(|(before, value)| difference(before, value));
-            let smallest = differences().min().unwrap_or(0);
-            for (place, difference) in block.iter_mut().zip(differences()) {
-                *place = difference.wrapping_sub(smallest).cast_unsigned();
-            }
-            let count = of_block.len() - 1;
-            block[count..].fill(0);
-            bits::zigzag(smallest, page);
-            let widths: [u8; MINIBLOCKS] = std::array::from_fn(|miniblock| {
-                let all =
-                    block[miniblock * MINIBLOCK..][..MINIBLOCK].iter().fold(0, |all, value| all | value);
-                (u64::BITS - all.leading_zeros()) as u8
-            });
-            page.extend_from_slice(&widths);
-            for (values, width) in block.chunks(MINIBLOCK).zip(widths).take(count.div_ceil(MINIBLOCK)) {
-                bits::pack(values.iter().copied(), u32::from(width), page);
-            }
-        }
+        append_packed(&values[values_of_page], &difference, page);
         pages.data(page, of_page.len(), Encoding::DELTA_BINARY_PACKED)
     })?;
     pages.finish(rows.rows, Some(statistics))
+}
+
+/// Appends the differences of values in as many bits as they need to a page.
+fn append_packed(values: &[i64], difference: impl Fn(i64, i64) -> i64, page: &mut Vec<u8>) {
+    header(values, page);
+    let mut block = [0; BLOCK];
+    for start in (1..values.len()).step_by(BLOCK) {
+        let of_block = &values[start - 1..values.len().min(start + BLOCK)];
+        let differences = || neighbours(of_block).map(|(before, value)| difference(before, value));
+        let smallest = differences().min().unwrap_or(0);
+        for (place, difference) in block.iter_mut().zip(differences()) {
+            *place = difference.wrapping_sub(smallest).cast_unsigned();
+        }
+        let count = of_block.len() - 1;
+        block[count..].fill(0);
+        bits::zigzag(smallest, page);
+        let widths: [u8; MINIBLOCKS] = std::array::from_fn(|miniblock| {
+            let all = block[miniblock * MINIBLOCK..][..MINIBLOCK].iter().fold(0, |all, value| all | value);
+            (u64::BITS - all.leading_zeros()) as u8
+        });
+        page.extend_from_slice(&widths);
+        for (values, width) in block.chunks(MINIBLOCK).zip(widths).take(count.div_ceil(MINIBLOCK)) {
+            bits::pack(values.iter().copied(), u32::from(width), page);
+        }
+    }
 }
 
 /// Every value but the last, with the one behind it.

@@ -16,7 +16,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
+use crate::event_form::EVENT_SECOND;
 use crate::manifest::DataFile;
+use crate::offers::OFFER;
 use crate::parquet_file::{EncodedRowGroup, ParquetFile, RowGroupEncoder};
 
 /// The least and the greatest value of a column as bytes, and how many are null.
@@ -155,6 +157,8 @@ fn check_all(values: &[i64], nulls: impl Fn(usize) -> bool) {
             false,
         ),
         ("lift", Arc::new(optional.iter().map(|value| value.map(double)).collect::<Float64Array>()), true),
+        (EVENT_SECOND, Arc::new(Int64Array::from(values.to_vec())), false),
+        (OFFER, Arc::new(values.iter().map(|&value| codes(value)).collect::<UInt32Array>()), false),
         ("product_code", Arc::new(values.iter().map(|&value| codes(value)).collect::<UInt32Array>()), false),
     ]);
     let numbers: Vec<i64> =
