@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use arrow_schema::{Fields, Schema};
 use cip_core::column;
+use cip_store::OfferCounts;
 
 use crate::known_texts::{Fingerprint, KnownTexts, TextTable};
 use crate::target::{ColumnKind, Fill, TargetColumn};
@@ -27,27 +29,25 @@ impl AttributeUse {
         shared.chain([Self::InEachRow]).collect()
     }
 
-    /// Returns which of `columns` are shared: two or more. Offers are shared only where there are a product and a price,
-    /// in one currency.
+    /// Returns which of `columns` are shared: two or more.
     fn shared(self, columns: &[TargetColumn]) -> Option<Vec<usize>> {
         const OF_PRODUCTS: [&str; 3] = [column::CATEGORY_ID, column::CATEGORY_CODE, column::BRAND];
         let named = |name: &str| columns.iter().position(|target| target.name == name);
-        let is_shared = |index: &usize| {
-            let target = &columns[*index];
-            matches!(target.kind, ColumnKind::Int64 | ColumnKind::Dictionary(_) | ColumnKind::Money(_))
-                && matches!(target.fill, Fill::From(_))
-        };
-        let of_products = OF_PRODUCTS.into_iter().filter_map(named).filter(is_shared);
+        let is_read = |index: &usize| matches!(columns[*index].fill, Fill::From(_));
+        let is_short =
+            |index: &usize| matches!(columns[*index].kind, ColumnKind::Int64 | ColumnKind::Dictionary(_));
         let shared: Vec<usize> = match self {
             Self::Offers => {
-                let product = named(column::PRODUCT_ID).filter(is_shared)?;
-                let price = named(column::PRICE).filter(is_shared)?;
-                if named(column::CURRENCY).is_some() {
-                    return None;
-                }
-                [product].into_iter().chain(of_products).chain([price]).collect()
+                let fields: Fields = columns.iter().map(TargetColumn::field).collect();
+                let offered = OfferCounts::columns_of(&Schema::new(fields))?;
+                let offered: Vec<usize> =
+                    offered.fields().iter().filter_map(|field| named(field.name())).collect();
+                // What the mapping says of all products is in no text of theirs.
+                offered.iter().all(is_read).then_some(offered)?
             }
-            Self::Products => of_products.collect(),
+            Self::Products => {
+                OF_PRODUCTS.into_iter().filter_map(named).filter(is_short).filter(is_read).collect()
+            }
             Self::InEachRow => return None,
         };
         (shared.len() > 1).then_some(shared)

@@ -27,8 +27,7 @@ impl CodedForm {
         shared: Option<RecordBatch>,
         tallies: &[RowTally],
     ) -> Result<Self, IngestError> {
-        let fractions = tallies.iter().any(|tally| tally.has_fractions);
-        let times = if fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
+        let times = tallies.iter().map(|tally| tally.times).max().unwrap_or_default();
         let Some((shared, mut counts)) = shared.zip(OfferCounts::new(schema)) else {
             return Ok(Self { form: CompactForm::new(schema, None, times), codes: Arc::new([]) });
         };
@@ -51,26 +50,25 @@ impl CodedForm {
     }
 }
 
-/// Returns the form of all events of a scan of a compact store: they have offers where those of every commit have.
+/// Returns the form of all events of a scan of a compact store: they have offers where those of every compact commit have. Plain are
+/// those that were written to be merged with them.
 pub(crate) fn form_of(
     store: &EventStore,
     scan: impl Fn(&[&str]) -> EventScan,
 ) -> Result<CompactForm, IngestError> {
     let schema = store.schema();
-    let commits = &store.manifest().commits;
-    let all = commits
-        .iter()
-        .filter(|commit| !commit.events.is_empty())
-        .all(|commit| commit.compact.as_ref().is_some_and(|compact| compact.offers.is_some()));
+    let mut compact = store.manifest().commits.iter().filter_map(|commit| commit.compact.as_ref());
+    let all = compact.all(|compact| compact.offers.is_some());
     let mut counts = OfferCounts::new(schema).filter(|_| all);
     let mut columns = vec![column::EVENT_TIME];
     let offered = counts.as_ref().map(|counts| Arc::clone(counts.columns()));
     columns.extend(offered.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str()));
-    let mut fractions = false;
+    let mut times = StoredTimes::default();
     for partition in scan(&columns).partitions() {
         for events in partition.batches()? {
             let events = events?;
-            fractions |= events.times()?.values().iter().any(|time| time % 1_000_000 != 0);
+            times =
+                events.times()?.values().iter().fold(times, |times, &time| times.max(StoredTimes::of(time)));
             if let Some(known) = &mut counts {
                 known.add(events.record_batch(), None)?;
                 if known.len() > MOST_OFFERS {
@@ -79,7 +77,6 @@ pub(crate) fn form_of(
             }
         }
     }
-    let times = if fractions { StoredTimes::Microseconds } else { StoredTimes::Seconds };
     Ok(CompactForm::new(
         schema,
         counts.map(OfferCounts::finish).transpose()?.map(|(offers, _)| offers),

@@ -358,8 +358,7 @@ impl Ingest {
         )
         .with_event_layout(writer.event_layout());
         let rejects = writer.side_table("rejects", &table::rejects())?;
-        let kept = writer.event_layout();
-        let Some(parsed) = self.parse(&sources, parser, plan, (&scatter, kept), rejects, progress)? else {
+        let Some(parsed) = self.parse(&sources, parser, plan, &scatter, rejects, progress)? else {
             return Ok(None);
         };
         copies.remove()?;
@@ -447,7 +446,7 @@ impl Ingest {
         sources: &Arc<[Source]>,
         parser: &Parser,
         plan: &Plan,
-        (scatter, kept): (&Scatter<'_>, EventLayout),
+        scatter: &Scatter<'_>,
         rejects: SideTableWriter,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Option<ClosedBooks>, IngestError> {
@@ -485,7 +484,7 @@ impl Ingest {
                     spare.give(std::mem::take(&mut chunk.data));
                 }
                 progress(books.enter(chunk, parsed)?);
-                if !plan.attributes_fit(parser, kept)? {
+                if !plan.attributes_fit(parser, scatter.event_layout())? {
                     return Ok(false);
                 }
             }

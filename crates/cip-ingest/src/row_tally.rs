@@ -1,17 +1,18 @@
 //! What a compact store must know of all its rows before the first is written.
 
 use cip_core::fetch;
+use cip_store::StoredTimes;
 
 use crate::row::Row;
 
-/// How many rows have each code of what they share, and whether all times are whole seconds.
+/// How many rows have each code of what they share, and how all their times can be kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowTally {
     /// By code; behind the end there are none. What does not fit is in `full`.
     counts: Vec<u32>,
     /// The codes of counts that were full, once for each time.
     full: Vec<u32>,
-    pub(crate) has_fractions: bool,
+    pub(crate) times: StoredTimes,
 }
 
 impl RowTally {
@@ -26,9 +27,8 @@ impl RowTally {
     /// Counts a row.
     #[inline(always)]
     pub(crate) fn add(&mut self, row: &Row<'_>) {
-        const MICROS: i64 = 1_000_000;
         let (_, time) = row.user_and_time();
-        self.has_fractions |= time % MICROS != 0;
+        self.times = self.times.max(StoredTimes::of(time));
         if let Some(slot) = row.layout.attributes {
             let code = row.code(slot);
             match self.counts.get_mut(code as usize) {

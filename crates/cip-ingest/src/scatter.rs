@@ -44,6 +44,11 @@ impl<'a> Scatter<'a> {
         self
     }
 
+    /// How the rows will be kept.
+    pub(crate) fn event_layout(&self) -> EventLayout {
+        self.kept
+    }
+
     /// Returns the rows of a thread that does nothing now, or none yet.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
+use arrow_select::take::{TakeOptions, take};
 use cip_core::{EventBatch, IdRef};
 
 use crate::currency::{CountsByFile, counts_by_file};
@@ -126,14 +127,9 @@ impl EventEncoder {
         let covered = self.covered(events)?;
         let batch = events.record_batch();
         let group = match &self.form {
-            Some(form) if form.offers().is_none() => {
-                self.encoder.encode_keyed(&form.with_stored_times(batch)?, keyed, keys)?
-            }
             Some(form) => {
-                let known = keys.iter().all(|&key| (key as usize) < keyed.num_rows());
-                let codes = form.offers().filter(|_| known).map(|offers| offers.codes(keyed)).transpose()?;
-                let codes = codes.map(|codes| keys.iter().map(|&key| codes[key as usize]).collect());
-                self.encoder.encode(&form.store(batch, codes)?)?
+                let whole = whole(&self.schema, batch, keyed, &UInt32Array::from(keys.to_vec()))?;
+                self.encoder.encode(&form.store(&whole, None)?)?
             }
             None => self.encoder.encode_keyed(batch, keyed, keys)?,
         };
@@ -199,6 +195,24 @@ impl EventEncoder {
         };
         Ok(Covered { span, users, currencies: counts_by_file(events.record_batch()) })
     }
+}
+
+/// Returns whole events of which `keyed` has some columns, said once for many rows: one key for each row of `own`.
+pub(crate) fn whole(
+    schema: &SchemaRef,
+    own: &RecordBatch,
+    keyed: &RecordBatch,
+    keys: &UInt32Array,
+) -> Result<RecordBatch, StoreError> {
+    let in_bounds = || Some(TakeOptions { check_bounds: true });
+    let column =
+        |field: &FieldRef| match (own.column_by_name(field.name()), keyed.column_by_name(field.name())) {
+            (Some(own), _) => Some(Ok(Arc::clone(own))),
+            (None, Some(keyed)) => Some(take(keyed, keys, in_bounds())),
+            (None, None) => None,
+        };
+    let columns = schema.fields().iter().filter_map(column).collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// Returns the events of batches that follow each other as one.

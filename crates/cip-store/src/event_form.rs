@@ -51,13 +51,24 @@ impl std::fmt::Display for EventLayout {
 }
 
 /// How times lie in the files of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Those of several events are kept as the greatest of them says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoredTimes {
+    /// All are whole seconds: in the column `event_second`.
+    #[default]
+    Seconds,
     /// In the column `event_time`.
     Microseconds,
-    /// All are whole seconds: in the column `event_second`.
-    Seconds,
+}
+
+impl StoredTimes {
+    /// Returns how a time can be kept, given in UTC microseconds.
+    #[inline]
+    pub fn of(time: i64) -> Self {
+        if time % MICROS == 0 { Self::Seconds } else { Self::Microseconds }
+    }
 }
 
 /// What the manifest says of the compact events of a commit.
@@ -75,7 +86,7 @@ pub struct CompactFiles {
 pub struct CompactForm {
     whole: SchemaRef,
     stored: SchemaRef,
-    pub(crate) offers: Option<Offers>,
+    offers: Option<Offers>,
     pub(crate) times: StoredTimes,
 }
 
@@ -83,9 +94,7 @@ impl CompactForm {
     /// Returns the form of events of a schema, with these offers.
     pub fn new(schema: &EventSchema, offers: Option<Offers>, times: StoredTimes) -> Self {
         let times = if schema.has(EVENT_SECOND) { StoredTimes::Microseconds } else { times };
-        let of_offers = |name: &str| {
-            offers.as_ref().is_some_and(|offers| offers.values().schema_ref().index_of(name).is_ok())
-        };
+        let of_offers = |name: &str| offers.as_ref().is_some_and(|offers| offers.has(name));
         let mut fields: Vec<Arc<Field>> = Vec::new();
         for field in schema.arrow().fields() {
             if field.name() == column::EVENT_TIME && times == StoredTimes::Seconds {
@@ -110,19 +119,13 @@ impl CompactForm {
         self.offers.as_ref()
     }
 
-    fn is_of_offers(&self, name: &str) -> bool {
-        self.offers().is_some_and(|offers| offers.values().schema_ref().index_of(name).is_ok())
-    }
-
     /// Whether a column of the files is needed for some of the whole events.
     pub(crate) fn needs(&self, stored: &str, mut wanted: impl FnMut(&str) -> bool) -> bool {
         match stored {
             EVENT_SECOND => wanted(column::EVENT_TIME),
-            OFFER => self
-                .whole
-                .fields()
-                .iter()
-                .any(|field| self.is_of_offers(field.name()) && wanted(field.name())),
+            OFFER => self.offers().is_some_and(|offers| {
+                offers.values().schema_ref().fields().iter().any(|field| wanted(field.name()))
+            }),
             _ => wanted(stored),
         }
     }
@@ -153,27 +156,6 @@ impl CompactForm {
             })?);
         }
         Ok(RecordBatch::try_new(Arc::clone(&self.stored), columns)?)
-    }
-
-    /// Returns some columns of whole events with their times as the files have them.
-    ///
-    /// # Errors
-    /// [`StoreError::Arrow`] where a time is no whole second and should be.
-    pub(crate) fn with_stored_times(&self, events: &RecordBatch) -> Result<RecordBatch, StoreError> {
-        let (mut fields, mut columns) = (Vec::new(), Vec::new());
-        for (field, column) in events.schema_ref().fields().iter().zip(events.columns()) {
-            match self.stored.fields().find(EVENT_SECOND) {
-                Some((_, stored)) if field.name() == column::EVENT_TIME => {
-                    fields.push(Arc::clone(stored));
-                    columns.push(seconds(column)?);
-                }
-                _ => {
-                    fields.push(Arc::clone(field));
-                    columns.push(Arc::clone(column));
-                }
-            }
-        }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
     /// Returns those of the wanted columns of whole events that rows of the files give.

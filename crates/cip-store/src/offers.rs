@@ -13,7 +13,7 @@ use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, UInt32Type};
 use arrow_array::{
     Array, ArrayRef, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray, UInt32Array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use cip_core::{EventSchema, column};
 use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
@@ -107,22 +107,28 @@ pub struct OfferCounts {
 }
 
 impl OfferCounts {
-    /// Returns none where events have no offers: these need an integer `product_id` and a `price`, in one currency.
+    /// Returns none where events have no offers.
     pub fn new(schema: &EventSchema) -> Option<Self> {
-        let has = |name: &str| schema.has(name);
+        let schema = Self::columns_of(schema.arrow())?;
+        let texts = schema.fields().iter().map(|_| Texts::default()).collect();
+        Some(Self { schema, texts, counts: IndexMap::default() })
+    }
+
+    /// Returns the columns of which offers are made; none where events have no offers: these need an integer `product_id` and a
+    /// `price`, in one currency.
+    pub fn columns_of(events: &Schema) -> Option<SchemaRef> {
+        let has = |name: &str| events.fields().find(name).is_some();
         if !has(column::PRODUCT_ID) || !has(column::PRICE) || has(column::CURRENCY) || has(OFFER) {
             return None;
         }
-        let fields = COLUMNS.iter().filter_map(|name| schema.arrow().fields().find(name));
-        let fields: Vec<Field> = fields.map(|(_, field)| field.as_ref().clone()).collect();
+        let fields = COLUMNS.iter().filter_map(|name| events.fields().find(name));
+        let fields: Vec<FieldRef> = fields.map(|(_, field)| Arc::clone(field)).collect();
         let fits = fields.iter().all(|field| match (field.name().as_str(), field.data_type()) {
             (column::PRODUCT_ID | column::CATEGORY_ID, data_type) => *data_type == DataType::Int64,
             (column::PRICE, data_type) => matches!(data_type, DataType::Decimal128(18, _)),
             (_, data_type) => matches!(data_type, DataType::Dictionary(..)),
         });
-        let texts = fields.iter().map(|_| Texts::default()).collect();
-        let schema = Arc::new(Schema::new(fields));
-        fits.then(|| Self { schema, texts, counts: IndexMap::default() })
+        fits.then(|| Arc::new(Schema::new(fields)))
     }
 
     /// The columns of which offers are made.
@@ -242,6 +248,11 @@ impl Offers {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// Whether they have a column of the events.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.values.schema_ref().index_of(column).is_ok()
     }
 
     /// Their values, in the rows that are their codes.

@@ -5,18 +5,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 use cip_core::{EventKind, column};
 
 use crate::encoding::ROW_GROUP_ROWS;
 use crate::error::StoreError;
-use crate::event_encoder::{EventEncoder, joined};
+use crate::event_encoder::{EventEncoder, joined, whole};
 use crate::manifest::{EventFile, RowGroupSpan};
 use crate::parquet_file::ParquetFile;
 
@@ -59,10 +58,7 @@ pub(crate) fn of_row_group(
     let own = take_record_batch(own, &rows)?;
     let Some((keyed, keys)) = keyed else { return Ok(Some(own)) };
     let keys: UInt32Array = rows.values().iter().map(|&row| keys[row as usize]).collect();
-    let keyed = take_record_batch(keyed, &keys)?;
-    let column = |name: &str| own.column_by_name(name).or_else(|| keyed.column_by_name(name)).cloned();
-    let columns: Vec<ArrayRef> = schema.fields().iter().filter_map(|field| column(field.name())).collect();
-    Ok(Some(RecordBatch::try_new(Arc::clone(schema), columns)?))
+    whole(schema, &own, keyed, &keys).map(Some)
 }
 
 /// Writes the transactions of a commit, as long as they are few.

@@ -11,7 +11,7 @@ use cip_store::{AliasTable, EventStore, StoreError, read_table};
 use proptest::prelude::*;
 
 use crate::tags::checkout;
-use crate::{bytes_of, threads};
+use crate::{bytes_of, layouts, threads};
 
 /// Users as integers, or as texts of the same digits.
 fn mapping(users: &str) -> SourceMapping {
@@ -20,6 +20,7 @@ fn mapping(users: &str) -> SourceMapping {
          event_type = {{ from = 'e', type = 'dictionary' }}\n\
          user_id = {{ from = 'u', type = '{users}', nullable = true }}\n\
          product_id = {{ from = 'p', type = 'int64' }}\n\
+         price = {{ from = 'p', type = 'money', scale = 2 }}\n\
          source_session = {{ from = 's', type = 'uuid', nullable = true }}\n"
     ))
     .unwrap()
@@ -200,6 +201,7 @@ proptest! {
         users in proptest::sample::select(vec!["int64", "utf8"]),
         workers in 1usize..4,
         tag: bool,
+        layout in layouts(),
     ) {
         let at_times_of_their_own = |mut records: Vec<Record>| {
             (0..).zip(&mut records).for_each(|(second, record)| record.second = second);
@@ -214,7 +216,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let id_type = id_type(users);
-        let plain = Ingest::new(mapping(users)).with_threads(threads(workers));
+        let plain = Ingest::new(mapping(users)).with_threads(threads(workers)).with_event_layout(layout);
         let plain = if tag { plain.with_experiment(checkout()) } else { plain };
         let mut files: Vec<PathBuf> = Vec::new();
         for (day, (records, _)) in days.iter().enumerate() {

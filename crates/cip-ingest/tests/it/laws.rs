@@ -98,6 +98,29 @@ proptest! {
         }
     }
 
+    /// What a mapping says of every product is no part of what the rows say.
+    #[test]
+    fn constants_are_kept_in_either_layout(rows in proptest::collection::vec(row(), 1..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.csv");
+        std::fs::write(&file, format!("{HEADER}\n{}", rows.join("\n"))).unwrap();
+        let constant = SourceMapping::from_toml(
+            "name = 'own brand'\n[columns]\nevent_time = { from = 'event_time', type = 'timestamp' }\n\
+             event_type = { from = 'event_type', type = 'dictionary' }\n\
+             product_id = { from = 'product_id', type = 'int64' }\n\
+             brand = { constant = 'ours', type = 'dictionary' }\n\
+             price = { from = 'price', type = 'money', scale = 2, nullable = true }\n\
+             user_id = { from = 'user_id', type = 'int64' }\n",
+        )
+        .unwrap();
+        let lines = [EventLayout::Plain, EventLayout::Compact].map(|layout| {
+            let ingest = Ingest::new(constant.clone()).with_event_layout(layout);
+            let store = ingest.run(std::slice::from_ref(&file), &folder.path().join(layout.to_string()), &mut |_| ());
+            store.map(|(store, _)| event_lines(&store)).map_err(|error| error.to_string())
+        });
+        prop_assert_eq!(&lines[0], &lines[1]);
+    }
+
     /// Files of the same rows in another order hold the same events: only ties keep the order of lines.
     #[test]
     fn the_order_of_rows_in_the_file_does_not_matter(

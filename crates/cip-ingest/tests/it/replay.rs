@@ -91,8 +91,9 @@ proptest! {
         let at = |name: &str| folder.path().join(name);
         let files: Vec<PathBuf> =
             days.iter().enumerate().map(|(day, (rows, _))| write_day(folder.path(), day, rows)).collect();
+        let priced = |drop: &str| format!("price = {{ from = 'b', type = 'money', scale = 2 }}\n{drop}");
         let broken =
-            Ingest::new(mapping("a", Nulls::Refused, "")).with_threads(threads(workers)).with_event_layout(layout);
+            Ingest::new(mapping("a", Nulls::Refused, &priced(""))).with_threads(threads(workers)).with_event_layout(layout);
         for commit in [2, 0, 3, 1] {
             let of_commit: Vec<PathBuf> =
                 files.iter().zip(&days).filter(|(_, day)| day.1 == commit).map(|(file, _)| file.clone()).collect();
@@ -113,10 +114,10 @@ proptest! {
         let drop = if drops { NO_TYPE } else { "" };
         let ingest =
             |mapping: SourceMapping| Ingest::new(mapping).with_threads(threads(workers)).with_event_layout(layout);
-        let mended = ingest(mapping("b", nulls, drop));
+        let mended = ingest(mapping("b", nulls, &priced(drop)));
         let mut steps = vec![mended.clone()];
         if in_two {
-            steps.insert(0, ingest(mapping("a", nulls, drop)));
+            steps.insert(0, ingest(mapping("a", nulls, &priced(drop))));
         }
         let mut account = (rejected, 0, 0);
         for step in &steps {

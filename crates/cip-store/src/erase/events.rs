@@ -21,7 +21,7 @@ use crate::currency::{CountsByFile, counts_by_file, money_columns};
 use crate::error::StoreError;
 use crate::event_encoder::EventEncoder;
 use crate::manifest::{Commit, EventFile, RowGroupSpan, SourceFile};
-use crate::offers::Offers;
+use crate::offers::{OFFER, Offers};
 use crate::parquet_file::{ParquetFile, RowGroupEncoder};
 use crate::store::EventStore;
 
@@ -67,7 +67,7 @@ impl Found {
                         users,
                         (store.schema().arrow(), &commit.sources),
                     )?;
-                    found.count_offers(&groups, (file, group), offers)?;
+                    found.count_offers(&groups, (file, group))?;
                 }
             }
         }
@@ -130,18 +130,14 @@ impl Found {
     }
 
     /// Counts the offers of the rows that go from a row group.
-    fn count_offers(
-        &mut self,
-        groups: &Groups<'_>,
-        place: (usize, usize),
-        offers: Option<&Offers>,
-    ) -> Result<(), StoreError> {
-        let (Some(offers), Some(keep)) = (offers, self.keep.get(&place)) else { return Ok(()) };
-        let schema = offers.values().schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let rows = groups.read(place.1, Some(&columns))?;
-        for (row, code) in offers.codes(&rows)?.into_iter().enumerate() {
-            self.offers[code as usize] += u64::from(!keep.value(row));
+    fn count_offers(&mut self, groups: &Groups<'_>, place: (usize, usize)) -> Result<(), StoreError> {
+        let (false, Some(keep)) = (self.offers.is_empty(), self.keep.get(&place)) else { return Ok(()) };
+        let rows = groups.read_stored(place.1, |name| name == OFFER)?;
+        let Some(codes) = rows.column_by_name(OFFER) else { return Ok(()) };
+        for (&code, stays) in codes.as_primitive::<UInt32Type>().values().iter().zip(keep.values()) {
+            if let (Some(events), false) = (self.offers.get_mut(code as usize), stays) {
+                *events += 1;
+            }
         }
         Ok(())
     }

@@ -53,14 +53,25 @@ impl<'a> Groups<'a> {
     /// Reads a row group whole, those of `columns` that the rows have; none: all columns. In its dictionaries every text
     /// stands once.
     pub(super) fn read(&self, group: usize, columns: Option<&[&str]>) -> Result<RecordBatch, StoreError> {
-        let schema = self.metadata.schema();
         let wanted = |name: &str| columns.is_none_or(|columns| columns.contains(&name));
-        let needed = |name: &str| match &self.form {
-            Some(form) => form.needs(name, wanted),
-            None => wanted(name),
-        };
+        without_twins(match &self.form {
+            Some(form) => {
+                let rows = self.read_stored(group, |name| form.needs(name, wanted))?;
+                form.restore(&rows, wanted)?
+            }
+            None => self.read_stored(group, wanted)?,
+        })
+    }
+
+    /// Reads those columns of a row group that are needed, as the file has them.
+    pub(super) fn read_stored(
+        &self,
+        group: usize,
+        is_needed: impl Fn(&str) -> bool,
+    ) -> Result<RecordBatch, StoreError> {
+        let schema = self.metadata.schema();
         let roots: Vec<usize> = (schema.fields().iter().enumerate())
-            .filter(|(_, field)| needed(field.name()))
+            .filter(|(_, field)| is_needed(field.name()))
             .map(|(index, _)| index)
             .collect();
         for &column in &roots {
@@ -79,11 +90,7 @@ impl<'a> Groups<'a> {
         let batches = reader
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| StoreError::parquet(self.file.path())(error.into()))?;
-        let rows = concat_batches(&schema, &batches)?;
-        without_twins(match &self.form {
-            Some(form) => form.restore(&rows, wanted)?,
-            None => rows,
-        })
+        Ok(concat_batches(&schema, &batches)?)
     }
 
     /// The least and the greatest value of a column of unsigned codes; none where it has no values.
