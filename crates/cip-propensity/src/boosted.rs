@@ -362,6 +362,11 @@ pub(crate) fn check_labels(rows: usize, labels: &[bool]) -> Result<(), Propensit
     }
 }
 
+/// ln(1 + exp(z)), from the side that does not overflow.
+pub(crate) fn softplus(z: f64) -> f64 {
+    z.max(0.0) + (-z.abs()).exp().ln_1p()
+}
+
 /// Returns the probability that a margin stands for, not calibrated: 1 / (1 + exp(-margin)).
 pub fn probability(margin: f64) -> f64 {
     1.0 / (1.0 + (-margin).exp())

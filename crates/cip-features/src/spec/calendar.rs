@@ -34,16 +34,7 @@ impl Calendar {
 
     #[inline]
     pub(super) fn weekday(&mut self, time: i64) -> Weekday {
-        const DAYS: [Weekday; 7] = [
-            Weekday::Mon,
-            Weekday::Tue,
-            Weekday::Wed,
-            Weekday::Thu,
-            Weekday::Fri,
-            Weekday::Sat,
-            Weekday::Sun,
-        ];
-        DAYS[(self.day(time) + WEEKDAY_OF_THE_EPOCH).rem_euclid(7) as usize]
+        Weekday::ALL[(self.day(time) + WEEKDAY_OF_THE_EPOCH).rem_euclid(7) as usize]
     }
 }
 

@@ -259,3 +259,8 @@ pub enum Weekday {
     Sat,
     Sun,
 }
+
+impl Weekday {
+    /// All, in the order of ISO 8601: Monday is the first.
+    pub const ALL: [Self; 7] = [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
+}

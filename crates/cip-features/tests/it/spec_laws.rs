@@ -90,16 +90,7 @@ fn day_rule() -> impl Strategy<Value = DayRule> {
 
 fn share() -> impl Strategy<Value = Family> {
     let hours = (0u8..24, 0u8..=24).prop_filter_map("different hours", |(from, to)| Hours::new(from, to));
-    let week = vec![
-        Weekday::Mon,
-        Weekday::Tue,
-        Weekday::Wed,
-        Weekday::Thu,
-        Weekday::Fri,
-        Weekday::Sat,
-        Weekday::Sun,
-    ];
-    (option::of(hours), subsequence(week, 0..4))
+    (option::of(hours), subsequence(Weekday::ALL.to_vec(), 0..4))
         .prop_filter("one of the two", |(hours, weekdays)| hours.is_some() || !weekdays.is_empty())
         .prop_map(|(hours, weekdays)| Family::Share { hours, weekdays })
 }

@@ -2,6 +2,8 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2, s};
 
+use crate::boosted::softplus;
+
 /// What a regression learns from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WeightedRows<'a> {
@@ -75,10 +77,7 @@ impl WeightedRows<'_> {
         let rows = self.margins(at);
         let rows = rows.iter().zip(self.labels).zip(self.weights);
         // ln(1 + exp(z)) - y z, from the side that does not overflow.
-        let loss = rows.map(|((&z, &label), weight)| {
-            let softplus = z.max(0.0) + (-z.abs()).exp().ln_1p();
-            weight * (softplus - if label { z } else { 0.0 })
-        });
+        let loss = rows.map(|((&z, &label), weight)| weight * (softplus(z) - if label { z } else { 0.0 }));
         loss.sum::<f64>() + at.dot(&self.penalised(at)) / 2.0
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::boost::sums::{Magnitudes, Scales, Sums};
+use crate::boosted::softplus;
 
 /// A loss that is summed over the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +228,7 @@ pub(super) fn log_loss(margins: &[f64], targets: Targets<'_>) -> f64 {
     for (row, (&margin, &target)) in margins.iter().zip(targets.values).enumerate() {
         // The log of the odds that it comes otherwise.
         let against = if target > 0.5 { -margin } else { margin };
-        sum += targets.weight(row) * (against.max(0.0) + (-against.abs()).exp().ln_1p());
+        sum += targets.weight(row) * softplus(against);
         weight += targets.weight(row);
     }
     sum / weight

@@ -1,6 +1,7 @@
 //! Logistic regression on few columns of one margin, with slopes that are not negative.
 
 use super::Groups;
+use crate::boosted::softplus;
 
 /// Columns, and the constant.
 const MOST: usize = 3;
@@ -130,8 +131,7 @@ impl Problem {
         // rows ln(1 + exp(z)) - targets z, from the side that does not overflow.
         let loss = |point: &Point| {
             let z = dot(weights, &point.values);
-            let softplus = z.max(0.0) + (-z.abs()).exp().ln_1p();
-            point.rows * softplus - point.targets * z
+            point.rows * softplus(z) - point.targets * z
         };
         self.points.iter().map(loss).sum()
     }

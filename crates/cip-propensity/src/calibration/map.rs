@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::boosted::probability;
+use crate::boosted::{probability, softplus};
 
 /// A map from margins to probabilities: non-decreasing but for the last bit, never outside 0 to 1, never NaN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub(super) fn low(margin: f64) -> f64 {
 
 /// -ln(1 - s), of s = 1 / (1 + exp(-margin)).
 pub(super) fn high(margin: f64) -> f64 {
-    margin.max(0.0) + (-margin.abs()).exp().ln_1p()
+    softplus(margin)
 }
 
 fn between(points: &[[f64; 2]], margin: f64) -> f64 {
