@@ -55,7 +55,7 @@ pub(crate) struct SourceArgs {
     /// Instant from which the contract measures freshness [default: the contract's own]
     #[arg(long, value_name = "DATE", requires = "contract")]
     pub(crate) contract_as_of: Option<Timestamp>,
-    /// How a new store keeps its events: plain, for any engine alone, or compact, in two thirds of the bytes
+    /// How a new store keeps its events: plain, for any engine alone, or compact, in seven tenths of the bytes
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutArg>,
     /// Stop, and write nothing, at more rejected rows than this
