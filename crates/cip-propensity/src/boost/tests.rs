@@ -122,7 +122,8 @@ fn gain(
         .then(|| score(children[0]) + score(children[1]) - score(sum(rows, derivatives)))
 }
 
-/// The highest gain of any split of some rows: every threshold, every set of few categories, and sets along the order of the values of many.
+/// The highest gain of any split of some rows: every threshold, every set of few categories, and sets along the order of the values of many, cut
+/// where they differ: which of equal values comes first follows from how their sums are rounded.
 fn highest_gain(
     table: &Table,
     rows: &[usize],
@@ -157,15 +158,18 @@ fn highest_gain(
             -first / (second + params.lambda())
         }
     };
-    let mut order: Vec<u32> = (0..CODES[1]).collect();
+    // The unknown part from some category, not from all that there are.
+    let is_any = |code: &u32| table.values.column(3).iter().any(|&value| value == *code as f32);
+    let mut order: Vec<u32> = (0..CODES[1]).filter(is_any).collect();
     order.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
-    for cut in 1..order.len() {
+    let differ = |a: f64, b: f64| b - a > 1e-5 * (1.0 + a.abs());
+    for cut in (1..order.len()).filter(|&cut| differ(value(order[cut - 1]), value(order[cut]))) {
         offer(3, &|value| order[..cut].contains(&(value as u32)));
     }
     highest
 }
 
-/// Whether a tree is the one that splits where the loss falls most, node by node, but for rounding.
+/// Whether a tree splits where the loss falls as much as anywhere, node by node, but for rounding.
 fn check(table: &Table, ensemble: &Ensemble, derivatives: &[Plain], params: &BoostedTreesValidParams) {
     let tree = &ensemble.trees[0];
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * (1.0 + a.abs().max(b.abs()));
@@ -192,7 +196,7 @@ fn check(table: &Table, ensemble: &Ensemble, derivatives: &[Plain], params: &Boo
                 let left: Vec<bool> = (0..table.labels.len()).map(|row| split.is_left(value(row))).collect();
                 let own = gain(&rows, &left, derivatives, params).unwrap();
                 assert!(near(own, split.gain.into()), "{split:?} {own}");
-                assert!(near(own, highest), "{split:?} {own} {highest}");
+                assert!(own > highest || near(own, highest), "{split:?} {own} {highest}");
                 splits.push((at, split.gain));
                 let side =
                     |side: bool| rows.iter().copied().filter(|&row| left[row] == side).collect::<Vec<_>>();
@@ -219,8 +223,8 @@ proptest! {
         };
         let derivatives: Vec<Plain> = table.labels.iter().zip(&weights).map(derivative).collect();
         check(&table, &ensemble, &derivatives, &params);
-        // The squared error has other derivatives, and the same splits are the best ones.
-        let amounts: Vec<f32> = table.values.rows().into_iter().map(|row| row[2] * 70.0 + row[0].max(0.0)).collect();
+        // The squared error has other derivatives. Of larger amounts a gain near none is lost in the rounding of their squares.
+        let amounts: Vec<f32> = table.values.rows().into_iter().map(|row| row[2] * 7.0 + row[0].max(0.0)).collect();
         let by_amounts = Boosting.boost_amounts(table.values.to_shared(), &amounts, &Table::categories(), &params).unwrap();
         let derivatives: Vec<Plain> = amounts.iter().map(|&amount| [f64::from(by_amounts.base_margin) - f64::from(amount), 1.0]).collect();
         check(&table, &by_amounts, &derivatives, &params);
