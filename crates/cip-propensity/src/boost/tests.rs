@@ -240,8 +240,9 @@ proptest! {
         prop_assert_eq!((one.base_margin, one.trees), (other.base_margin, other.trees));
     }
 
+    /// Fewer rows than bins, so that rows of no weight take no threshold from the others.
     #[test]
-    fn a_weight_is_so_many_rows(rows in 50usize..300, seed in any::<u64>()) {
+    fn a_weight_is_so_many_rows(rows in 50usize..250, seed in any::<u64>()) {
         let table = Table::drawn(rows, seed);
         let weights: Vec<f32> = (0..rows).map(|row| (row % 3) as f32).collect();
         let repeated = table.rows((0..rows).flat_map(|row| std::iter::repeat_n(row, row % 3)));
