@@ -1,5 +1,7 @@
 //! The order of rows: user, time, source file, line.
 
+use std::cmp::Ordering;
+
 use crate::buffer::Buffer;
 use crate::row::RowLayout;
 
@@ -85,12 +87,43 @@ pub(crate) fn ordered_entries(
     let later = |a: &UserEntry, b: &UserEntry| {
         a.time.cmp(&b.time).then_with(|| position(a.row).cmp(&position(b.row)))
     };
+    let mut first = Vec::new();
     for of_user in entries.chunk_by_mut(|a, b| a.user == b.user) {
-        if !of_user.is_sorted_by(|a, b| later(a, b).is_le()) {
-            of_user.sort_unstable_by(later);
-        }
+        sort_runs(of_user, later, &mut first);
     }
     entries.into_iter().map(|entry| entry.row).collect()
+}
+
+/// Sorts entries of which no two are equal: those of two threads are two sorted runs, which are merged. `first` is for the first run.
+fn sort_runs(
+    entries: &mut [UserEntry],
+    compare: impl Fn(&UserEntry, &UserEntry) -> Ordering + Copy,
+    first: &mut Vec<UserEntry>,
+) {
+    let run = |entries: &[UserEntry]| {
+        let falls = entries.windows(2).position(|pair| compare(&pair[0], &pair[1]).is_gt());
+        falls.map_or(entries.len(), |last| last + 1)
+    };
+    let (mut next, end) = (run(entries), entries.len());
+    if next == end {
+        return;
+    }
+    if next + run(&entries[next..]) < end {
+        entries.sort_unstable_by(compare);
+        return;
+    }
+    first.clear();
+    first.extend_from_slice(&entries[..next]);
+    // What is written was taken before: it is no further than what is left of the second run.
+    let mut to = 0;
+    for &entry in &*first {
+        while next < end && compare(&entries[next], &entry).is_lt() {
+            entries[to] = entries[next];
+            (to, next) = (to + 1, next + 1);
+        }
+        entries[to] = entry;
+        to += 1;
+    }
 }
 
 /// A row's key without its text, which is looked up where the prefixes tie.

@@ -70,10 +70,10 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    fn around(values: impl Iterator<Item = u64> + Clone) -> Self {
-        let first = values.clone().next().unwrap_or(0);
+    fn around(values: &[u64]) -> Self {
+        let first = values.first().copied().unwrap_or(0);
         let (mut least, mut most, mut differ) = (first, first, 0);
-        for value in values {
+        for &value in values {
             least = least.min(value);
             most = most.max(value);
             differ |= value ^ first;
@@ -113,14 +113,6 @@ impl Offsets {
     }
 }
 
-/// What becomes of a value in a row that is packed.
-struct Step {
-    value: Value,
-    frame: Frame,
-    byte: usize,
-    bit: u32,
-}
-
 impl Packing {
     /// Returns how the rows of a layout are packed; none where they have texts.
     pub(crate) fn new(layout: &RowLayout) -> Option<Self> {
@@ -145,43 +137,48 @@ impl Packing {
     /// Returns a block of rows, behind which there is [`ROOM`], with the ids that are new.
     pub(crate) fn pack(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
         let count = (rows.len() - ROOM) / self.row_bytes;
-        let row = |index: usize| &rows[index * self.row_bytes..][..self.row_bytes + ROOM];
+        let mut frames = Vec::with_capacity(self.values.len() * FRAME);
         let mut offsets = Offsets::default();
-        let mut steps: Vec<Step> = (self.values.iter())
-            .map(|&value| {
-                let frame = Frame::around((0..count).map(|index| value.of(row(index))));
-                let (byte, bit) = offsets.next(frame.bits);
-                Step { value, frame, byte, bit }
-            })
-            .collect();
-        let stride = offsets.stride() as usize;
-        let body = HEAD + steps.len() * FRAME;
-        let mut block = vec![0; body + count * stride + ROOM + ids.len()];
-        let length = block.len() as u32;
-        block[..4].copy_from_slice(&length.to_le_bytes());
-        block[4..8].copy_from_slice(&(count as u32).to_le_bytes());
-        block[8..HEAD].copy_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
-        for (Step { frame, .. }, place) in steps.iter().zip(block[HEAD..body].chunks_exact_mut(FRAME)) {
-            place[..8].copy_from_slice(&frame.base.to_le_bytes());
-            (place[8], place[9]) = (frame.shift, frame.bits);
+        let mut column = [0; MOST_ROWS];
+        // The words of all rows that are complete or begun: those of one place behind the other.
+        let mut words: Vec<[u64; MOST_ROWS]> = Vec::with_capacity(self.values.len());
+        for &value in &self.values {
+            let column = &mut column[..count];
+            for (to, index) in column.iter_mut().zip(0..) {
+                *to = value.of(&rows[index * self.row_bytes..][..self.row_bytes + ROOM]);
+            }
+            let frame = Frame::around(column);
+            frames.extend_from_slice(&frame.base.to_le_bytes());
+            frames.extend_from_slice(&[frame.shift, frame.bits]);
+            let (byte, bit) = offsets.next(frame.bits);
+            if frame.bits == 0 {
+                continue;
+            }
+            if words.len() <= byte / 8 {
+                words.push([0; MOST_ROWS]);
+            }
+            let (shift, bit) = (frame.shift & 63, bit & 63);
+            for (word, value) in words[byte / 8].iter_mut().zip(&*column) {
+                *word |= (value.wrapping_sub(frame.base) >> shift) << bit;
+            }
         }
-        steps.retain(|step| step.frame.bits > 0);
+        let stride = offsets.stride() as usize;
+        let body = HEAD + frames.len();
+        let length = body + count * stride + ROOM + ids.len();
+        let mut block = Vec::with_capacity(length);
+        block.extend_from_slice(&(length as u32).to_le_bytes());
+        block.extend_from_slice(&(count as u32).to_le_bytes());
+        block.extend_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
+        block.extend_from_slice(&frames);
+        block.resize(length - ids.len(), 0);
         for index in 0..count {
-            let row = row(index);
             // What is written behind a row is written again with the next one.
             let packed = &mut block[body + index * stride..][..stride + ROOM];
-            let (mut word, mut at) = (0u64, 0);
-            for Step { value, frame, byte, bit } in &steps {
-                if *byte != at {
-                    packed[at..at + 8].copy_from_slice(&word.to_le_bytes());
-                    (word, at) = (0, *byte);
-                }
-                word |= (value.of(row).wrapping_sub(frame.base) >> (frame.shift & 63)) << (bit & 63);
+            for (place, word) in packed.as_chunks_mut::<8>().0.iter_mut().zip(&words) {
+                *place = word[index].to_le_bytes();
             }
-            packed[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
-        let ids_at = block.len() - ids.len();
-        block[ids_at..].copy_from_slice(ids);
+        block.extend_from_slice(ids);
         block.into_boxed_slice()
     }
 }

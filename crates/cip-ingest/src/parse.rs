@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cip_core::Uuid;
 use cip_core::table::SessionIdType;
+use cip_core::{MoneyScale, Uuid};
 use cip_store::AliasTable;
 
 use crate::attributes::{AttributeUse, AttributeValues, Attributes};
@@ -329,21 +329,19 @@ impl Parser {
                 }
                 continue;
             }
+            if let SlotKind::Attribute(place) = slot.kind {
+                values.set(place, Some(self.attribute(index, &field, &mut caches[index]).map_err(fault)?));
+                continue;
+            }
             match &target.kind {
                 ColumnKind::Int64 => {
-                    let value = match digits::int64(&field) {
-                        Some(value) => value,
-                        None => value::parse_int64(field.bytes()).map_err(fault)?,
-                    };
+                    let value = integer(&field).map_err(fault)?;
                     let value = if self.stitching.meets(index) {
                         self.stitching.integer(value, start, stitched)
                     } else {
                         value
                     };
-                    match slot.kind {
-                        SlotKind::Attribute(place) => values.set(place, Some(value)),
-                        _ => row.put(slot, value.to_le_bytes()),
-                    }
+                    row.put(slot, value.to_le_bytes());
                 }
                 ColumnKind::Float64 => {
                     row.put(slot, value::parse_float64(field.bytes()).map_err(fault)?.to_le_bytes());
@@ -357,23 +355,11 @@ impl Parser {
                     row.put(slot, time.to_le_bytes());
                 }
                 ColumnKind::Money(scale) => {
-                    let units = match digits::amount(&field, scale.decimals()) {
-                        Some(units) => units,
-                        None => scale.parse(field.bytes()).map_err(|money| fault(money_reason(money)))?,
-                    };
-                    match slot.kind {
-                        SlotKind::Attribute(place) => values.set(place, Some(units)),
-                        _ => row.put(slot, units.to_le_bytes()),
-                    }
+                    row.put(slot, amount(&field, *scale).map_err(fault)?.to_le_bytes());
                 }
                 ColumnKind::Dictionary(rename) => {
-                    let code = self.dictionaries[index]
-                        .code(&field, &mut caches[index], rename)
-                        .map_err(|_| fault(Reason::InvalidUtf8))?;
-                    match slot.kind {
-                        SlotKind::Attribute(place) => values.set(place, Some(i64::from(code))),
-                        _ => row.put(slot, code.to_le_bytes()),
-                    }
+                    let code = self.dictionaries[index].code(&field, &mut caches[index], rename);
+                    row.put(slot, code.map_err(|_| fault(Reason::InvalidUtf8))?.to_le_bytes());
                 }
                 ColumnKind::Session(SessionIdType::Uuid) => {
                     let uuid = Uuid::parse(field.bytes()).ok_or_else(|| fault(Reason::InvalidUuid))?;
@@ -412,6 +398,57 @@ impl Parser {
         }
         Ok(())
     }
+
+    /// Reads what a line of a file says of a product that is not known yet, and returns its code.
+    pub(crate) fn enter(
+        &self,
+        plan: &FilePlan<'_>,
+        text: &[u8],
+        fields: &impl Fields,
+        unescaped: &mut Vec<u8>,
+        caches: &mut [DictionaryCache],
+    ) -> Result<u32, Fault> {
+        let mut values = AttributeValues::default();
+        let Some(shared) = &self.attributes else { return Ok(0) };
+        for (place, &index) in shared.columns().iter().enumerate() {
+            let ColumnPlan::Field(field) = plan.columns[index] else { continue };
+            let field = fields.field(field, unescaped);
+            let value = match field.is_empty() {
+                true if self.columns[index].nullable => Ok(None),
+                true => Err(Reason::MissingValue),
+                false => self.attribute(index, &field, &mut caches[index]).map(Some),
+            };
+            values.set(place, value.map_err(|reason| Fault::of_field(index, reason))?);
+        }
+        Ok(shared.enter(text, values))
+    }
+
+    /// A value that rows share: an integer, an amount, or the code of a text.
+    fn attribute(
+        &self,
+        index: usize,
+        field: &FieldText<'_>,
+        cache: &mut DictionaryCache,
+    ) -> Result<i64, Reason> {
+        match &self.columns[index].kind {
+            ColumnKind::Money(scale) => amount(field, *scale),
+            ColumnKind::Dictionary(rename) => {
+                let code = self.dictionaries[index].code(field, cache, rename);
+                code.map(i64::from).map_err(|_| Reason::InvalidUtf8)
+            }
+            _ => integer(field),
+        }
+    }
+}
+
+fn integer(field: &FieldText<'_>) -> Result<i64, Reason> {
+    digits::int64(field).map_or_else(|| value::parse_int64(field.bytes()), Ok)
+}
+
+/// An amount in its smallest units.
+fn amount(field: &FieldText<'_>, scale: MoneyScale) -> Result<i64, Reason> {
+    digits::amount(field, scale.decimals())
+        .map_or_else(|| scale.parse(field.bytes()).map_err(money_reason), Ok)
 }
 
 fn count_lines(data: &[u8]) -> u64 {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 use cip_core::{EventKind, column};
@@ -37,10 +38,15 @@ pub(crate) fn transactions(events: &RecordBatch) -> Option<BooleanArray> {
     let wanted: Vec<bool> = (0..names.len())
         .map(|code| names.is_valid(code) && is_transaction(EventKind::from_event_type(names.value(code))))
         .collect();
-    let is_wanted = |code: i32| usize::try_from(code).ok().and_then(|code| wanted.get(code)).copied();
     let keys = types.keys();
-    let rows = keys.values().iter().enumerate();
-    Some(rows.map(|(row, &code)| Some(keys.is_valid(row) && is_wanted(code) == Some(true))).collect())
+    let is_wanted =
+        |row: usize| usize::try_from(keys.value(row)).ok().and_then(|code| wanted.get(code)) == Some(&true);
+    let wanted = BooleanBuffer::collect_bool(keys.len(), is_wanted);
+    // There is no type at all where it is missing.
+    Some(BooleanArray::from(match keys.nulls() {
+        Some(nulls) => &wanted & nulls.inner(),
+        None => wanted,
+    }))
 }
 
 /// Returns the transactions of a row group, of which `keyed` has some columns, said once for many rows; none where they are not

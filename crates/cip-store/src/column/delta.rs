@@ -56,12 +56,28 @@ fn append_bytes(values: &[i64], low_bits: u32, page: &mut Vec<u8>) {
         block[count..].fill(0);
         bits::zigzag(smallest, page);
         page.extend_from_slice(&[8 * width as u8; MINIBLOCKS]);
-        for value in &block[..count.next_multiple_of(MINIBLOCK)] {
-            // What is too much is cut off: a length that is known beforehand is copied without a call.
-            let end = page.len() + width;
-            page.extend_from_slice(&value.to_le_bytes());
-            page.truncate(end);
+        append_words(&block[..count.next_multiple_of(MINIBLOCK)], width, page);
+    }
+}
+
+/// Appends the lowest bytes of words.
+fn append_words(words: &[u64], width: usize, page: &mut Vec<u8>) {
+    fn append<const WIDTH: usize>(words: &[u64], page: &mut Vec<u8>) {
+        let start = page.len();
+        page.resize(start + WIDTH * words.len(), 0);
+        for (place, word) in page[start..].as_chunks_mut::<WIDTH>().0.iter_mut().zip(words) {
+            place.copy_from_slice(&word.to_le_bytes()[..WIDTH]);
         }
+    }
+    match width {
+        1 => append::<1>(words, page),
+        2 => append::<2>(words, page),
+        3 => append::<3>(words, page),
+        4 => append::<4>(words, page),
+        5 => append::<5>(words, page),
+        6 => append::<6>(words, page),
+        7 => append::<7>(words, page),
+        _ => append::<8>(words, page),
     }
 }
 
