@@ -18,7 +18,7 @@ use crate::error::IngestError;
 use crate::number::{Piece, RowGroupRows, text};
 use crate::parse::Parser;
 use crate::reject_places::RejectPlaces;
-use crate::row::{Row, RowLayout, Slot};
+use crate::row::{Position, RowLayout, Slot};
 use crate::tagging::Tagging;
 use crate::target::{ColumnKind, TargetColumn};
 
@@ -134,9 +134,8 @@ impl<'a> Assembler<'a> {
     fn offers(&self, slot: Slot, codes: &[u32], rows: &RowGroupRows) -> Vec<u32> {
         let mut offers = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            piece
-                .sorted
-                .each(self.layout, piece.rows.clone(), |row| offers.push(codes[row.code(slot) as usize]));
+            let offer = |code| codes[code as usize];
+            piece.sorted.append_to(self.layout, slot, piece.rows.clone(), &mut offers, offer);
         }
         offers
     }
@@ -179,7 +178,8 @@ impl<'a> Assembler<'a> {
     fn source_files(&self, rows: &RowGroupRows) -> Result<ArrayRef, CoreError> {
         let mut codes: Vec<i32> = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            piece.sorted.each(self.layout, piece.rows.clone(), |row| codes.push(row.file().cast_signed()));
+            let file = |position: Position| position.file().cast_signed();
+            piece.sorted.append_positions(self.layout, piece.rows.clone(), &mut codes, file);
         }
         let names = Arc::clone(&self.files) as ArrayRef;
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new(codes.into(), None), names)?))
@@ -189,9 +189,8 @@ impl<'a> Assembler<'a> {
     pub(crate) fn places(&self, rows: &RowGroupRows, rejects: &RejectPlaces) -> Vec<u32> {
         let mut places: Vec<u32> = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            piece.sorted.each(self.layout, piece.rows.clone(), |row| {
-                places.push(rejects.before(row.file(), row.byte_start()));
-            });
+            let before = |position: Position| rejects.before(position.file(), position.byte_start());
+            piece.sorted.append_positions(self.layout, piece.rows.clone(), &mut places, before);
         }
         places
     }
@@ -208,15 +207,15 @@ impl<'a> Assembler<'a> {
         let mut named: Vec<u32> = Vec::new();
         let mut keys: Vec<u32> = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            piece.sorted.each(self.layout, piece.rows.clone(), |row| {
-                let code = row.code(slot);
-                let number = &mut numbers[code as usize];
-                if *number == 0 {
-                    named.push(code);
-                    *number = named.len() as u32;
-                }
-                keys.push(*number - 1);
-            });
+            piece.sorted.append_to(self.layout, slot, piece.rows.clone(), &mut keys, |code| code as u32);
+        }
+        for key in &mut keys {
+            let number = &mut numbers[*key as usize];
+            if *number == 0 {
+                named.push(*key);
+                *number = named.len() as u32;
+            }
+            *key = *number - 1;
         }
         Ok(Keyed { values: self.values_of(attributes, &named)?, keys })
     }
@@ -254,38 +253,34 @@ impl<'a> Assembler<'a> {
     /// Appends a column's values in some rows.
     fn take(&self, index: usize, piece: &Piece, rows: Range<usize>, values: &mut Values) {
         let slot = self.layout.slot(index);
-        let each = |visit: &mut dyn FnMut(Row<'_>)| piece.sorted.each(self.layout, rows.clone(), visit);
+        let Piece { sorted, .. } = piece;
         match &mut values.kind {
             Kind::Int64(values) => {
-                piece.sorted.each(self.layout, rows.clone(), |row| values.push(row.int64(slot)))
+                sorted.append_to(self.layout, slot, rows.clone(), values, u64::cast_signed)
             }
-            Kind::Float64(values) => each(&mut |row| values.push(row.float64(slot))),
+            Kind::Float64(values) => {
+                sorted.append_to(self.layout, slot, rows.clone(), values, f64::from_bits)
+            }
             Kind::Money(values) => {
-                piece.sorted.each(self.layout, rows.clone(), |row| values.push(i128::from(row.int64(slot))));
+                let units = |value: u64| i128::from(value.cast_signed());
+                sorted.append_to(self.layout, slot, rows.clone(), values, units);
             }
             Kind::Code(values) => {
-                piece.sorted.each(self.layout, rows.clone(), |row| values.push(row.code(slot).cast_signed()));
+                sorted.append_to(self.layout, slot, rows.clone(), values, |code| code as i32);
             }
             Kind::Text(texts) => {
-                each(&mut |row| texts.append_option((!row.is_null(index)).then(|| text(row.bytes(slot)))));
+                for row in sorted.rows_with_texts(self.layout, rows) {
+                    texts.append_option((!row.is_null(index)).then(|| text(row.bytes(slot))));
+                }
                 return;
             }
             Kind::Session(codes) => {
-                let sessions = piece.sorted.sessions_of(rows.clone());
+                let sessions = sorted.sessions_of(rows.clone());
                 codes.extend(sessions.map(|session| session.map_or(0, |session| piece.codes[session])));
             }
         }
         if let Some(valid) = &mut values.valid {
-            let (mut bits, mut count) = (0u64, 0);
-            piece.sorted.each(self.layout, rows.clone(), |row| {
-                bits |= u64::from(!row.is_null(index)) << count;
-                count += 1;
-                if count == 64 {
-                    valid.append_packed_range(0..count, &bits.to_le_bytes());
-                    (bits, count) = (0, 0);
-                }
-            });
-            valid.append_packed_range(0..count, &bits.to_le_bytes());
+            sorted.append_validity(self.layout, index, rows, valid);
         }
     }
 

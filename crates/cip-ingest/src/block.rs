@@ -1,8 +1,8 @@
 //! Lines of one form, column by column: the way that nearly all lines of a file are read.
 //!
 //! Neighbouring lines without quotes that have as many fields as the header become rows at once, if every field is written
-//! as nearly all are. Otherwise nothing has happened: the lines are read one by one, in the general way, which says what is
-//! wrong with them, if anything is.
+//! as nearly all are. Otherwise nothing has happened but that products may be known: the lines are read one by one, in the
+//! general way, which says what is wrong with them, if anything is.
 
 use std::ops::RangeInclusive;
 
@@ -421,14 +421,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_a_block_although_nothing_of_their_attributes_is_known() {
+    fn lines_of_a_new_product_are_a_block() {
         let parser = Parser::new(&SourceMapping::built_in("rees46").unwrap(), AttributeUse::Offers).unwrap();
         let session = "72d76fde-8bb3-4e00-8c23-a032dfed738c";
         let line = format!(
             "2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,,shiseido,35.79,541312140,{session}\n"
         );
+        let plan = FilePlan::new(&parser, &chunk("").header);
+        // The type of the events is known, not what they are of.
+        parser.parse_by(&plan, &chunk(&line.replace("shiseido", "zeitun")), |_| ());
         let chunk = chunk(&line.repeat(LINES + 9));
-        let plan = FilePlan::new(&parser, &chunk.header);
         let ends: Vec<u32> = (0..)
             .zip(chunk.data.iter())
             .filter(|(_, byte)| matches!(byte, b',' | b'\n'))

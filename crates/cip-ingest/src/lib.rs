@@ -70,6 +70,7 @@ mod rule;
 mod scatter;
 mod session_codes;
 mod sort;
+mod sorted_columns;
 mod source;
 mod spill;
 mod splitters;

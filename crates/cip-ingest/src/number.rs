@@ -11,7 +11,7 @@ use cip_core::{CoreError, IdBuilder, IdRef, IdType, column};
 use cip_store::{EVENT_ROW_GROUP_ROWS, SideTableWriter};
 
 use crate::error::IngestError;
-use crate::row::{Row, RowLayout, SlotKind};
+use crate::row::{RowLayout, SlotKind, User};
 use crate::sort::SortedRows;
 
 /// Rows of some sorted partitions that make one row group.
@@ -108,13 +108,12 @@ where
 
     /// Whether the row at `to` has the user of the row before it, which may lie in the last piece.
     fn same_user_as_before(&self, sorted: &SortedRows, from: usize, to: usize) -> bool {
-        let row = sorted.row(self.layout, to);
+        let user = sorted.user(self.layout, to);
         if to > from {
-            return sorted.row(self.layout, to - 1).same_user(&row);
+            return sorted.user(self.layout, to - 1) == user;
         }
-        self.pieces
-            .last()
-            .is_some_and(|piece| piece.sorted.row(self.layout, piece.rows.end - 1).same_user(&row))
+        let last = |piece: &Piece| piece.sorted.user(self.layout, piece.rows.end - 1) == user;
+        self.pieces.last().is_some_and(last)
     }
 
     /// Writes the rest of the session dictionary.
@@ -216,11 +215,10 @@ impl SessionNumbering {
             return Ok(Vec::new());
         }
         let slot = layout.slot(self.column);
-        let first_user = self.user(layout, sorted.row(layout, 0));
+        let first_user = self.user(layout, sorted, 0);
         let continued = self.last.as_ref().is_some_and(|last| last.user == first_user);
         let mut codes = Vec::with_capacity(sorted.session_rows().len());
         for (session, &row) in sorted.session_rows().iter().enumerate() {
-            let row = sorted.row(layout, row as usize);
             let id = sorted.session_id(layout, self.column, session);
             let known = match &self.last {
                 Some(last) if continued && session < sorted.first_user_sessions() => {
@@ -236,13 +234,14 @@ impl SessionNumbering {
                         limit: 1 << 32,
                     })?;
                     self.next += 1;
-                    self.rows.push(layout, row, slot.kind, self.users, code, id)?;
+                    let user = sorted.user(layout, row as usize);
+                    self.rows.push(user, slot.kind, code, id)?;
                     code
                 }
             };
             codes.push(code);
         }
-        let last_user = self.user(layout, sorted.row(layout, sorted.len() - 1));
+        let last_user = self.user(layout, sorted, sorted.len() - 1);
         let same = self.last.as_ref().is_some_and(|last| last.user == last_user);
         let mut last = match self.last.take() {
             Some(last) if same => last,
@@ -258,16 +257,11 @@ impl SessionNumbering {
         Ok(codes)
     }
 
-    fn user(&self, layout: &RowLayout, row: Row<'_>) -> OwnedUser {
-        self.users.and_then(|(user, _)| {
-            (!row.is_null(user)).then(|| {
-                let slot = layout.slot(user);
-                if slot.kind == SlotKind::Text {
-                    row.bytes(slot).into()
-                } else {
-                    row.int64(slot).to_le_bytes().into()
-                }
-            })
+    fn user(&self, layout: &RowLayout, sorted: &SortedRows, row: usize) -> OwnedUser {
+        let user = self.users.and_then(|_| sorted.user(layout, row));
+        user.map(|user| match user {
+            User::Text(text) => text.into(),
+            User::Integer(id) => id.to_le_bytes().into(),
         })
     }
 
@@ -288,10 +282,8 @@ impl DictionaryRows {
 
     fn push(
         &mut self,
-        layout: &RowLayout,
-        row: Row<'_>,
+        user: Option<User<'_>>,
         kind: SlotKind,
-        user: Option<(usize, IdType)>,
         code: u32,
         id: &[u8],
     ) -> Result<(), IngestError> {
@@ -300,13 +292,11 @@ impl DictionaryRows {
             (Some(uuids), SlotKind::Uuid) => uuids.append_value(id).map_err(CoreError::from)?,
             _ => self.texts.append_value(text(id)),
         }
-        if let (Some(users), Some((column, id_type))) = (&mut self.users, user) {
-            let slot = layout.slot(column);
-            users.append(match id_type {
-                _ if row.is_null(column) => None,
-                IdType::Int64 => Some(IdRef::Int64(row.int64(slot))),
-                IdType::Utf8 => Some(IdRef::Utf8(text(row.bytes(slot)))),
-            })?;
+        if let Some(users) = &mut self.users {
+            users.append(user.map(|user| match user {
+                User::Integer(id) => IdRef::Int64(id),
+                User::Text(id) => IdRef::Utf8(text(id)),
+            }))?;
         }
         Ok(())
     }

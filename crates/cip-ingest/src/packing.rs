@@ -23,6 +23,16 @@ pub(crate) const ROW_BITS: u32 = 8;
 pub(crate) const HEAD: usize = 12;
 pub(crate) const FRAME: usize = 10;
 
+/// The value that a byte of rows is part of.
+fn place(values: &[Value], at: usize) -> Option<usize> {
+    values.iter().position(|value| value.at <= at && at < value.at + value.bytes)
+}
+
+fn bit(values: &[Value], (byte, bit): (usize, u8)) -> Option<(usize, u64)> {
+    let value = place(values, byte)?;
+    Some((value, u64::from(bit) << (8 * (byte - values[value].at))))
+}
+
 /// How the rows of a layout are packed.
 #[derive(Debug)]
 pub(crate) struct Packing {
@@ -42,7 +52,7 @@ pub(crate) struct Packing {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value {
     pub(crate) at: usize,
-    bytes: usize,
+    pub(crate) bytes: usize,
     mask: u64,
 }
 
@@ -119,10 +129,10 @@ impl Packing {
         let row_bytes = layout.row_bytes()?;
         let mut values: Vec<Value> = layout.values().into_iter().map(Value::new).collect();
         values.sort_unstable_by_key(|value| value.at);
-        let place = |at: usize| values.iter().position(|value| value.at <= at && at < value.at + value.bytes);
-        let user = layout.user_at().and_then(|(at, (byte, bit))| {
-            let known = place(byte)?;
-            Some((place(at)?, known, u64::from(bit) << (8 * (byte - values[known].at))))
+        let place = |at: usize| place(&values, at);
+        let user = layout.user_at().and_then(|(at, null)| {
+            let (known, bit) = bit(&values, null)?;
+            Some((place(at)?, known, bit))
         });
         Some(Self {
             user,
@@ -132,6 +142,11 @@ impl Packing {
             values,
             row_bytes,
         })
+    }
+
+    /// The value and its bit that is a bit of a byte of rows.
+    pub(crate) fn bit(&self, byte: (usize, u8)) -> (usize, u64) {
+        bit(&self.values, byte).unwrap_or_default()
     }
 
     /// Returns a block of rows, behind which there is [`ROOM`], with the ids that are new.

@@ -225,6 +225,29 @@ pub(crate) struct Row<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// Who the user of a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User<'a> {
+    Integer(i64),
+    Text(&'a [u8]),
+}
+
+/// Where the record of a row stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position(pub(crate) u64);
+
+impl Position {
+    /// The number of the source file, in the order of the sources.
+    pub(crate) fn file(self) -> u32 {
+        (self.0 >> OFFSET_BITS) as u32
+    }
+
+    /// The byte of the source file where the record starts.
+    pub(crate) fn byte_start(self) -> u64 {
+        self.0 & ((1 << OFFSET_BITS) - 1)
+    }
+}
+
 /// Rows, one behind the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
@@ -258,11 +281,6 @@ pub(crate) struct RowKey<'a> {
 }
 
 impl<'a> RowKey<'a> {
-    pub(crate) fn same_user(&self, other: &Self) -> bool {
-        (self.unknown, self.prefix) == (other.unknown, other.prefix)
-            && compare_texts(self.text, other.text).is_eq()
-    }
-
     /// Whether the user is unknown, the prefix, the time and the position.
     pub(crate) fn without_text(&self) -> (bool, u64, i64, u64) {
         (self.unknown, self.prefix, self.time, self.position)
@@ -379,16 +397,18 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The number of the source file, in the order of the sources.
+    /// The bytes of an integer, an amount, a code or a double.
     #[inline]
-    pub(crate) fn file(&self) -> u32 {
-        (u64::from_le_bytes(self.array(0)) >> OFFSET_BITS) as u32
+    pub(crate) fn word(&self, slot: Slot) -> u64 {
+        match slot.kind {
+            SlotKind::Code => self.u32(slot.at).into(),
+            _ => u64::from_le_bytes(self.array(slot.at)),
+        }
     }
 
-    /// The byte of the source file where its record starts.
     #[inline]
-    pub(crate) fn byte_start(&self) -> u64 {
-        u64::from_le_bytes(self.array(0)) & ((1 << OFFSET_BITS) - 1)
+    pub(crate) fn position(&self) -> Position {
+        Position(u64::from_le_bytes(self.array(RowLayout::POSITION)))
     }
 
     /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but
@@ -411,14 +431,15 @@ impl<'a> Row<'a> {
         if self.layout.users_are_text() { self.key().known_prefix() } else { self.user_and_time().0 }
     }
 
-    /// Whether another row has the same user.
+    /// Its user; none where they are unknown, or rows have no users.
     #[inline]
-    pub(crate) fn same_user(&self, other: &Row<'_>) -> bool {
-        if self.layout.users_are_text() {
-            self.key().same_user(&other.key())
-        } else {
-            self.user_and_time().0 == other.user_and_time().0
-        }
+    pub(crate) fn user(&self) -> Option<User<'a>> {
+        let (column, kind) = self.layout.user.filter(|(column, _)| !self.is_null(*column))?;
+        let slot = self.layout.slots[column];
+        Some(match kind {
+            SlotKind::Text => User::Text(self.bytes(slot)),
+            _ => User::Integer(self.int64(slot)),
+        })
     }
 
     #[inline]

@@ -4,24 +4,25 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
+use arrow_array::builder::BooleanBufferBuilder;
 use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::order::sort_texts;
 use crate::packed_rows::PackedRows;
-use crate::packing::{ID, ROOM};
+use crate::packing::{ID, Packing};
 use crate::partition::LoadedBlocks;
-use crate::row::{Row, RowLayout};
+use crate::row::{Position, Row, RowLayout, Slot, User};
+use crate::sorted_columns::SortedColumns;
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
 pub(crate) struct SortedRows {
-    data: Buffer,
+    rows: Rows,
     /// The UUIDs of `sessions`, where rows have one length.
     uuids: Vec<[u8; ID]>,
-    /// Where `data` goes in the end.
+    /// Where the rows' buffer goes in the end.
     spare: SpareBuffers,
-    starts: Starts,
     /// For each row, which of `sessions` it belongs to.
     row_sessions: Vec<u32>,
     /// Distinct (user, session id), in order: the first row of each.
@@ -33,22 +34,22 @@ pub(crate) struct SortedRows {
 
 impl Drop for SortedRows {
     fn drop(&mut self) {
-        self.spare.give(std::mem::take(&mut self.data));
+        if let Rows::WithTexts { data, .. } = &mut self.rows {
+            self.spare.give(std::mem::take(data));
+        }
     }
 }
 
 /// Stands for "no session".
 const NO_SESSION: u32 = u32::MAX;
 
-/// Where rows start.
+/// How rows lie in memory.
 #[derive(Debug)]
-enum Starts {
-    /// All rows have one length.
-    Every {
-        bytes: usize,
-        rows: usize,
-    },
-    At(Vec<u32>),
+enum Rows {
+    /// All have one length.
+    Columns(SortedColumns),
+    /// One behind the other, and where each starts.
+    WithTexts { data: Buffer, starts: Vec<u32> },
 }
 
 /// The sessions of sorted rows, as they are told apart.
@@ -109,57 +110,60 @@ impl SessionsApart {
 impl SortedRows {
     /// Sorts rows; `spare` may have room for them.
     pub(crate) fn new(layout: &RowLayout, blocks: LoadedBlocks, spare: &SpareBuffers) -> Self {
-        let mut data = spare.take();
-        let (starts, ids) = match layout.packing() {
+        let (rows, ids) = match layout.packing() {
             Some(packing) => {
                 let packed = PackedRows::new(packing, &blocks.bytes, blocks.segments.iter());
-                let (bytes, rows) = (packing.row_bytes, packed.len());
-                let places = data.room(rows * bytes + ROOM);
-                packed.unpack_all(&packed.ordered(), places);
-                (Starts::Every { bytes, rows }, packed.into_ids())
+                (Rows::Columns(packed.columns(&packed.ordered())), packed.into_ids())
             }
-            None => (Starts::At(sort_texts(layout, &blocks.bytes, &mut data)), Vec::new()),
+            None => {
+                let mut data = spare.take();
+                let starts = sort_texts(layout, &blocks.bytes, &mut data);
+                (Rows::WithTexts { data, starts }, Vec::new())
+            }
         };
         spare.give(blocks.bytes);
         let mut sorted = Self {
-            data,
+            rows,
             spare: spare.clone(),
-            starts,
             uuids: Vec::new(),
             row_sessions: Vec::new(),
             sessions: Vec::new(),
             first_user_sessions: 0,
             last_user_sessions: 0,
         };
-        match (layout.session, layout.packing()) {
-            (Some(column), Some(_)) => sorted.tell_uuids_apart(layout, column, ids.as_chunks().0),
-            (Some(column), None) => sorted.tell_texts_apart(layout, column),
-            (None, _) => (),
+        if let Some(column) = layout.session {
+            match layout.packing() {
+                Some(packing) => sorted.tell_uuids_apart(layout, packing, column, ids.as_chunks().0),
+                None => sorted.tell_texts_apart(layout, column),
+            }
         }
         sorted
     }
 
     /// `ids` are the UUIDs by the codes that the rows have.
-    fn tell_uuids_apart(&mut self, layout: &RowLayout, column: usize, ids: &[[u8; ID]]) {
-        let slot = layout.slot(column);
+    fn tell_uuids_apart(&mut self, layout: &RowLayout, packing: &Packing, column: usize, ids: &[[u8; ID]]) {
+        let Rows::Columns(columns) = &self.rows else { return };
         // The last session that each code stood for: a session may have several codes, and a code be of several users.
         let mut by_code = vec![NO_SESSION; ids.len()];
         let mut apart = SessionsApart::new(self.len());
         let mut uuids: Vec<[u8; ID]> = Vec::with_capacity(ids.len());
         let mut many: HashMap<[u8; ID], u32, RandomState> = HashMap::default();
+        let mut codes: Vec<usize> = Vec::with_capacity(self.len());
+        columns
+            .column(packing, layout.slot(column).at)
+            .append_to(0..self.len(), &mut codes, |code| code as usize);
+        let missing = columns.bit(packing, layout.null(column));
         let mut before = None;
-        for (index, row) in self.rows(layout).enumerate() {
-            // Users of such rows are no texts.
-            let (user, _) = row.user_and_time();
+        for (index, code) in codes.into_iter().enumerate() {
+            let user = columns.user(packing, index);
             if before.replace(user).is_some_and(|before| before != user) {
                 apart.next_user();
                 many.clear();
             }
-            if row.is_null(column) {
+            if missing.is_set(index) {
                 apart.enter(NO_SESSION);
                 continue;
             }
-            let code = row.code(slot) as usize;
             if by_code[code] == NO_SESSION || (by_code[code] as usize) < apart.user_start {
                 let id = ids[code];
                 by_code[code] = apart.find(&uuids, &mut many, id).unwrap_or_else(|| {
@@ -179,8 +183,8 @@ impl SortedRows {
         let mut texts: Vec<&[u8]> = Vec::new();
         let mut many: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut before: Option<Row<'_>> = None;
-        for (index, row) in self.rows(layout).enumerate() {
-            if before.is_some_and(|before| !before.same_user(&row)) {
+        for (index, row) in self.rows_with_texts(layout, 0..self.len()).enumerate() {
+            if before.is_some_and(|before| before.user() != row.user()) {
                 apart.next_user();
                 many.clear();
             }
@@ -208,29 +212,94 @@ impl SortedRows {
 
     /// The id of a session.
     pub(crate) fn session_id<'a>(&'a self, layout: &'a RowLayout, column: usize, session: usize) -> &'a [u8] {
-        match self.uuids.get(session) {
-            Some(id) => id,
-            None => self.row(layout, self.sessions[session] as usize).bytes(layout.slot(column)),
+        match (&self.rows, self.uuids.get(session)) {
+            (_, Some(id)) => id,
+            (Rows::WithTexts { data, starts }, None) => {
+                layout.row(data, starts[self.sessions[session] as usize]).bytes(layout.slot(column))
+            }
+            (Rows::Columns(_), None) => &[],
         }
     }
 
-    fn rows<'a>(&'a self, layout: &'a RowLayout) -> impl Iterator<Item = Row<'a>> {
-        (0..self.len()).map(|index| self.row(layout, index))
+    /// Rows that have texts; none where all have one length.
+    pub(crate) fn rows_with_texts<'a>(
+        &'a self,
+        layout: &'a RowLayout,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Row<'a>> {
+        let (data, starts): (&[u8], _) = match &self.rows {
+            Rows::WithTexts { data, starts } => (data, &starts[rows]),
+            Rows::Columns(_) => (&[], &[][..]),
+        };
+        starts.iter().map(|&start| layout.row(data, start))
     }
 
     pub(crate) fn len(&self) -> usize {
-        match &self.starts {
-            Starts::Every { rows, .. } => *rows,
-            Starts::At(starts) => starts.len(),
+        match &self.rows {
+            Rows::Columns(columns) => columns.len(),
+            Rows::WithTexts { starts, .. } => starts.len(),
         }
     }
 
-    pub(crate) fn row<'a>(&'a self, layout: &'a RowLayout, index: usize) -> Row<'a> {
-        let start = match &self.starts {
-            Starts::Every { bytes, .. } => index * bytes,
-            Starts::At(starts) => starts[index] as usize,
-        };
-        layout.row(&self.data, start as u32)
+    /// The user of a row; none where they are unknown, or rows have no users.
+    pub(crate) fn user<'a>(&'a self, layout: &'a RowLayout, row: usize) -> Option<User<'a>> {
+        match &self.rows {
+            Rows::Columns(columns) => {
+                layout.packing().and_then(|packing| columns.user(packing, row)).map(User::Integer)
+            }
+            Rows::WithTexts { data, starts } => layout.row(data, starts[row]).user(),
+        }
+    }
+
+    /// Appends what `of` makes of a column's integers, amounts, codes or bits of doubles in some rows.
+    pub(crate) fn append_to<T>(
+        &self,
+        layout: &RowLayout,
+        slot: Slot,
+        rows: Range<usize>,
+        into: &mut Vec<T>,
+        of: impl Fn(u64) -> T,
+    ) {
+        match (&self.rows, layout.packing()) {
+            (Rows::Columns(columns), Some(packing)) => {
+                columns.column(packing, slot.at).append_to(rows, into, of);
+            }
+            _ => into.extend(self.rows_with_texts(layout, rows).map(|row| of(row.word(slot)))),
+        }
+    }
+
+    /// Appends where some rows' records stand: [`position`](Row::position).
+    pub(crate) fn append_positions<T>(
+        &self,
+        layout: &RowLayout,
+        rows: Range<usize>,
+        into: &mut Vec<T>,
+        of: impl Fn(Position) -> T,
+    ) {
+        match (&self.rows, layout.packing()) {
+            (Rows::Columns(columns), Some(packing)) => {
+                let positions = columns.column(packing, RowLayout::POSITION);
+                positions.append_to(rows, into, |position| of(Position(position)));
+            }
+            _ => into.extend(self.rows_with_texts(layout, rows).map(|row| of(row.position()))),
+        }
+    }
+
+    /// Appends whether a column has a value in some rows.
+    pub(crate) fn append_validity(
+        &self,
+        layout: &RowLayout,
+        column: usize,
+        rows: Range<usize>,
+        into: &mut BooleanBufferBuilder,
+    ) {
+        match (&self.rows, layout.packing()) {
+            (Rows::Columns(columns), Some(packing)) => {
+                let missing = columns.bit(packing, layout.null(column));
+                append_bits(rows.map(|row| !missing.is_set(row)), into);
+            }
+            _ => append_bits(self.rows_with_texts(layout, rows).map(|row| !row.is_null(column)), into),
+        }
     }
 
     /// What some rows count in a row group.
@@ -240,9 +309,9 @@ impl SortedRows {
 
     /// Bytes of all rows before `index`.
     fn bytes_before(&self, index: usize) -> usize {
-        match &self.starts {
-            Starts::Every { bytes, .. } => index * bytes,
-            Starts::At(starts) => starts.get(index).map_or(self.data.len(), |&start| start as usize),
+        match &self.rows {
+            Rows::Columns(columns) => index * columns.row_bytes,
+            Rows::WithTexts { data, starts } => starts.get(index).map_or(data.len(), |&start| start as usize),
         }
     }
 
@@ -254,23 +323,6 @@ impl SortedRows {
             if self.counted_bytes(layout, from..middle) >= bytes { high = middle } else { low = middle + 1 }
         }
         low
-    }
-
-    /// Calls `visit` with some rows, one after the other.
-    #[inline]
-    pub(crate) fn each<'a>(
-        &'a self,
-        layout: &'a RowLayout,
-        rows: Range<usize>,
-        mut visit: impl FnMut(Row<'a>),
-    ) {
-        match &self.starts {
-            Starts::Every { bytes, .. } => {
-                let data = &self.data[rows.start * bytes..rows.end * bytes];
-                data.chunks_exact(*bytes).for_each(|row| visit(layout.row(row, 0)));
-            }
-            Starts::At(starts) => starts[rows].iter().for_each(|&start| visit(layout.row(&self.data, start))),
-        }
     }
 
     /// Which of the partition's sessions some rows belong to.
@@ -292,4 +344,18 @@ impl SortedRows {
     pub(crate) fn last_user_sessions(&self) -> usize {
         self.last_user_sessions
     }
+}
+
+/// Appends bits, 64 at once.
+fn append_bits(bits: impl Iterator<Item = bool>, into: &mut BooleanBufferBuilder) {
+    let (mut word, mut count) = (0u64, 0);
+    for bit in bits {
+        word |= u64::from(bit) << count;
+        count += 1;
+        if count == 64 {
+            into.append_packed_range(0..count, &word.to_le_bytes());
+            (word, count) = (0, 0);
+        }
+    }
+    into.append_packed_range(0..count, &word.to_le_bytes());
 }

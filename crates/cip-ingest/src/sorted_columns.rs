@@ -1,0 +1,111 @@
+//! Rows of one length in the store's order, column by column.
+
+use std::ops::Range;
+
+use crate::packing::{Packing, Value};
+
+/// The values of one column, in as few bytes as a row has for them.
+#[derive(Debug)]
+pub(crate) enum Column {
+    Bytes(Vec<u8>),
+    Words(Vec<u32>),
+    Longs(Vec<u64>),
+}
+
+impl Column {
+    fn new(value: Value, rows: usize) -> Self {
+        match value.bytes {
+            ..=1 => Self::Bytes(Vec::with_capacity(rows)),
+            2..=4 => Self::Words(Vec::with_capacity(rows)),
+            _ => Self::Longs(Vec::with_capacity(rows)),
+        }
+    }
+
+    /// Appends values, cut to what the column has for them.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, values: impl Iterator<Item = u64>) {
+        match self {
+            Self::Bytes(column) => column.extend(values.map(|value| value as u8)),
+            Self::Words(column) => column.extend(values.map(|value| value as u32)),
+            Self::Longs(column) => column.extend(values),
+        }
+    }
+
+    #[inline(always)]
+    fn get(&self, row: usize) -> u64 {
+        match self {
+            Self::Bytes(column) => column[row].into(),
+            Self::Words(column) => column[row].into(),
+            Self::Longs(column) => column[row],
+        }
+    }
+
+    /// Appends what `of` makes of some values.
+    pub(crate) fn append_to<T>(&self, rows: Range<usize>, into: &mut Vec<T>, of: impl Fn(u64) -> T) {
+        match self {
+            Self::Bytes(column) => into.extend(column[rows].iter().map(|&value| of(value.into()))),
+            Self::Words(column) => into.extend(column[rows].iter().map(|&value| of(value.into()))),
+            Self::Longs(column) => into.extend(column[rows].iter().map(|&value| of(value))),
+        }
+    }
+}
+
+/// A bit of each row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bit<'a> {
+    column: &'a Column,
+    bit: u64,
+}
+
+impl Bit<'_> {
+    #[inline(always)]
+    pub(crate) fn is_set(&self, row: usize) -> bool {
+        self.column.get(row) & self.bit != 0
+    }
+}
+
+/// Rows of one length, in order.
+#[derive(Debug)]
+pub(crate) struct SortedColumns {
+    /// Those of [`Packing::values`].
+    columns: Vec<Column>,
+    rows: usize,
+    /// Bytes of a row.
+    pub(crate) row_bytes: usize,
+}
+
+impl SortedColumns {
+    /// So many columns without rows, with room for some.
+    pub(crate) fn new(packing: &Packing, rows: usize) -> Self {
+        let columns = packing.values.iter().map(|&value| Column::new(value, rows)).collect();
+        Self { columns, rows, row_bytes: packing.row_bytes }
+    }
+
+    /// The columns, to be filled with the rows that there is room for.
+    pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
+        &mut self.columns
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// The column of the value that starts at a byte of rows.
+    pub(crate) fn column(&self, packing: &Packing, at: usize) -> &Column {
+        let value = packing.values.iter().position(|value| value.at == at);
+        &self.columns[value.unwrap_or_default()]
+    }
+
+    /// The bit of a byte of rows.
+    pub(crate) fn bit(&self, packing: &Packing, byte: (usize, u8)) -> Bit<'_> {
+        let (value, bit) = packing.bit(byte);
+        Bit { column: &self.columns[value], bit }
+    }
+
+    /// The user of a row, none where they are unknown or rows have no integer users.
+    #[inline(always)]
+    pub(crate) fn user(&self, packing: &Packing, row: usize) -> Option<i64> {
+        let (user, null, bit) = packing.user?;
+        (self.columns[null].get(row) & bit == 0).then(|| self.columns[user].get(row).cast_signed())
+    }
+}
