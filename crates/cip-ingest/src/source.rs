@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cip_store::{StoreError, TableFormat};
 use flate2::read::MultiGzDecoder;
 use memchr::memchr;
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_128;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
@@ -65,12 +65,12 @@ const SPARE_BUFFERS: usize = 2;
 pub(crate) fn content_hash(source: &Source) -> Result<String, IngestError> {
     let io = |error| IngestError::Io { action: "read", path: source.path.clone(), source: error };
     let mut bytes = source.origin.open().map_err(io)?;
-    let mut hash = Xxh3::new();
+    let mut hash = XxHash3_128::new();
     let mut buffer = vec![0; 1 << 18];
     loop {
         match read_full(&mut bytes, &mut buffer).map_err(io)? {
-            0 => return Ok(format!("{:032x}", hash.digest128())),
-            read => hash.update(&buffer[..read]),
+            0 => return Ok(format!("{:032x}", hash.finish_128())),
+            read => hash.write(&buffer[..read]),
         }
     }
 }
@@ -204,7 +204,7 @@ impl OpenFile {
     pub(crate) fn open(index: usize, source: &Source, mapping: &SourceMapping) -> Result<Self, IngestError> {
         let path = source.path.clone();
         let io = |source| IngestError::Io { action: "read", path: path.clone(), source };
-        let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(Xxh3::new()), bytes: 0 }));
+        let raw = Arc::new(Mutex::new(RawBytes { hash: Box::new(XxHash3_128::new()), bytes: 0 }));
         let file = HashingReader { bytes: source.origin.open().map_err(io)?, raw: Arc::clone(&raw) };
         let (mut left_out, mut unread) = (Vec::new(), None);
         let reader: Box<dyn Read + Send> = match source.compression {
@@ -319,7 +319,7 @@ impl OpenFile {
         self.offset += data.len() as u64;
         let raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
         let finished = (self.ended && self.pending.is_empty())
-            .then(|| FinishedFile { bytes: raw.bytes, xxh3: format!("{:032x}", raw.hash.digest128()) });
+            .then(|| FinishedFile { bytes: raw.bytes, xxh3: format!("{:032x}", raw.hash.finish_128()) });
         Chunk {
             file: self.index,
             header: Arc::clone(&self.header),
@@ -401,7 +401,7 @@ impl OpenFile {
 }
 
 struct RawBytes {
-    hash: Box<Xxh3>,
+    hash: Box<XxHash3_128>,
     bytes: u64,
 }
 
@@ -415,7 +415,7 @@ impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(buffer)?;
         let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
-        raw.hash.update(&buffer[..read]);
+        raw.hash.write(&buffer[..read]);
         raw.bytes += read as u64;
         Ok(read)
     }
