@@ -1,12 +1,10 @@
 //! Packed rows as they come back: in any order, and in the order of the store.
 
-use std::ops::Range;
-
 use cip_core::fetch;
 
 use crate::order::{OrderKey, UserEntry, ordered, ordered_entries};
 use crate::packing::{FRAME, Frame, HEAD, ID, MOST_ROWS, Offsets, Packing, ROOM, ROW_BITS};
-use crate::sorted_columns::SortedColumns;
+use crate::sorted_columns::{Column, SortedColumns};
 
 /// A frame, ready to give values back.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +22,11 @@ impl OpenFrame {
         Self { base: frame.base, mask, byte: byte as u16, bit: bit as u8, shift: frame.shift }
     }
 
+    /// The value that all rows of the block have; none where they differ.
+    fn constant(&self) -> Option<u64> {
+        (self.mask == 0).then_some(self.base)
+    }
+
     /// Whether some value may have a bit.
     fn may_have(&self, bit: u64) -> bool {
         self.mask != 0 || self.base & bit != 0
@@ -33,7 +36,8 @@ impl OpenFrame {
     #[inline(always)]
     fn value(&self, row: &[u8]) -> u64 {
         let mut word = [0; 8];
-        word.copy_from_slice(&row[usize::from(self.byte)..][..8]);
+        let at = usize::from(self.byte);
+        word.copy_from_slice(&row[at..at + 8]);
         let rest = (u64::from_le_bytes(word) >> (self.bit & 63)) & self.mask;
         self.base.wrapping_add(rest << (self.shift & 63))
     }
@@ -43,8 +47,7 @@ impl OpenFrame {
 #[derive(Debug)]
 pub(crate) struct PackedRows<'a> {
     packing: &'a Packing,
-    bytes: &'a [u8],
-    blocks: Vec<Block>,
+    blocks: Vec<Block<'a>>,
     /// Those of all blocks, one block after the other.
     frames: Vec<OpenFrame>,
     ids: Vec<u8>,
@@ -52,56 +55,65 @@ pub(crate) struct PackedRows<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Block {
+struct Block<'a> {
     rows: u32,
-    /// Where the packed rows start, and what each takes.
-    at: u32,
+    /// What each takes.
     stride: u32,
+    /// The packed rows, and what is behind them.
+    body: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    /// A row and what is behind it.
+    #[inline(always)]
+    fn row(&self, row: u32) -> &'a [u8] {
+        &self.body[(row * self.stride) as usize..]
+    }
 }
 
 /// The number of a row in [`PackedRows`]: that of its block, and of the row in it.
 type RowNumber = u32;
 
 impl<'a> PackedRows<'a> {
-    /// `parts` are blocks, one behind the other, whose rows know their sessions by the places of the ids in all blocks of
-    /// the part.
-    pub(crate) fn new<'p>(
-        packing: &'a Packing,
-        bytes: &'a [u8],
-        parts: impl Iterator<Item = &'p Range<usize>>,
-    ) -> Self {
-        let values = packing.values.len();
-        let mut all =
-            Self { packing, bytes, blocks: Vec::new(), frames: Vec::new(), ids: Vec::new(), rows: 0 };
-        for part in parts {
+    /// The rows of a segment know their sessions by the places of the ids in all its blocks.
+    pub(crate) fn new(packing: &'a Packing, segments: impl Iterator<Item = Vec<&'a [u8]>>) -> Self {
+        let mut all = Self { packing, blocks: Vec::new(), frames: Vec::new(), ids: Vec::new(), rows: 0 };
+        for segment in segments {
             let first_id = (all.ids.len() / ID) as u64;
-            let mut at = part.start;
-            while at < part.end {
-                let head = |from: usize| {
-                    let mut word = [0; 4];
-                    word.copy_from_slice(&bytes[at + from..at + from + 4]);
-                    u32::from_le_bytes(word)
-                };
-                let (length, rows, ids) = (head(0) as usize, head(4), head(8) as usize * ID);
-                let body = at + HEAD + values * FRAME;
-                let mut offsets = Offsets::default();
-                for (value, place) in bytes[at + HEAD..body].chunks_exact(FRAME).enumerate() {
-                    let mut base = [0; 8];
-                    base.copy_from_slice(&place[..8]);
-                    let mut base = u64::from_le_bytes(base);
-                    if packing.session == Some(value) {
-                        base += first_id;
-                    }
-                    let frame = Frame { base, shift: place[8], bits: place[9] };
-                    all.frames.push(OpenFrame::new(frame, offsets.next(frame.bits)));
+            for mut blocks in segment {
+                while !blocks.is_empty() {
+                    blocks = all.open(blocks, first_id);
                 }
-                all.blocks.push(Block { rows, at: body as u32, stride: offsets.stride() });
-                all.ids.extend_from_slice(&bytes[at + length - ids..at + length]);
-                all.rows += rows as usize;
-                at += length;
             }
         }
         all
+    }
+
+    /// Takes the first block and returns what is behind it.
+    fn open(&mut self, bytes: &'a [u8], first_id: u64) -> &'a [u8] {
+        let head = |from: usize| {
+            let mut word = [0; 4];
+            word.copy_from_slice(&bytes[from..from + 4]);
+            u32::from_le_bytes(word)
+        };
+        let (length, rows, ids) = (head(0) as usize, head(4), head(8) as usize * ID);
+        let (block, behind) = bytes.split_at(length);
+        let (frames, body) = block[HEAD..].split_at(self.packing.values.len() * FRAME);
+        let mut offsets = Offsets::default();
+        for (value, place) in frames.chunks_exact(FRAME).enumerate() {
+            let mut base = [0; 8];
+            base.copy_from_slice(&place[..8]);
+            let mut base = u64::from_le_bytes(base);
+            if self.packing.session == Some(value) {
+                base += first_id;
+            }
+            let frame = Frame { base, shift: place[8], bits: place[9] };
+            self.frames.push(OpenFrame::new(frame, offsets.next(frame.bits)));
+        }
+        self.blocks.push(Block { rows, stride: offsets.stride(), body });
+        self.ids.extend_from_slice(&block[length - ids..]);
+        self.rows += rows as usize;
+        behind
     }
 
     /// The ids of all sessions, by the codes that rows have of them.
@@ -158,7 +170,7 @@ impl<'a> PackedRows<'a> {
         {
             let (user, time) = (frames[user], frames[self.packing.time]);
             entries.extend((0..block.rows).map(|row| {
-                let bytes = &self.bytes[(block.at + row * block.stride) as usize..];
+                let bytes = block.row(row);
                 UserEntry {
                     user: (user.value(bytes) - least) as u32,
                     row: number << ROW_BITS | row,
@@ -169,19 +181,24 @@ impl<'a> PackedRows<'a> {
         entries
     }
 
-    /// The first frame of a row's block, and where the row starts.
+    /// The first frame of a row's block, and the row.
     #[inline(always)]
-    fn frames_and_start(&self, number: RowNumber) -> (usize, usize) {
+    fn frame_and_row(&self, number: RowNumber) -> (usize, &'a [u8]) {
         let block = (number >> ROW_BITS) as usize;
-        let Block { at, stride, .. } = self.blocks[block];
-        let row = number & (MOST_ROWS as u32 - 1);
-        (block * self.packing.values.len(), (at + row * stride) as usize)
+        (block * self.packing.values.len(), self.blocks[block].row(number & (MOST_ROWS as u32 - 1)))
     }
 
     #[inline(always)]
-    fn place(&self, number: RowNumber) -> (&[OpenFrame], &[u8]) {
-        let (frames, start) = self.frames_and_start(number);
-        (&self.frames[frames..][..self.packing.values.len()], &self.bytes[start..])
+    fn place(&self, number: RowNumber) -> (&[OpenFrame], &'a [u8]) {
+        let (frame, row) = self.frame_and_row(number);
+        (&self.frames[frame..][..self.packing.values.len()], row)
+    }
+
+    /// The value that all rows have; none where they differ.
+    fn constant(&self, value: usize) -> Option<u64> {
+        let mut frames = self.frames.iter().skip(value).step_by(self.packing.values.len());
+        let first = frames.next()?.constant()?;
+        frames.all(|frame| frame.constant() == Some(first)).then_some(first)
     }
 
     /// The user's key, none for the unknown user, and the time.
@@ -204,19 +221,22 @@ impl<'a> PackedRows<'a> {
         /// Rows of which the places are looked up at once: what lies there is in the processor's first cache when it is read.
         const AT_ONCE: usize = 128;
         let mut sorted = SortedColumns::new(self.packing, numbers.len());
-        let mut places = [(0, 0); AT_ONCE];
+        let mut columns: Vec<(usize, &mut Column)> = Vec::new();
+        for (value, column) in sorted.columns_mut().iter_mut().enumerate() {
+            match self.constant(value) {
+                Some(constant) => column.extend(std::iter::repeat_n(constant, numbers.len())),
+                None => columns.push((value, column)),
+            }
+        }
+        let mut places = [(0, &[][..]); AT_ONCE];
         for numbers in numbers.chunks(AT_ONCE) {
             for (place, &number) in places.iter_mut().zip(numbers) {
-                *place = self.frames_and_start(number);
-                self.bytes.get(place.1).into_iter().for_each(fetch);
+                *place = self.frame_and_row(number);
+                place.1.first().into_iter().for_each(fetch);
             }
             let places = &places[..numbers.len()];
-            for (value, column) in sorted.columns_mut().iter_mut().enumerate() {
-                column.extend(
-                    places
-                        .iter()
-                        .map(|&(frames, start)| self.frames[frames + value].value(&self.bytes[start..])),
-                );
+            for (value, column) in &mut columns {
+                column.extend(places.iter().map(|&(frame, row)| self.frames[frame + *value].value(row)));
             }
         }
         sorted
@@ -313,10 +333,8 @@ mod tests {
             prop_assert_eq!(rows[0].len(), bytes);
             let block = packing.pack(&[rows.concat(), vec![0; ROOM]].concat(), &ids.concat());
             // Several segments with the same rows: codes count in each.
-            let segments: Vec<Range<usize>> =
-                (0..copies).map(|copy| copy * block.len()..(copy + 1) * block.len()).collect();
-            let blocks = block.repeat(copies);
-            let packed = PackedRows::new(packing, &blocks, segments.iter());
+            let segments = std::iter::repeat_n(vec![&*block], copies);
+            let packed = PackedRows::new(packing, segments);
             prop_assert_eq!(packed.rows, copies * rows.len());
             let mut whole = Vec::new();
             packed.each_whole(|row| whole.push(row[..bytes - 4 + ID].to_vec()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
 use crate::packed_rows::PackedRows;
-use crate::part::{LocalRows, Part, Stored};
+use crate::part::{LocalRows, Part, Segment, Stored};
 use crate::row::{Row, RowLayout};
 use crate::spill::{SpillFile, SpillFolder};
 use crate::splitters::{KeySample, Splitters};
@@ -19,10 +19,42 @@ pub(crate) struct Partition {
     bytes: usize,
 }
 
-/// A partition's blocks, one behind the other, and where those of each segment are.
+/// A partition's blocks in memory.
 pub(crate) struct LoadedBlocks {
-    pub(crate) bytes: Buffer,
-    pub(crate) segments: Vec<Range<usize>>,
+    /// Those that were in files, one behind the other.
+    read: Buffer,
+    segments: Vec<Loaded>,
+}
+
+enum Loaded {
+    Kept(Segment),
+    Read(Range<usize>),
+}
+
+impl LoadedBlocks {
+    /// The bytes of each segment: blocks, or some of them one behind the other.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = Vec<&[u8]>> {
+        self.segments.iter().map(|segment| match segment {
+            Loaded::Kept(segment) => segment.blocks.iter().map(|block| &**block).collect(),
+            Loaded::Read(range) => vec![&self.read[range.clone()]],
+        })
+    }
+
+    /// The buffer that may be used again.
+    pub(crate) fn into_read(self) -> Buffer {
+        self.read
+    }
+
+    /// All bytes one behind the other, in no order.
+    pub(crate) fn into_bytes(self) -> Buffer {
+        let mut all = self.read;
+        for segment in self.segments {
+            if let Loaded::Kept(segment) = segment {
+                segment.blocks.into_iter().for_each(|block| all.extend(&block));
+            }
+        }
+        all
+    }
 }
 
 impl Partition {
@@ -45,19 +77,21 @@ impl Partition {
         partitions
     }
 
-    /// Returns all its blocks; `spare` may have room for them.
+    /// Returns all its blocks; `spare` may have room for those that are read.
     pub(crate) fn load(self, spare: &SpareBuffers) -> Result<LoadedBlocks, IngestError> {
-        let mut bytes = spare.take();
+        let mut read = spare.take();
         let mut segments = Vec::with_capacity(self.segments.len());
         for (file, stored) in self.segments {
-            let start = bytes.len();
-            match stored {
-                Stored::Memory(segment) => segment.blocks.iter().for_each(|block| bytes.extend(block)),
-                Stored::File(extent) => file.read(extent, bytes.room(start + extent.length as usize))?,
-            }
-            segments.push(start..bytes.len());
+            segments.push(match stored {
+                Stored::Memory(segment) => Loaded::Kept(segment),
+                Stored::File(extent) => {
+                    let start = read.len();
+                    file.read(extent, read.room(start + extent.length as usize))?;
+                    Loaded::Read(start..read.len())
+                }
+            });
         }
-        Ok(LoadedBlocks { bytes, segments })
+        Ok(LoadedBlocks { read, segments })
     }
 
     /// Returns partitions of at most about `limit` bytes in key order: the rows as they are, or spread again where a
@@ -119,8 +153,7 @@ impl Partition {
             }
             match layout.packing() {
                 Some(packing) => {
-                    let all = 0..block.len();
-                    let packed = PackedRows::new(packing, &block, std::iter::once(&all));
+                    let packed = PackedRows::new(packing, std::iter::once(vec![block.as_slice()]));
                     packed.each_whole(|row| visit(layout.row(row, 0)));
                 }
                 None => {

@@ -112,16 +112,19 @@ impl SortedRows {
     pub(crate) fn new(layout: &RowLayout, blocks: LoadedBlocks, spare: &SpareBuffers) -> Self {
         let (rows, ids) = match layout.packing() {
             Some(packing) => {
-                let packed = PackedRows::new(packing, &blocks.bytes, blocks.segments.iter());
-                (Rows::Columns(packed.columns(&packed.ordered())), packed.into_ids())
+                let packed = PackedRows::new(packing, blocks.segments());
+                let columns = packed.columns(&packed.ordered());
+                let ids = packed.into_ids();
+                spare.give(blocks.into_read());
+                (Rows::Columns(columns), ids)
             }
             None => {
-                let mut data = spare.take();
-                let starts = sort_texts(layout, &blocks.bytes, &mut data);
+                let (bytes, mut data) = (blocks.into_bytes(), spare.take());
+                let starts = sort_texts(layout, &bytes, &mut data);
+                spare.give(bytes);
                 (Rows::WithTexts { data, starts }, Vec::new())
             }
         };
-        spare.give(blocks.bytes);
         let mut sorted = Self {
             rows,
             spare: spare.clone(),

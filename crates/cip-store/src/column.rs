@@ -107,33 +107,38 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Keeps the values that are there, in the order of the rows, as `number` has them; false where it has none of one.
-    fn keep<T: ArrowPrimitiveType>(
-        self,
-        kept: &mut Vec<i64>,
-        number: impl Fn(T::Native) -> Option<i64>,
-    ) -> bool {
+    /// Keeps the values that are there, in the order of the rows, as `number` has them.
+    fn keep<T: ArrowPrimitiveType>(self, kept: &mut Vec<i64>, number: impl Fn(T::Native) -> i64) {
         kept.clear();
-        let mut keep = |value: T::Native| {
-            kept.push(number(value)?);
-            Some(())
-        };
-        let fits = match self {
-            Self::Own(arrays) => arrays.iter().try_for_each(|array| {
-                let array = array.as_primitive::<T>();
-                let values = array.values();
-                match array.nulls().filter(|nulls| nulls.null_count() > 0) {
-                    None => values.iter().try_for_each(|&value| keep(value)),
-                    Some(nulls) => nulls.valid_indices().try_for_each(|row| keep(values[row])),
+        match self {
+            Self::Own(arrays) => {
+                for array in arrays {
+                    let array = array.as_primitive::<T>();
+                    let values = array.values();
+                    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+                        None => kept.extend(values.iter().map(|&value| number(value))),
+                        Some(nulls) => kept.extend(nulls.valid_indices().map(|row| number(values[row]))),
+                    }
                 }
-            }),
+            }
             Self::Keyed { values, keys } => {
                 let array = values.as_primitive::<T>();
-                let mut present = keys.iter().map(|&key| key as usize).filter(|&key| array.is_valid(key));
-                present.try_for_each(|key| keep(array.value(key)))
+                let present = keys.iter().map(|&key| key as usize).filter(|&key| array.is_valid(key));
+                kept.extend(present.map(|key| number(array.value(key))));
             }
+        }
+    }
+
+    /// Whether decimals are few enough digits long for 64 bits.
+    fn are_short(self) -> bool {
+        let are_short = |array: &ArrayRef| {
+            let mut values = array.as_primitive::<Decimal128Type>().iter().flatten();
+            values.all(|value| i64::try_from(value).is_ok())
         };
-        fits.is_some()
+        match self {
+            Self::Own(arrays) => arrays.iter().all(are_short),
+            Self::Keyed { values, .. } => are_short(values),
+        }
     }
 }
 
@@ -162,47 +167,48 @@ pub(crate) fn encode(
             dictionary::texts(array.as_dictionary::<Int32Type>(), descriptor, &rows, scratch)
         }
         (Scheme::Dictionary, DataType::Int64, Type::INT64) => {
-            values.keep::<Int64Type>(kept, Some);
+            values.keep::<Int64Type>(kept, |value| value);
             dictionary::integers(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Dictionary, DataType::Float64, Type::DOUBLE) => {
-            values.keep::<Float64Type>(kept, |value| Some(value.to_bits().cast_signed()));
+            values.keep::<Float64Type>(kept, |value| value.to_bits().cast_signed());
             dictionary::doubles(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Dictionary, DataType::Decimal128(..), Type::INT64) => {
             // The physical type says that they fit.
-            values.keep::<Decimal128Type>(kept, |value| Some(value as i64));
+            values.keep::<Decimal128Type>(kept, |value| value as i64);
             dictionary::integers(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Dictionary, DataType::Decimal128(..), Type::FIXED_LEN_BYTE_ARRAY) => {
-            if !values.keep::<Decimal128Type>(kept, |value| i64::try_from(value).ok()) {
+            if !values.are_short() {
                 return Ok(None);
             }
+            values.keep::<Decimal128Type>(kept, |value| value as i64);
             dictionary::wide_decimals(descriptor, &rows, scratch)
         }
         (Scheme::ByteDelta, DataType::Int64, Type::INT64) => {
-            values.keep::<Int64Type>(kept, Some);
+            values.keep::<Int64Type>(kept, |value| value);
             delta::bytes(descriptor, &rows, scratch, DELTA_LOW_BITS).map(Some)
         }
         (Scheme::ByteDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
-            values.keep::<TimestampMicrosecondType>(kept, Some);
+            values.keep::<TimestampMicrosecondType>(kept, |value| value);
             delta::bytes(descriptor, &rows, scratch, DELTA_LOW_BITS).map(Some)
         }
         (Scheme::PackedDelta, DataType::Int64, Type::INT64) => {
-            values.keep::<Int64Type>(kept, Some);
+            values.keep::<Int64Type>(kept, |value| value);
             delta::seconds(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::PackedDelta, DataType::Timestamp(TimeUnit::Microsecond, _), Type::INT64) => {
-            values.keep::<TimestampMicrosecondType>(kept, Some);
+            values.keep::<TimestampMicrosecondType>(kept, |value| value);
             delta::times(descriptor, &rows, scratch).map(Some)
         }
         (Scheme::Delta, DataType::UInt32, Type::INT32) => {
-            values.keep::<UInt32Type>(kept, |code| Some(i64::from(code.cast_signed())));
+            values.keep::<UInt32Type>(kept, |code| i64::from(code.cast_signed()));
             let statistics = code_statistics(kept, rows.null_count());
             delta::codes(descriptor, &rows, scratch, statistics).map(Some)
         }
         (Scheme::ByteStreamSplit, DataType::UInt32, Type::INT32) => {
-            values.keep::<UInt32Type>(kept, |code| Some(i64::from(code.cast_signed())));
+            values.keep::<UInt32Type>(kept, |code| i64::from(code.cast_signed()));
             dictionary::byte_streams(descriptor, &rows, scratch, 4, code_statistics).map(Some)
         }
         (Scheme::Incompressible, DataType::FixedSizeBinary(width), Type::FIXED_LEN_BYTE_ARRAY)
@@ -213,7 +219,7 @@ pub(crate) fn encode(
             plain(bytes, *width as usize, descriptor, &rows, None, scratch).map(Some)
         }
         (Scheme::Incompressible, DataType::UInt64, Type::INT64) => {
-            values.keep::<UInt64Type>(kept, |value| Some(value.cast_signed()));
+            values.keep::<UInt64Type>(kept, |value: u64| value.cast_signed());
             let bytes: Vec<u8> = kept.iter().flat_map(|value| value.to_le_bytes()).collect();
             let unsigned = || kept.iter().map(|value| value.cast_unsigned());
             let bound = |value: Option<u64>| value.map(u64::cast_signed);
