@@ -160,20 +160,24 @@ impl<'a> PackedRows<'a> {
         (least <= most && least >> 63 == most >> 63).then_some((least, most))
     }
 
-    /// What rows of known users are ordered by, their users counted from one.
+    /// What rows of known users are ordered by, their users counted from one: the blocks with the earliest times first, so that the rows of
+    /// most users come in the order of their times.
     fn entries(&self, least: u64) -> Vec<UserEntry> {
         let values = self.packing.values.len();
         let Some((user, ..)) = self.packing.user else { return Vec::new() };
+        let time = |block: usize| self.frames[block * values + self.packing.time];
+        let mut blocks: Vec<(i64, usize)> =
+            (0..self.blocks.len()).map(|block| (time(block).base.cast_signed(), block)).collect();
+        blocks.sort_unstable();
         let mut entries = Vec::with_capacity(self.rows);
-        for (number, (block, frames)) in
-            (0u32..).zip(self.blocks.iter().zip(self.frames.chunks_exact(values)))
-        {
-            let (user, time) = (frames[user], frames[self.packing.time]);
+        for (_, number) in blocks {
+            let (block, user, time) =
+                (&self.blocks[number], self.frames[number * values + user], time(number));
             entries.extend((0..block.rows).map(|row| {
                 let bytes = block.row(row);
                 UserEntry {
                     user: (user.value(bytes) - least) as u32,
-                    row: number << ROW_BITS | row,
+                    row: (number as u32) << ROW_BITS | row,
                     time: time.value(bytes).cast_signed(),
                 }
             }));

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cip::core::{IdType, column};
+use cip::core::{IdType, MemoryBudget, column};
 use cip::ingest::{
     ChangedFiles, Contract, ContractError, Ingest, IngestReport, QualityReport, SourceMapping,
 };
 use cip::store::{Account, AliasTable, EventStore};
 use serde_json::json;
 
+use crate::allocator::keep_freed_memory;
 use crate::args::{Common, IngestArgs, SourceArgs};
 use crate::currency;
 use crate::error::CliError;
@@ -198,7 +199,12 @@ pub(crate) fn ingest(
     way: Way,
     common: &Common,
 ) -> Result<(EventStore, IngestReport), CliError> {
+    /// Less is not to be kept beside what is counted.
+    const ROOM_TO_KEEP: MemoryBudget = MemoryBudget::from_mib(512);
     let ingest = configured(args, common)?;
+    if common.memory.bytes() >= ROOM_TO_KEEP.bytes() {
+        keep_freed_memory();
+    }
     let mut bars = IngestBars::default();
     let mut update = |progress| bars.update(progress);
     let (store, report) = match way {
