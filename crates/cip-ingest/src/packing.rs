@@ -80,6 +80,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    #[inline(always)]
     fn around(values: &[u64]) -> Self {
         let first = values.first().copied().unwrap_or(0);
         let (mut least, mut most, mut differ) = (first, first, 0);
@@ -151,6 +152,24 @@ impl Packing {
 
     /// Returns a block of rows, behind which there is [`ROOM`], with the ids that are new.
     pub(crate) fn pack(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "calls what the processor was asked for")]
+            // SAFETY: the processor has the feature that the function is compiled for.
+            return unsafe { self.pack_avx2(rows, ids) };
+        }
+        self.pack_with(rows, ids)
+    }
+
+    /// The same, with the least and the most of four values at once.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn pack_avx2(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
+        self.pack_with(rows, ids)
+    }
+
+    #[inline(always)]
+    fn pack_with(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
         let count = (rows.len() - ROOM) / self.row_bytes;
         let mut frames = Vec::with_capacity(self.values.len() * FRAME);
         let mut offsets = Offsets::default();
@@ -159,8 +178,8 @@ impl Packing {
         let mut words: Vec<[u64; MOST_ROWS]> = Vec::with_capacity(self.values.len());
         for &value in &self.values {
             let column = &mut column[..count];
-            for (to, index) in column.iter_mut().zip(0..) {
-                *to = value.of(&rows[index * self.row_bytes..][..self.row_bytes + ROOM]);
+            for (to, start) in column.iter_mut().zip((0..).step_by(self.row_bytes)) {
+                *to = value.of(&rows[start..]);
             }
             let frame = Frame::around(column);
             frames.extend_from_slice(&frame.base.to_le_bytes());
