@@ -361,7 +361,7 @@ mod tests {
                 })
                 .collect();
             let key = |row: &Vec<u8>| layout.row(row, 0).key().without_text();
-            prop_assert!(there.is_sorted_by_key(|row| key(row)));
+            prop_assert!(there.is_sorted_by_key(key));
             for (row, bytes) in there.iter_mut().enumerate() {
                 let (user, _) = layout.row(bytes, 0).user_and_time();
                 prop_assert_eq!(columns.user(packing, row), user.map(|user| (user ^ (1 << 63)).cast_signed()));
