@@ -5,13 +5,47 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{Float64Array, Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
-use cip_core::{CoreError, IdRef, table};
+use cip_core::{CoreError, Id, IdRef, table};
 
 use crate::error::BasketError;
-use crate::sequences::histories::Step;
 
 /// Rows of a batch; the last one has what is left.
 const BATCH: usize = 1 << 14;
+
+/// Steps: event types with products.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Steps {
+    types: Vec<Box<str>>,
+    /// By rank, the place of the type and the product.
+    by_rank: Vec<(u32, Id)>,
+}
+
+impl Steps {
+    /// Keeps so many `steps`, which are sorted by event type and product.
+    pub(crate) fn new<'a>(number: usize, steps: impl Iterator<Item = (IdRef<'a>, IdRef<'a>)>) -> Self {
+        let mut by_rank = Vec::with_capacity(number);
+        let (mut types, mut last) = (Vec::new(), None);
+        for (event_type, product) in steps {
+            if last != Some(event_type) {
+                types.push(event_type.to_string().into());
+                last = Some(event_type);
+            }
+            by_rank.push((types.len() as u32 - 1, product.to_owned()));
+        }
+        Self { types, by_rank }
+    }
+
+    /// The number of steps.
+    pub(crate) fn len(&self) -> usize {
+        self.by_rank.len()
+    }
+
+    /// The event type and the product of a rank.
+    pub(crate) fn get(&self, rank: u32) -> (&str, IdRef<'_>) {
+        let (event_type, product) = &self.by_rank[rank as usize];
+        (&self.types[*event_type as usize], product.as_ref())
+    }
+}
 
 /// A sequence, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +61,7 @@ pub(crate) struct Row {
 /// [`SequencePatterns::find`](crate::SequencePatterns::find).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequences {
-    /// By rank.
-    steps: Vec<Step>,
+    steps: Steps,
     rows: Vec<Row>,
     histories: u64,
     least: u64,
@@ -37,17 +70,14 @@ pub struct Sequences {
 /// One sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct Sequence<'a> {
-    steps: &'a [Step],
+    steps: &'a Steps,
     row: &'a Row,
 }
 
 impl<'a> Sequence<'a> {
     /// Its steps in order: event type and product.
     pub fn steps(self) -> impl ExactSizeIterator<Item = (&'a str, IdRef<'a>)> {
-        self.row.steps.iter().map(move |&step| {
-            let (event_type, product) = &self.steps[step as usize];
-            (&**event_type, product.as_ref())
-        })
+        self.row.steps.iter().map(move |&step| self.steps.get(step))
     }
 
     /// Histories that hold it.
@@ -62,7 +92,7 @@ impl<'a> Sequence<'a> {
 }
 
 impl Sequences {
-    pub(crate) fn new(steps: Vec<Step>, mut rows: Vec<Row>, histories: u64, least: u64) -> Self {
+    pub(crate) fn new(steps: Steps, mut rows: Vec<Row>, histories: u64, least: u64) -> Self {
         rows.sort_unstable_by(|a, b| a.steps.len().cmp(&b.steps.len()).then_with(|| a.steps.cmp(&b.steps)));
         Self { steps, rows, histories, least }
     }
@@ -117,7 +147,7 @@ impl SequenceBatches<'_> {
         let (mut types, mut products) = (list(), list());
         for row in rows {
             for &step in &row.steps {
-                let (event_type, product) = &self.sequences.steps[step as usize];
+                let (event_type, product) = self.sequences.steps.get(step);
                 types.values().append_value(event_type);
                 products.values().append_value(product.to_string());
             }

@@ -24,9 +24,6 @@ pub enum HistoryScope {
     Session,
 }
 
-/// What can be done: an event type and a product.
-pub(crate) type Step = (Box<str>, Id);
-
 /// The histories of a range of users.
 ///
 /// A step is an event type with a product; events without a product are none, and neither is an event that repeats the step before it.
@@ -118,10 +115,10 @@ impl Histories {
         self.budget
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        EVENT_BYTES * self.events.len() as u64
-            + HISTORY_BYTES * self.ends.len() as u64
-            + STEP_BYTES * self.codes.len() as u64
+    /// What the events take, and what their steps do.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let events = EVENT_BYTES * self.events.len() as u64 + HISTORY_BYTES * self.ends.len() as u64;
+        (events, STEP_BYTES * self.codes.len() as u64)
     }
 
     /// The events of each history: when, and which step by code.
@@ -130,11 +127,10 @@ impl Histories {
         starts.zip(&self.ends).map(|(start, &end)| &self.events[start..end])
     }
 
-    /// What a code stands for.
-    pub(crate) fn step(&self, code: u32) -> Option<Step> {
+    /// What a code stands for: an event type and a product.
+    pub(crate) fn step(&self, code: u32) -> Option<(IdRef<'_>, IdRef<'_>)> {
         let (event_type, product) = *self.codes.get(code as usize)?;
-        let event_type = self.types.id(event_type)?.to_string().into_boxed_str();
-        Some((event_type, self.products.id(product)?.to_owned()))
+        Some((self.types.id(event_type)?, self.products.id(product)?))
     }
 
     /// Adds the histories of a later range of users.
@@ -148,8 +144,8 @@ impl Histories {
         let mut codes = Vec::with_capacity(later.codes.len());
         for code in 0..later.codes.len() as u32 {
             if let Some((event_type, product)) = later.step(code) {
-                let product = self.products.code(product.as_ref())?;
-                codes.push(self.step_code(&event_type, product)?);
+                let (event_type, product) = (self.types.code(event_type)?, self.products.code(product)?);
+                codes.push(self.step_code(event_type, product));
             }
         }
         let before = self.events.len();
@@ -158,18 +154,19 @@ impl Histories {
         self.check()
     }
 
-    fn step_code(&mut self, event_type: &str, product: u32) -> Result<u32, CoreError> {
-        let step = (self.types.code(IdRef::Utf8(event_type))?, product);
+    fn step_code(&mut self, event_type: u32, product: u32) -> u32 {
+        let step = (event_type, product);
         let next = self.codes.len() as u32;
         let code = *self.steps.entry(step).or_insert(next);
         if code == next {
             self.codes.push(step);
         }
-        Ok(code)
+        code
     }
 
     fn check(&self) -> Result<(), BasketError> {
-        Ok(self.budget.require("histories", MemoryBudget::from_bytes(self.bytes()))?)
+        let (events, steps) = self.bytes();
+        Ok(self.budget.require("histories", MemoryBudget::from_bytes(events + steps))?)
     }
 }
 
@@ -204,7 +201,8 @@ impl HistoryBuilder {
                 let (Some(key), Some(name)) = (key, types.key(row)) else { continue };
                 let item = items.code(row, |item| self.histories.products.code(item))?;
                 let Some(item) = item else { continue };
-                let code = self.histories.step_code(names.value(name), item)?;
+                let event_type = self.histories.types.code(IdRef::Utf8(names.value(name)))?;
+                let code = self.histories.step_code(event_type, item);
                 let place = *self.places.entry(key).or_insert_with(|| {
                     self.open.push(Vec::new());
                     self.open.len() - 1

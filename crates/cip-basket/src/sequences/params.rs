@@ -92,7 +92,7 @@ impl SequencePatterns {
     ///
     /// # Errors
     /// [`BasketError::MinSupport`]; [`BasketError::TooManySequences`] where what the budget of the histories leaves does not hold them;
-    /// [`CoreError::Memory`](cip_core::CoreError::Memory) below four times what the histories take.
+    /// [`CoreError::Memory`](cip_core::CoreError::Memory) below four times what the events of the histories take and twice what their steps do.
     pub fn find(&self, histories: &Histories) -> Result<Sequences, BasketError> {
         search::find(self, histories)
     }

@@ -6,19 +6,19 @@ use cip_core::MemoryBudget;
 use rayon::prelude::*;
 
 use crate::error::BasketError;
-use crate::sequences::found::{Row, Sequences};
-use crate::sequences::histories::{Histories, Step};
+use crate::sequences::found::{Row, Sequences, Steps};
+use crate::sequences::histories::Histories;
 use crate::sequences::params::SequencePatterns;
 
-/// What a sequence takes, of some steps.
-const ROW_BYTES: u64 = 64;
+/// What a sequence takes, of some steps: in the list of its first step, which doubles, and in that of all.
+const ROW_BYTES: u64 = 128;
 
 /// Where a sequence is in a history: when it started, and behind which event its earliest end is.
 type Place = (i64, u32);
 
 /// The frequent steps of the histories, by rank.
 struct Database {
-    steps: Vec<Step>,
+    steps: Steps,
     /// The events of each history: when, and the rank of the step.
     events: Vec<(i64, u32)>,
     ends: Vec<usize>,
@@ -43,8 +43,9 @@ struct Search<'a> {
 pub(crate) fn find(patterns: &SequencePatterns, histories: &Histories) -> Result<Sequences, BasketError> {
     let least = patterns.min_support.count(histories.len() as u64)?;
     let budget = histories.budget();
-    // The frequent events are kept once more, with where each step is, and the places of a sequence in them.
-    let needed = 4 * histories.bytes();
+    // The frequent events are kept once more, with where each step is, and the places of a sequence in them. So are the steps.
+    let (events, steps) = histories.bytes();
+    let needed = 4 * events + 2 * steps;
     budget.require("finding sequences", MemoryBudget::from_bytes(needed))?;
     let most = (budget.bytes() - needed) / ROW_BYTES;
     let database = Database::new(histories, least);
@@ -75,10 +76,16 @@ impl Search<'_> {
         let within = self.patterns.within_micros;
         let (mut counts, mut own) = (Vec::new(), Vec::new());
         for (history, places) in &projection.histories {
+            let events = self.database.events_of(*history);
+            let mut next = 0;
             for &(start, behind) in places {
-                let events = self.database.events_of(*history)[behind as usize..].iter();
-                let inside = events.take_while(|(time, _)| time.saturating_sub(start) <= within);
+                // Starts and ends ascend: what was in time of an earlier start is not looked at again.
+                next = next.max(behind as usize);
+                let inside =
+                    events[next..].iter().take_while(|(time, _)| time.saturating_sub(start) <= within);
+                let before = own.len();
                 own.extend(inside.map(|&(_, step)| step));
+                next += own.len() - before;
             }
             // A history counts once.
             own.sort_unstable();
@@ -93,8 +100,8 @@ impl Search<'_> {
             }
             let step = run[0];
             sequence.push(step);
-            let last_type = &self.database.steps[step as usize].0;
-            if self.patterns.last_type.as_ref().is_none_or(|wanted| wanted == last_type) {
+            let (last_type, _) = self.database.steps.get(step);
+            if self.patterns.last_type.as_deref().is_none_or(|wanted| wanted == last_type) {
                 rows.push(Row {
                     steps: sequence.as_slice().into(),
                     count: run.len() as u32,
@@ -116,15 +123,18 @@ impl Search<'_> {
         for (history, places) in &projection.histories {
             let events = self.database.events_of(*history);
             let mut next: Vec<Place> = Vec::new();
+            let mut end = 0;
             for &(start, behind) in places {
-                let inside = events[behind as usize..]
-                    .iter()
-                    .take_while(|(time, _)| time.saturating_sub(start) <= within);
-                let Some(at) = inside.map(|&(_, there)| there).position(|there| there == step) else {
+                // Starts ascend, and so do ends: the step that an earlier start found first may be this one's too.
+                if end <= behind {
+                    let first = events[behind as usize..].iter().position(|&(_, there)| there == step);
+                    let Some(first) = first else { break };
+                    end = behind + first as u32 + 1;
+                }
+                if events[end as usize - 1].0.saturating_sub(start) > within {
                     continue;
-                };
-                let end = behind + at as u32 + 1;
-                // Starts ascend, and so do ends: of one end the latest start leaves the most time.
+                }
+                // Of one end the latest start leaves the most time.
                 match next.last_mut() {
                     Some(last) if last.1 == end => last.0 = start,
                     _ => next.push((start, end)),
@@ -151,13 +161,14 @@ impl Database {
         }
         let frequent =
             (0..histories.steps() as u32).filter(|&code| u64::from(counts[code as usize].0) >= least);
-        let mut steps: Vec<(Step, u32)> =
-            frequent.filter_map(|code| histories.step(code).map(|step| (step, code))).collect();
-        steps.sort_unstable();
+        let mut by_rank: Vec<u32> = frequent.collect();
+        drop(counts);
+        by_rank.sort_unstable_by_key(|&code| histories.step(code));
         let mut ranks = vec![u32::MAX; histories.steps()];
-        for (rank, (_, code)) in (0u32..).zip(&steps) {
-            ranks[*code as usize] = rank;
+        for (rank, &code) in (0u32..).zip(&by_rank) {
+            ranks[code as usize] = rank;
         }
+        let steps = Steps::new(by_rank.len(), by_rank.iter().filter_map(|&code| histories.step(code)));
         let (mut events, mut ends) = (Vec::new(), Vec::with_capacity(histories.len()));
         let mut occurrence_ends = vec![0; steps.len()];
         for history in histories.iter() {
@@ -184,7 +195,6 @@ impl Database {
             }
             from = end;
         }
-        let steps = steps.into_iter().map(|(step, _)| step).collect();
         Self { steps, events, ends, occurrences, occurrence_ends }
     }
 

@@ -131,6 +131,19 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// A bot looks at two products in turn: each of its looks starts a sequence that all later ones go on.
+#[test]
+fn a_long_history_of_few_steps_is_looked_at_once() {
+    const EVENTS: usize = 40_000;
+    let events: Vec<Event> = (0..EVENTS).map(|at| (Some(1), 0, 1, 0, Some(at as i64 % 2))).collect();
+    let given = histories(HistoryScope::User, &[batch(&events)]);
+    let patterns = SequencePatterns::new(MinSupport::Count(1), Duration::from_secs(1 << 30)).unwrap();
+    let found = patterns.with_most_steps(5).unwrap().find(&given).unwrap();
+    // Every sequence of 2 to 5 steps of the two.
+    assert_eq!(found.len(), 4 + 8 + 16 + 32);
+    assert!(found.iter().all(|sequence| sequence.count() == 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

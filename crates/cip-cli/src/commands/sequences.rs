@@ -1,6 +1,7 @@
 //! `cip sequences`: who does this, then does that, within some time.
 
 use cip::basket::{BasketError, HistoryScope, SequencePatterns, Sequences};
+use cip::core::MemoryBudget;
 use cip::line::{Line, LineError};
 use cip::store::{EventStore, TableWriter};
 use serde_json::json;
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &SequencesArgs, common: &Common) -> Result<Answer, CliEr
     };
     let store = EventStore::open(&args.store)?;
     let line = Line::new(&store).with_threads(common.threads()).with_memory(common.memory)?;
-    let histories = line.histories(args.level.level()?, scope, common.memory)?;
+    let histories = line.histories(args.level.level()?, scope, share(common.memory))?;
     let found = patterns.find(&histories).map_err(LineError::from)?;
     let batches = found.batches();
     let mut writer = TableWriter::create(&args.out, "sequences", &batches.schema())?;
@@ -36,6 +37,12 @@ pub(crate) fn run(args: &SequencesArgs, common: &Common) -> Result<Answer, CliEr
             "min_count": found.min_count(), "sequences": found.len(),
         }),
     })
+}
+
+/// What histories and their sequences may take beside the process, the events that are read and the table that is written.
+fn share(memory: MemoryBudget) -> MemoryBudget {
+    const BESIDE: u64 = 24 << 20;
+    MemoryBudget::from_bytes(memory.bytes().saturating_sub(BESIDE).max(memory.part(1, 2).bytes()))
 }
 
 fn patterns(args: &SequencesArgs) -> Result<SequencePatterns, BasketError> {
