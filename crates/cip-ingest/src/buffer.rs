@@ -1,7 +1,9 @@
 //! Buffers of bytes that are used again: neither asked of the system nor filled with zeros a second time.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use crate::idle::Idle;
 
 /// Bytes, and behind them room that was used before.
 #[derive(Debug, Default)]
@@ -21,6 +23,15 @@ impl Buffer {
             self.bytes.resize(length, 0);
         }
         &mut self.bytes[before..length]
+    }
+
+    /// Makes room for `length` bytes in all.
+    pub(crate) fn reserve(&mut self, length: usize) {
+        if self.bytes.len() < length {
+            let before = self.length;
+            self.room(length);
+            self.length = before;
+        }
     }
 
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
@@ -56,7 +67,7 @@ impl From<Vec<u8>> for Buffer {
 /// Buffers that nobody uses now.
 #[derive(Debug, Clone)]
 pub(crate) struct SpareBuffers {
-    buffers: Arc<Mutex<Vec<Buffer>>>,
+    buffers: Arc<Idle<Buffer>>,
     most: usize,
 }
 
@@ -68,17 +79,13 @@ impl SpareBuffers {
 
     /// Returns an empty buffer.
     pub(crate) fn take(&self) -> Buffer {
-        let mut buffer =
-            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut buffer = self.buffers.take().unwrap_or_default();
         buffer.truncate(0);
         buffer
     }
 
     pub(crate) fn give(&self, buffer: Buffer) {
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffers.len() < self.most {
-            buffers.push(buffer);
-        }
+        self.buffers.give(buffer, self.most);
     }
 }
 
@@ -90,7 +97,9 @@ mod tests {
     fn what_was_in_a_buffer_is_gone() {
         let spare = SpareBuffers::new(1);
         let mut buffer = spare.take();
+        buffer.reserve(9);
         buffer.extend(b"abcdef");
+        buffer.reserve(4);
         buffer.consume(2);
         assert_eq!(&*buffer, b"cdef");
         buffer.truncate(3);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -78,7 +78,15 @@ impl RecordFormat {
     pub(crate) fn last_record_end(self, data: &[u8]) -> usize {
         match self {
             Self::Csv(marks) => record::last_record_end(data, marks),
-            Self::Blanks | Self::NdJson => memrchr(b'\n', data).map_or(0, |place| place + 1),
+            Self::Blanks | Self::NdJson => record::last_line_end(data),
+        }
+    }
+
+    /// Whether something in `data` is quoted: then a line end may be inside a record.
+    pub(crate) fn has_quotes(self, data: &[u8]) -> bool {
+        match self {
+            Self::Csv(marks) => marks.quote.is_some_and(|quote| memchr(quote, data).is_some()),
+            Self::Blanks | Self::NdJson => false,
         }
     }
 

@@ -35,6 +35,7 @@ mod file_plan;
 mod find;
 mod format;
 mod header;
+mod idle;
 mod ingest;
 mod interner;
 mod known_texts;

@@ -99,6 +99,14 @@ impl Frame {
     }
 }
 
+/// What packing a block needs that the next one needs again.
+#[derive(Debug, Default)]
+pub(crate) struct PackScratch {
+    frames: Vec<u8>,
+    /// The words of all rows that are complete or begun: those of one place behind the other.
+    words: Vec<[u64; MOST_ROWS]>,
+}
+
 /// Where the rests of values lie in a packed row: none in two words of eight bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
@@ -150,32 +158,50 @@ impl Packing {
         bit(&self.values, byte).unwrap_or_default()
     }
 
-    /// Returns a block of rows, behind which there is [`ROOM`], with the ids that are new.
-    pub(crate) fn pack(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
+    /// Makes a block of rows, behind which there is [`ROOM`], with the ids that are new; `room` gives what its bytes are appended to.
+    pub(crate) fn pack<'a>(
+        &self,
+        rows: &[u8],
+        ids: &[u8],
+        scratch: &mut PackScratch,
+        room: impl FnOnce(usize) -> &'a mut Vec<u8>,
+    ) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             #[expect(unsafe_code, reason = "calls what the processor was asked for")]
             // SAFETY: the processor has the feature that the function is compiled for.
-            return unsafe { self.pack_avx2(rows, ids) };
+            return unsafe { self.pack_avx2(rows, ids, scratch, room) };
         }
-        self.pack_with(rows, ids)
+        self.pack_with(rows, ids, scratch, room);
     }
 
     /// The same, with the least and the most of four values at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn pack_avx2(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
-        self.pack_with(rows, ids)
+    fn pack_avx2<'a>(
+        &self,
+        rows: &[u8],
+        ids: &[u8],
+        scratch: &mut PackScratch,
+        room: impl FnOnce(usize) -> &'a mut Vec<u8>,
+    ) {
+        self.pack_with(rows, ids, scratch, room);
     }
 
     #[inline(always)]
-    fn pack_with(&self, rows: &[u8], ids: &[u8]) -> Box<[u8]> {
+    fn pack_with<'a>(
+        &self,
+        rows: &[u8],
+        ids: &[u8],
+        scratch: &mut PackScratch,
+        room: impl FnOnce(usize) -> &'a mut Vec<u8>,
+    ) {
         let count = (rows.len() - ROOM) / self.row_bytes;
-        let mut frames = Vec::with_capacity(self.values.len() * FRAME);
+        let PackScratch { frames, words } = scratch;
+        frames.clear();
+        words.clear();
         let mut offsets = Offsets::default();
         let mut column = [0; MOST_ROWS];
-        // The words of all rows that are complete or begun: those of one place behind the other.
-        let mut words: Vec<[u64; MOST_ROWS]> = Vec::with_capacity(self.values.len());
         for &value in &self.values {
             let column = &mut column[..count];
             for (to, start) in column.iter_mut().zip((0..).step_by(self.row_bytes)) {
@@ -199,20 +225,20 @@ impl Packing {
         let stride = offsets.stride() as usize;
         let body = HEAD + frames.len();
         let length = body + count * stride + ROOM + ids.len();
-        let mut block = Vec::with_capacity(length);
+        let block = room(length);
+        let start = block.len();
         block.extend_from_slice(&(length as u32).to_le_bytes());
         block.extend_from_slice(&(count as u32).to_le_bytes());
         block.extend_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
-        block.extend_from_slice(&frames);
-        block.resize(length - ids.len(), 0);
+        block.extend_from_slice(frames);
+        block.resize(start + length - ids.len(), 0);
         for index in 0..count {
             // What is written behind a row is written again with the next one.
-            let packed = &mut block[body + index * stride..][..stride + ROOM];
-            for (place, word) in packed.as_chunks_mut::<8>().0.iter_mut().zip(&words) {
+            let packed = &mut block[start + body + index * stride..][..stride + ROOM];
+            for (place, word) in packed.as_chunks_mut::<8>().0.iter_mut().zip(&*words) {
                 *place = word[index].to_le_bytes();
             }
         }
         block.extend_from_slice(ids);
-        block.into_boxed_slice()
     }
 }

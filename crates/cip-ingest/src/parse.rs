@@ -1,6 +1,6 @@
 //! A chunk of records as rows and rejects.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cip_core::table::SessionIdType;
 use cip_core::{MoneyScale, Uuid};
@@ -19,6 +19,7 @@ use crate::fault::{Fault, money_reason, too_long};
 use crate::field::{FieldText, Fields, PlainFields, SplitFields};
 use crate::file_plan::{ColumnPlan, FilePlan};
 use crate::format::RecordFormat;
+use crate::idle::Idle;
 use crate::interner::{DictionaryCache, SharedDictionary};
 use crate::known_texts::Fingerprint;
 use crate::mapping::SourceMapping;
@@ -49,7 +50,7 @@ pub(crate) struct Parser {
     pub(crate) inspection: Option<Inspection>,
     /// Where ids of users may be aliases.
     pub(crate) stitching: Stitching,
-    scratches: Mutex<Vec<Scratch>>,
+    scratches: Idle<Scratch>,
 }
 
 /// What a thread keeps from chunk to chunk.
@@ -108,7 +109,7 @@ impl Parser {
             stitching: Stitching::new(None, &[]),
             columns,
             dictionaries,
-            scratches: Mutex::new(Vec::new()),
+            scratches: Idle::default(),
         })
     }
 
@@ -222,12 +223,12 @@ impl Parser {
         }
         work.row.drain(&self.layout, emit);
         let scratch = Scratch { structure, spans, work };
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        self.scratches.give(scratch, usize::MAX);
         parsed
     }
 
     pub(crate) fn take_scratch(&self) -> Scratch {
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| {
+        self.scratches.take().unwrap_or_else(|| {
             let mut caches = Vec::new();
             caches.resize_with(self.columns.len(), DictionaryCache::default);
             let mut dates = Vec::new();

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use cip_core::fetch;
+
 use crate::error::IngestError;
-use crate::packing::{MOST_ROWS, ROOM};
+use crate::packing::{MOST_ROWS, PackScratch, ROOM};
 use crate::row::{Row, RowLayout};
 use crate::row_tally::RowTally;
 use crate::session_codes::SessionCodes;
@@ -39,11 +41,28 @@ impl Part {
     }
 }
 
-/// Blocks of rows that can be read without others.
+/// Blocks of rows that can be read without others: one behind the other in each slab.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
-    pub(crate) blocks: Vec<Box<[u8]>>,
-    pub(crate) bytes: usize,
+    pub(crate) slabs: Vec<Vec<u8>>,
+    bytes: usize,
+    /// What the slabs take.
+    held: usize,
+}
+
+impl Segment {
+    /// Returns a slab with room for so many bytes; a new one takes as many as that, or `slab_bytes`.
+    fn room(&mut self, bytes: usize, slab_bytes: usize) -> &mut Vec<u8> {
+        self.bytes += bytes;
+        let fits = self.slabs.last().is_some_and(|slab| slab.capacity() - slab.len() >= bytes);
+        let index = self.slabs.len() - usize::from(fits);
+        if !fits {
+            let slab = Vec::with_capacity(bytes.max(slab_bytes));
+            self.held += slab.capacity();
+            self.slabs.push(slab);
+        }
+        &mut self.slabs[index]
+    }
 }
 
 /// Where a segment is.
@@ -59,8 +78,10 @@ pub(crate) struct LocalRows {
     parts: Vec<Part>,
     pub(crate) file: Arc<SpillFile>,
     codes: SessionCodes,
-    /// Bytes of rows that make a block.
+    packing: PackScratch,
+    /// Bytes of rows that make a block, and of blocks that make a slab.
     block_bytes: usize,
+    slab_bytes: usize,
     /// What the blocks in memory take, and may take.
     held: usize,
     most: usize,
@@ -80,6 +101,9 @@ impl LocalRows {
         /// A part of the memory that waits for whole blocks, at most.
         const PENDING: usize = 4;
         const LEAST_ROWS: usize = 16;
+        /// Of as many slabs that a part could have, half of one has nothing in it.
+        const SLABS: usize = 16;
+        const MOST_SLAB: usize = 64 << 10;
         const TEXTS: std::ops::RangeInclusive<usize> = 2 << 10..=64 << 10;
         let share = bytes / PENDING / ranges;
         let block_bytes = match layout.packing() {
@@ -92,7 +116,9 @@ impl LocalRows {
         Self {
             file: Arc::new(file),
             codes: SessionCodes::default(),
+            packing: PackScratch::default(),
             block_bytes,
+            slab_bytes: (bytes / SLABS / ranges).min(MOST_SLAB),
             held: 0,
             most: bytes - bytes / PENDING,
             segments: parts.len() as u32,
@@ -109,9 +135,11 @@ impl LocalRows {
         self
     }
 
-    /// Says that a row will be kept.
+    /// Says that a row of a key range will be kept.
     #[inline]
-    pub(crate) fn expect(&self, row: &Row<'_>) {
+    pub(crate) fn expect(&self, range: usize, row: &Row<'_>) {
+        fetch(&self.parts[range].pending);
+        fetch(&self.parts[range].bytes);
         if let Some(id) = row.id() {
             self.codes.expect(id);
         }
@@ -160,6 +188,8 @@ impl LocalRows {
                     let at = part.pending.len() - size_of::<u32>();
                     part.pending[at..].copy_from_slice(&code.to_le_bytes());
                 }
+                // Until the next row of this key range comes, other ranges have theirs.
+                part.pending.spare_capacity_mut().get(SHORT_ROW).into_iter().for_each(fetch);
             }
             None => {
                 let text = row.as_bytes();
@@ -191,24 +221,26 @@ impl LocalRows {
             return;
         }
         part.bytes += part.pending.len();
-        let block = match layout.packing() {
+        let (open, slab_bytes) = (&mut part.open, self.slab_bytes);
+        let before = open.held;
+        match layout.packing() {
             Some(packing) => {
                 part.pending.extend_from_slice(&[0; ROOM]);
-                packing.pack(&part.pending, &part.ids)
+                packing.pack(&part.pending, &part.ids, &mut self.packing, |length| {
+                    open.room(length, slab_bytes)
+                });
             }
-            None => part.pending.as_slice().into(),
-        };
+            None => open.room(part.pending.len(), slab_bytes).extend_from_slice(&part.pending),
+        }
+        self.held += part.open.held - before;
         part.pending.clear();
         part.ids.clear();
-        self.held += block.len();
-        part.open.bytes += block.len();
-        part.open.blocks.push(block);
     }
 
     /// Ends a segment, of which no row waits for its block: what comes next can be read without it.
     fn close(&mut self, range: usize) {
         let part = &mut self.parts[range];
-        if !part.open.blocks.is_empty() {
+        if !part.open.slabs.is_empty() {
             part.segments.push(Stored::Memory(std::mem::take(&mut part.open)));
             part.sessions = 0;
             part.number = self.segments;
@@ -219,7 +251,6 @@ impl LocalRows {
     /// Writes segments to the file until at most `most` bytes are in memory: those of the last key ranges first, which are
     /// needed last.
     fn spill(&mut self, layout: &RowLayout, most: usize) -> Result<(), IngestError> {
-        let mut bytes = Vec::new();
         for _ in 0..self.parts.len() {
             if self.held <= most {
                 break;
@@ -229,10 +260,8 @@ impl LocalRows {
             self.close(self.turn);
             for stored in &mut self.parts[self.turn].segments {
                 if let Stored::Memory(segment) = stored {
-                    bytes.clear();
-                    segment.blocks.iter().for_each(|block| bytes.extend_from_slice(block));
-                    self.held -= segment.bytes;
-                    *stored = Stored::File(self.file.write(&bytes)?);
+                    self.held -= segment.held;
+                    *stored = Stored::File(self.file.write(&segment.slabs)?);
                 }
             }
         }

@@ -35,7 +35,7 @@ impl LoadedBlocks {
     /// The bytes of each segment: blocks, or some of them one behind the other.
     pub(crate) fn segments(&self) -> impl Iterator<Item = Vec<&[u8]>> {
         self.segments.iter().map(|segment| match segment {
-            Loaded::Kept(segment) => segment.blocks.iter().map(|block| &**block).collect(),
+            Loaded::Kept(segment) => segment.slabs.iter().map(Vec::as_slice).collect(),
             Loaded::Read(range) => vec![&self.read[range.clone()]],
         })
     }
@@ -50,7 +50,7 @@ impl LoadedBlocks {
         let mut all = self.read;
         for segment in self.segments {
             if let Loaded::Kept(segment) = segment {
-                segment.blocks.into_iter().for_each(|block| all.extend(&block));
+                segment.slabs.into_iter().for_each(|slab| all.extend(&slab));
             }
         }
         all
@@ -144,7 +144,7 @@ impl Partition {
             block.clear();
             match stored {
                 Stored::Memory(segment) => {
-                    segment.blocks.iter().for_each(|bytes| block.extend_from_slice(bytes));
+                    segment.slabs.iter().for_each(|slab| block.extend_from_slice(slab));
                 }
                 Stored::File(extent) => {
                     block.resize(extent.length as usize, 0);

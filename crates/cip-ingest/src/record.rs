@@ -107,10 +107,15 @@ fn closing_quote(data: &[u8], quote: u8, from: usize, limit: usize) -> Option<us
     }
 }
 
+/// Returns the end of the last line in `data`, or 0 where none ends.
+pub(crate) fn last_line_end(data: &[u8]) -> usize {
+    memrchr(b'\n', data).map_or(0, |place| place + 1)
+}
+
 /// Returns the end of the last whole record in `data`, which starts at a record, or 0 where none is whole.
 pub(crate) fn last_record_end(data: &[u8], marks: Marks) -> usize {
     if marks.quote.is_none_or(|quote| memchr(quote, data).is_none()) {
-        return memrchr(b'\n', data).map_or(0, |place| place + 1);
+        return last_line_end(data);
     }
     let mut end = 0;
     while end < data.len() {

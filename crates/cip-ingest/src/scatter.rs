@@ -1,11 +1,11 @@
 //! Rows scattered to key ranges, on all threads: in memory while they fit, in temporary files beyond.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
 use cip_store::EventLayout;
 
 use crate::error::IngestError;
+use crate::idle::Idle;
 use crate::part::LocalRows;
 use crate::partition::Partition;
 use crate::row::{Row, RowLayout, Rows};
@@ -22,7 +22,7 @@ pub(crate) struct Scatter<'a> {
     bytes: usize,
     /// How the rows will be kept.
     kept: EventLayout,
-    idle: Mutex<Vec<LocalRows>>,
+    idle: Idle<LocalRows>,
 }
 
 impl<'a> Scatter<'a> {
@@ -35,7 +35,7 @@ impl<'a> Scatter<'a> {
         threads: NonZeroUsize,
     ) -> Self {
         let bytes = buffer_bytes / threads.get();
-        Self { layout, splitters, folder, bytes, kept: EventLayout::Plain, idle: Mutex::default() }
+        Self { layout, splitters, folder, bytes, kept: EventLayout::Plain, idle: Idle::default() }
     }
 
     /// Counts what must be known of rows that will be kept in this way.
@@ -54,7 +54,7 @@ impl<'a> Scatter<'a> {
     /// # Errors
     /// [`IngestError::Io`] where a temporary file cannot be made.
     pub(crate) fn begin(&self) -> Result<LocalRows, IngestError> {
-        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        if let Some(idle) = self.idle.take() {
             return Ok(idle);
         }
         let local =
@@ -67,15 +67,23 @@ impl<'a> Scatter<'a> {
 
     /// Keeps rows.
     pub(crate) fn push_all(&self, local: &mut LocalRows, rows: Rows<'_>) {
-        /// So many rows before one is kept, the processor is told where its session is looked up.
-        const AHEAD: usize = 8;
-        let mut ahead = rows;
-        ahead.by_ref().take(AHEAD).for_each(|row| local.expect(&row));
-        for row in rows {
-            if let Some(later) = ahead.next() {
-                local.expect(&later);
+        /// The processor is told of so many rows where they will be kept before the first is.
+        const AT_ONCE: usize = 32;
+        let mut ranges = [0; AT_ONCE];
+        let (mut ahead, mut rows) = (rows, rows);
+        loop {
+            let mut count = 0;
+            for (range, row) in ranges.iter_mut().zip(&mut ahead) {
+                *range = self.splitters.route(&row);
+                local.expect(*range, &row);
+                count += 1;
             }
-            self.push(local, &row);
+            if count == 0 {
+                return;
+            }
+            for (&range, row) in ranges[..count].iter().zip(&mut rows) {
+                local.push(range, &row);
+            }
         }
     }
 
@@ -90,7 +98,7 @@ impl<'a> Scatter<'a> {
     /// [`IngestError::Io`] where a row could not be written.
     pub(crate) fn end(&self, mut local: LocalRows) -> Result<(), IngestError> {
         let failure = local.take_failure();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(local);
+        self.idle.give(local, usize::MAX);
         failure
     }
 
@@ -99,7 +107,7 @@ impl<'a> Scatter<'a> {
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
     pub(crate) fn into_partitions(self) -> Result<(Vec<Partition>, SpillFolder, Vec<RowTally>), IngestError> {
-        let mut locals = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut locals: Vec<LocalRows> = self.idle.into_all().collect();
         let tallies = locals.iter_mut().filter_map(LocalRows::take_tally).collect();
         let threads = locals.into_iter().map(|local| local.into_parts(self.layout));
         let threads = threads.collect::<Result<Vec<_>, _>>()?;

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::ops::Range;
 
 use arrow_array::builder::BooleanBufferBuilder;
+use cip_core::fetch;
 use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
@@ -145,6 +146,8 @@ impl SortedRows {
 
     /// `ids` are the UUIDs by the codes that the rows have.
     fn tell_uuids_apart(&mut self, layout: &RowLayout, packing: &Packing, column: usize, ids: &[[u8; ID]]) {
+        /// So many rows before one is looked at, the processor is told where its session will be looked up.
+        const AHEAD: usize = 16;
         let Rows::Columns(columns) = &self.rows else { return };
         // The last session that each code stood for: a session may have several codes, and a code be of several users.
         let mut by_code = vec![NO_SESSION; ids.len()];
@@ -157,7 +160,12 @@ impl SortedRows {
             .append_to(0..self.len(), &mut codes, |code| code as usize);
         let missing = columns.bit(packing, layout.null(column));
         let mut before = None;
-        for (index, code) in codes.into_iter().enumerate() {
+        let mut ahead = codes.iter().skip(AHEAD);
+        for (index, &code) in codes.iter().enumerate() {
+            if let Some(&later) = ahead.next() {
+                ids.get(later).into_iter().for_each(fetch);
+                by_code.get(later).into_iter().for_each(fetch);
+            }
             let user = columns.user(packing, index);
             if before.replace(user).is_some_and(|before| before != user) {
                 apart.next_user();

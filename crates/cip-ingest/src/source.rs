@@ -14,7 +14,7 @@ use crate::error::IngestError;
 use crate::format::RecordFormat;
 use crate::mapping::SourceMapping;
 use crate::origin::{Origin, OriginReader, is_of_store, read_full};
-use crate::record::{MAX_RECORD_BYTES, RecordEnd};
+use crate::record::{MAX_RECORD_BYTES, RecordEnd, last_line_end};
 use crate::table_text::{self, TableText};
 
 /// Bytes kept of a line that is rejected for its length.
@@ -58,8 +58,11 @@ pub(crate) const SOURCES_AHEAD: usize = 8;
 /// Bytes that are read at once until the first record is there.
 const STEP: usize = 64 << 10;
 
+/// Bytes that are read at once, hashed, and searched for quotes: they are still in the processor's second cache.
+const READ_AT_ONCE: usize = 256 << 10;
+
 /// Buffers of chunks that are kept to be used again.
-const SPARE_BUFFERS: usize = 2;
+const SPARE_BUFFERS: usize = 16;
 
 /// Returns the XXH3-128 of a file's bytes as they lie on disk or in their store, as the manifest writes it.
 pub(crate) fn content_hash(source: &Source) -> Result<String, IngestError> {
@@ -291,11 +294,25 @@ impl OpenFile {
     ) -> Result<Chunk, IngestError> {
         let format = self.header.format;
         let mut wanted = chunk_bytes;
+        // The buffer is one that this thread has used; what is behind the last record waits in another.
+        let mut data = spare.take();
+        data.extend(&self.pending);
+        let mut rest = std::mem::replace(&mut self.pending, data);
+        rest.truncate(0);
+        let mut quoted = format.has_quotes(&self.pending);
         loop {
-            self.fill(wanted)?;
-            let end = if self.ended { self.pending.len() } else { format.last_record_end(&self.pending) };
+            self.pending.reserve(wanted);
+            while self.pending.len() < wanted && !self.ended {
+                let before = self.pending.len();
+                self.fill(wanted.min(before + READ_AT_ONCE))?;
+                quoted = quoted || format.has_quotes(&self.pending[before..]);
+            }
+            let end = match self.ended {
+                true => self.pending.len(),
+                false if quoted => format.last_record_end(&self.pending),
+                false => last_line_end(&self.pending),
+            };
             if end > 0 || self.ended {
-                let mut rest = spare.take();
                 rest.extend(&self.pending[end..]);
                 let mut data = std::mem::replace(&mut self.pending, rest);
                 data.truncate(end);
@@ -413,7 +430,8 @@ struct HashingReader {
 
 impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.bytes.read(buffer)?;
+        let at_once = buffer.len().min(READ_AT_ONCE);
+        let read = self.bytes.read(&mut buffer[..at_once])?;
         let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
         raw.hash.write(&buffer[..read]);
         raw.bytes += read as u64;

@@ -44,14 +44,20 @@ pub(crate) struct SpillFile {
 }
 
 impl SpillFile {
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<Extent, IngestError> {
-        let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.file.write_all_at(bytes, start).map_err(|source| IngestError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })?;
-        Ok(Extent { start, length: bytes.len() as u32 })
+    /// Appends some bytes one behind the other.
+    pub(crate) fn write(&self, slabs: &[Vec<u8>]) -> Result<Extent, IngestError> {
+        let length: usize = slabs.iter().map(Vec::len).sum();
+        let start = self.end.fetch_add(length as u64, Ordering::Relaxed);
+        let mut end = start;
+        for slab in slabs {
+            self.file.write_all_at(slab, end).map_err(|source| IngestError::Io {
+                action: "write",
+                path: self.path.clone(),
+                source,
+            })?;
+            end += slab.len() as u64;
+        }
+        Ok(Extent { start, length: length as u32 })
     }
 
     pub(crate) fn read(&self, extent: Extent, into: &mut [u8]) -> Result<(), IngestError> {
