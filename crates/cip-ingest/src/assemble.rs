@@ -178,8 +178,9 @@ impl<'a> Assembler<'a> {
     fn source_files(&self, rows: &RowGroupRows) -> Result<ArrayRef, CoreError> {
         let mut codes: Vec<i32> = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            let file = |position: Position| position.file().cast_signed();
-            piece.sorted.append_positions(self.layout, piece.rows.clone(), &mut codes, file);
+            let file = |position: u64| Position(position).file().cast_signed();
+            let (sorted, slot) = (&piece.sorted, RowLayout::POSITION_SLOT);
+            sorted.append_to(self.layout, slot, piece.rows.clone(), &mut codes, file);
         }
         let names = Arc::clone(&self.files) as ArrayRef;
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new(codes.into(), None), names)?))
@@ -189,8 +190,10 @@ impl<'a> Assembler<'a> {
     pub(crate) fn places(&self, rows: &RowGroupRows, rejects: &RejectPlaces) -> Vec<u32> {
         let mut places: Vec<u32> = Vec::with_capacity(rows.len());
         for piece in &rows.pieces {
-            let before = |position: Position| rejects.before(position.file(), position.byte_start());
-            piece.sorted.append_positions(self.layout, piece.rows.clone(), &mut places, before);
+            let before =
+                |position: u64| rejects.before(Position(position).file(), Position(position).byte_start());
+            let (sorted, slot) = (&piece.sorted, RowLayout::POSITION_SLOT);
+            sorted.append_to(self.layout, slot, piece.rows.clone(), &mut places, before);
         }
         places
     }

@@ -34,6 +34,7 @@ mod field;
 mod file_plan;
 mod find;
 mod format;
+mod frames;
 mod header;
 mod idle;
 mod ingest;

@@ -2,54 +2,21 @@
 
 use cip_core::fetch;
 
+use crate::frames::{self, Frames, LANES, OpenFrame};
 use crate::order::{OrderKey, UserEntry, ordered, ordered_entries};
 use crate::packing::{FRAME, Frame, HEAD, ID, MOST_ROWS, Offsets, Packing, ROOM, ROW_BITS};
 use crate::sorted_columns::{Column, SortedColumns};
-
-/// A frame, ready to give values back.
-#[derive(Debug, Clone, Copy)]
-struct OpenFrame {
-    base: u64,
-    mask: u64,
-    byte: u16,
-    bit: u8,
-    shift: u8,
-}
-
-impl OpenFrame {
-    fn new(frame: Frame, (byte, bit): (usize, u32)) -> Self {
-        let mask = u64::MAX.checked_shr(u64::BITS - u32::from(frame.bits)).unwrap_or(0);
-        Self { base: frame.base, mask, byte: byte as u16, bit: bit as u8, shift: frame.shift }
-    }
-
-    /// The value that all rows of the block have; none where they differ.
-    fn constant(&self) -> Option<u64> {
-        (self.mask == 0).then_some(self.base)
-    }
-
-    /// Whether some value may have a bit.
-    fn may_have(&self, bit: u64) -> bool {
-        self.mask != 0 || self.base & bit != 0
-    }
-
-    /// The value in a packed row.
-    #[inline(always)]
-    fn value(&self, row: &[u8]) -> u64 {
-        let mut word = [0; 8];
-        let at = usize::from(self.byte);
-        word.copy_from_slice(&row[at..at + 8]);
-        let rest = (u64::from_le_bytes(word) >> (self.bit & 63)) & self.mask;
-        self.base.wrapping_add(rest << (self.shift & 63))
-    }
-}
 
 /// Rows of one partition, packed, of all threads.
 #[derive(Debug)]
 pub(crate) struct PackedRows<'a> {
     packing: &'a Packing,
     blocks: Vec<Block<'a>>,
-    /// Those of all blocks, one block after the other.
-    frames: Vec<OpenFrame>,
+    /// Those of all blocks, one block after the other, and how many there are of each.
+    frames: Vec<Frames>,
+    frames_a_block: usize,
+    /// The words of a row that any of them lie in.
+    words: usize,
     ids: Vec<u8>,
     rows: usize,
 }
@@ -77,7 +44,9 @@ type RowNumber = u32;
 impl<'a> PackedRows<'a> {
     /// The rows of a segment know their sessions by the places of the ids in all its blocks.
     pub(crate) fn new(packing: &'a Packing, segments: impl Iterator<Item = Vec<&'a [u8]>>) -> Self {
-        let mut all = Self { packing, blocks: Vec::new(), frames: Vec::new(), ids: Vec::new(), rows: 0 };
+        let frames_a_block = packing.values.len().div_ceil(LANES);
+        let (blocks, frames, ids) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Self { packing, blocks, frames, frames_a_block, words: 0, ids, rows: 0 };
         for segment in segments {
             let first_id = (all.ids.len() / ID) as u64;
             for mut blocks in segment {
@@ -100,7 +69,7 @@ impl<'a> PackedRows<'a> {
         let (block, behind) = bytes.split_at(length);
         let (frames, body) = block[HEAD..].split_at(self.packing.values.len() * FRAME);
         let mut offsets = Offsets::default();
-        for (value, place) in frames.chunks_exact(FRAME).enumerate() {
+        let frames = frames.chunks_exact(FRAME).enumerate().map(|(value, place)| {
             let mut base = [0; 8];
             base.copy_from_slice(&place[..8]);
             let mut base = u64::from_le_bytes(base);
@@ -108,7 +77,12 @@ impl<'a> PackedRows<'a> {
                 base += first_id;
             }
             let frame = Frame { base, shift: place[8], bits: place[9] };
-            self.frames.push(OpenFrame::new(frame, offsets.next(frame.bits)));
+            OpenFrame::new(frame, offsets.next(frame.bits))
+        });
+        let frames: Vec<OpenFrame> = frames.collect();
+        for frames in frames.chunks(LANES).map(Frames::new) {
+            self.words = self.words.max(frames.words());
+            self.frames.push(frames);
         }
         self.blocks.push(Block { rows, stride: offsets.stride(), body });
         self.ids.extend_from_slice(&block[length - ids..]);
@@ -146,16 +120,14 @@ impl<'a> PackedRows<'a> {
     /// Two users between whom all are, as the rows have them; none where a user is unknown, or they do not have one sign.
     fn user_span(&self) -> Option<(u64, u64)> {
         let (user, null, bit) = self.packing.user?;
-        let values = self.packing.values.len();
         let (mut least, mut most) = (u64::MAX, 0);
         for block in 0..self.blocks.len() {
-            let frames = &self.frames[block * values..][..values];
-            if frames[null].may_have(bit) {
+            if self.frame(block, null).may_have(bit) {
                 return None;
             }
-            let last = frames[user].base.checked_add(frames[user].mask << (frames[user].shift & 63))?;
-            least = least.min(frames[user].base);
-            most = most.max(last);
+            let users = self.frame(block, user);
+            least = least.min(users.least());
+            most = most.max(users.most()?);
         }
         (least <= most && least >> 63 == most >> 63).then_some((least, most))
     }
@@ -163,16 +135,14 @@ impl<'a> PackedRows<'a> {
     /// What rows of known users are ordered by, their users counted from one: the blocks with the earliest times first, so that the rows of
     /// most users come in the order of their times.
     fn entries(&self, least: u64) -> Vec<UserEntry> {
-        let values = self.packing.values.len();
         let Some((user, ..)) = self.packing.user else { return Vec::new() };
-        let time = |block: usize| self.frames[block * values + self.packing.time];
+        let time = |block: usize| self.frame(block, self.packing.time);
         let mut blocks: Vec<(i64, usize)> =
-            (0..self.blocks.len()).map(|block| (time(block).base.cast_signed(), block)).collect();
+            (0..self.blocks.len()).map(|block| (time(block).least().cast_signed(), block)).collect();
         blocks.sort_unstable();
         let mut entries = Vec::with_capacity(self.rows);
         for (_, number) in blocks {
-            let (block, user, time) =
-                (&self.blocks[number], self.frames[number * values + user], time(number));
+            let (block, user, time) = (&self.blocks[number], self.frame(number, user), time(number));
             entries.extend((0..block.rows).map(|row| {
                 let bytes = block.row(row);
                 UserEntry {
@@ -185,39 +155,40 @@ impl<'a> PackedRows<'a> {
         entries
     }
 
-    /// The first frame of a row's block, and the row.
+    /// The frame of a value in a block.
     #[inline(always)]
-    fn frame_and_row(&self, number: RowNumber) -> (usize, &'a [u8]) {
-        let block = (number >> ROW_BITS) as usize;
-        (block * self.packing.values.len(), self.blocks[block].row(number & (MOST_ROWS as u32 - 1)))
+    fn frame(&self, block: usize, value: usize) -> OpenFrame {
+        self.frames[block * self.frames_a_block + value / LANES].get(value % LANES)
     }
 
+    /// A row's block, and the row.
     #[inline(always)]
-    fn place(&self, number: RowNumber) -> (&[OpenFrame], &'a [u8]) {
-        let (frame, row) = self.frame_and_row(number);
-        (&self.frames[frame..][..self.packing.values.len()], row)
+    fn place(&self, number: RowNumber) -> (usize, &'a [u8]) {
+        let block = (number >> ROW_BITS) as usize;
+        (block, self.blocks[block].row(number & (MOST_ROWS as u32 - 1)))
     }
 
     /// The value that all rows have; none where they differ.
     fn constant(&self, value: usize) -> Option<u64> {
-        let mut frames = self.frames.iter().skip(value).step_by(self.packing.values.len());
-        let first = frames.next()?.constant()?;
-        frames.all(|frame| frame.constant() == Some(first)).then_some(first)
+        let mut constants = (0..self.blocks.len()).map(|block| self.frame(block, value).constant());
+        let first = constants.next()??;
+        constants.all(|constant| constant == Some(first)).then_some(first)
     }
 
     /// The user's key, none for the unknown user, and the time.
     #[inline(always)]
     fn user_and_time(&self, number: RowNumber) -> (Option<u64>, i64) {
-        let (frames, row) = self.place(number);
+        let (block, row) = self.place(number);
+        let value = |value: usize| self.frame(block, value).value(row);
         let known = |(user, null, bit): (usize, usize, u64)| {
-            (frames[null].value(row) & bit == 0).then(|| frames[user].value(row) ^ (1 << 63))
+            (value(null) & bit == 0).then(|| value(user) ^ (1 << 63))
         };
-        (self.packing.user.and_then(known), frames[self.packing.time].value(row).cast_signed())
+        (self.packing.user.and_then(known), value(self.packing.time).cast_signed())
     }
 
     fn position(&self, number: RowNumber) -> u64 {
-        let (frames, row) = self.place(number);
-        frames[self.packing.position].value(row)
+        let (block, row) = self.place(number);
+        self.frame(block, self.packing.position).value(row)
     }
 
     /// Returns rows as columns.
@@ -233,14 +204,22 @@ impl<'a> PackedRows<'a> {
             }
         }
         let mut places = [(0, &[][..]); AT_ONCE];
+        let mut values = [[0; LANES]; AT_ONCE];
         for numbers in numbers.chunks(AT_ONCE) {
             for (place, &number) in places.iter_mut().zip(numbers) {
-                *place = self.frame_and_row(number);
+                *place = self.place(number);
                 place.1.first().into_iter().for_each(fetch);
             }
-            let places = &places[..numbers.len()];
-            for (value, column) in &mut columns {
-                column.extend(places.iter().map(|&(frame, row)| self.frames[frame + *value].value(row)));
+            for columns in columns.chunk_by_mut(|(a, _), (b, _)| a / LANES == b / LANES) {
+                let of_columns = columns[0].0 / LANES;
+                for (place, &number) in places.iter_mut().zip(numbers) {
+                    place.0 = (number >> ROW_BITS) as usize * self.frames_a_block + of_columns;
+                }
+                frames::read(&self.frames, &places[..numbers.len()], self.words, &mut values);
+                for (value, column) in columns {
+                    let lane = *value % LANES;
+                    column.extend(values[..numbers.len()].iter().map(|row| row[lane]));
+                }
             }
         }
         sorted
@@ -248,11 +227,11 @@ impl<'a> PackedRows<'a> {
 
     /// Writes a row to the start of `place`; what is up to [`ROOM`] bytes behind it may change.
     fn unpack(&self, number: RowNumber, place: &mut [u8]) {
-        let (frames, row) = self.place(number);
+        let (block, row) = self.place(number);
         let place = &mut place[..self.packing.row_bytes + ROOM];
-        for (value, frame) in self.packing.values.iter().zip(frames) {
+        for (index, value) in self.packing.values.iter().enumerate() {
             // What is written too much is written again by the next value.
-            place[value.at..value.at + 8].copy_from_slice(&frame.value(row).to_le_bytes());
+            place[value.at..value.at + 8].copy_from_slice(&self.frame(block, index).value(row).to_le_bytes());
         }
     }
 

@@ -7,7 +7,7 @@ use cip_core::fetch;
 
 use crate::error::IngestError;
 use crate::packing::{MOST_ROWS, PackScratch, ROOM};
-use crate::row::{Row, RowLayout};
+use crate::row::{Row, RowLayout, Rows};
 use crate::row_tally::RowTally;
 use crate::session_codes::SessionCodes;
 use crate::spill::{Extent, SpillFile};
@@ -129,7 +129,7 @@ impl LocalRows {
         }
     }
 
-    /// Counts every row as well.
+    /// Counts rows as well.
     pub(crate) fn with_tally(mut self) -> Self {
         self.tally = Some(RowTally::default());
         self
@@ -143,17 +143,18 @@ impl LocalRows {
         if let Some(id) = row.id() {
             self.codes.expect(id);
         }
-        if let Some(tally) = &self.tally {
-            tally.expect(row);
+    }
+
+    /// Counts rows that will be kept, where that is wanted.
+    pub(crate) fn count(&mut self, rows: Rows<'_>) {
+        if let Some(tally) = &mut self.tally {
+            tally.add(rows);
         }
     }
 
     /// Keeps a row of a key range.
     #[inline]
     pub(crate) fn push(&mut self, range: usize, row: &Row<'_>) {
-        if let Some(tally) = &mut self.tally {
-            tally.add(row);
-        }
         let part = &mut self.parts[range];
         part.rows += 1;
         match row.layout.packing() {

@@ -24,6 +24,8 @@ pub(crate) const OFFSET_BITS: u32 = 40;
 pub(crate) struct RowLayout {
     slots: Vec<Slot>,
     user: Option<(usize, SlotKind)>,
+    /// Where an integer user lies, and the byte and the bit that say whether they are unknown.
+    integer_user: Option<(usize, (usize, u8))>,
     pub(crate) session: Option<usize>,
     /// Where the row's length stands, in layouts with texts.
     pub(crate) length_at: Option<usize>,
@@ -79,6 +81,8 @@ impl RowLayout {
     /// Where every row's position and time lie.
     pub(crate) const POSITION: usize = 0;
     pub(crate) const TIME: usize = 8;
+    /// The [`Position`] as a value, which no row lacks.
+    pub(crate) const POSITION_SLOT: Slot = Slot { at: Self::POSITION, kind: SlotKind::Int64, null: (0, 0) };
 
     /// `attributes` are the columns of which a row has only a code.
     pub(crate) fn new(columns: &[TargetColumn], attributes: Option<&[usize]>) -> Self {
@@ -125,8 +129,11 @@ impl RowLayout {
         let more: usize = coded.iter().map(|&column| of_its_own(&columns[column]).width()).sum();
         let less = null_bytes + attributes.map_or(0, |attributes| attributes.kind.width());
         let index = |name| columns.iter().position(|target| target.name == name);
+        let user = index(column::USER_ID).map(|user| (user, slots[user].kind));
+        let integer = user.filter(|&(_, kind)| kind == SlotKind::Int64);
         let mut layout = Self {
-            user: index(column::USER_ID).map(|user| (user, slots[user].kind)),
+            user,
+            integer_user: integer.map(|(user, _)| (slots[user].at, slots[user].null)),
             session: index(column::SOURCE_SESSION),
             slots,
             length_at,
@@ -173,8 +180,7 @@ impl RowLayout {
 
     /// Where an integer user lies, and the byte and the bit that say whether they are unknown.
     pub(crate) fn user_at(&self) -> Option<(usize, (usize, u8))> {
-        let (user, kind) = self.user?;
-        (kind == SlotKind::Int64).then(|| (self.slots[user].at, self.slots[user].null))
+        self.integer_user
     }
 
     /// Where the UUID of a row's session lies, and in a sorted row of one length the code that stands for it.
@@ -406,22 +412,18 @@ impl<'a> Row<'a> {
         }
     }
 
-    #[inline]
-    pub(crate) fn position(&self) -> Position {
-        Position(u64::from_le_bytes(self.array(RowLayout::POSITION)))
-    }
-
     /// What the row's key starts with, none for the unknown user, and its time: the key where users are no texts, but
     /// for the position.
     #[inline]
     pub(crate) fn user_and_time(&self) -> (Option<u64>, i64) {
-        let user = match self.layout.user {
-            Some((user, _)) if !self.is_null(user) => {
-                Some(self.int64(self.layout.slots[user]).cast_unsigned() ^ (1 << 63))
-            }
-            _ => None,
-        };
-        (user, i64::from_le_bytes(self.array(RowLayout::TIME)))
+        let known = self.layout.integer_user.filter(|&(_, (byte, bit))| self.bytes[byte] & bit == 0);
+        let user = known.map(|(at, _)| u64::from_le_bytes(self.array(at)) ^ (1 << 63));
+        (user, self.time())
+    }
+
+    #[inline]
+    pub(crate) fn time(&self) -> i64 {
+        i64::from_le_bytes(self.array(RowLayout::TIME))
     }
 
     /// What the keys of known users are first ordered by: all that nearly every row is routed by. The rest of a row that

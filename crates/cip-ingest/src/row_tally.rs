@@ -3,7 +3,7 @@
 use cip_core::fetch;
 use cip_store::StoredTimes;
 
-use crate::row::Row;
+use crate::row::Rows;
 
 /// How many rows have each code of what they share, and how all their times can be kept.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,20 +16,18 @@ pub(crate) struct RowTally {
 }
 
 impl RowTally {
-    /// Says that a row will be counted.
-    #[inline(always)]
-    pub(crate) fn expect(&self, row: &Row<'_>) {
-        if let Some(slot) = row.layout.attributes {
-            self.counts.get(row.code(slot) as usize).into_iter().for_each(fetch);
+    /// Counts some rows.
+    pub(crate) fn add(&mut self, rows: Rows<'_>) {
+        let mut times = self.times;
+        for row in rows {
+            times = times.max(StoredTimes::of(row.time()));
+            if let Some(slot) = rows.layout.attributes {
+                self.counts.get(row.code(slot) as usize).into_iter().for_each(fetch);
+            }
         }
-    }
-
-    /// Counts a row.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, row: &Row<'_>) {
-        let (_, time) = row.user_and_time();
-        self.times = self.times.max(StoredTimes::of(time));
-        if let Some(slot) = row.layout.attributes {
+        self.times = times;
+        let Some(slot) = rows.layout.attributes else { return };
+        for row in rows {
             let code = row.code(slot);
             match self.counts.get_mut(code as usize) {
                 Some(count) if *count < u32::MAX => *count += 1,

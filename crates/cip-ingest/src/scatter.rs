@@ -69,6 +69,7 @@ impl<'a> Scatter<'a> {
     pub(crate) fn push_all(&self, local: &mut LocalRows, rows: Rows<'_>) {
         /// The processor is told of so many rows where they will be kept before the first is.
         const AT_ONCE: usize = 32;
+        local.count(rows);
         let mut ranges = [0; AT_ONCE];
         let (mut ahead, mut rows) = (rows, rows);
         loop {
@@ -89,6 +90,7 @@ impl<'a> Scatter<'a> {
 
     #[inline]
     pub(crate) fn push(&self, local: &mut LocalRows, row: &Row<'_>) {
+        local.count(Rows { layout: self.layout, bytes: row.as_bytes() });
         local.push(self.splitters.route(row), row);
     }
 

@@ -47,10 +47,11 @@ impl SessionCodes {
         }
         let id = words(id);
         let recent = &mut self.recent[Self::place(id)];
-        if recent.id != id || recent.segment != segment {
-            *recent = Recent { id, segment, code: new };
-        }
-        recent.code
+        // Whether it is known is hard to foretell: it is written in any case.
+        let known = (recent.id == id) & (recent.segment == segment);
+        let code = if known { recent.code } else { new };
+        *recent = Recent { id, segment, code };
+        code
     }
 }
 

@@ -13,8 +13,8 @@ use crate::order::sort_texts;
 use crate::packed_rows::PackedRows;
 use crate::packing::{ID, Packing};
 use crate::partition::LoadedBlocks;
-use crate::row::{Position, Row, RowLayout, Slot, User};
-use crate::sorted_columns::SortedColumns;
+use crate::row::{Row, RowLayout, Slot, User};
+use crate::sorted_columns::{Bit, SortedColumns};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
@@ -154,35 +154,38 @@ impl SortedRows {
         let mut apart = SessionsApart::new(self.len());
         let mut uuids: Vec<[u8; ID]> = Vec::with_capacity(ids.len());
         let mut many: HashMap<[u8; ID], u32, RandomState> = HashMap::default();
-        let mut codes: Vec<usize> = Vec::with_capacity(self.len());
+        let mut codes: Vec<u32> = Vec::with_capacity(self.len());
         columns
             .column(packing, layout.slot(column).at)
-            .append_to(0..self.len(), &mut codes, |code| code as usize);
-        let missing = columns.bit(packing, layout.null(column));
-        let mut before = None;
+            .append_to(0..self.len(), &mut codes, |code| code as u32);
         let mut ahead = codes.iter().skip(AHEAD);
-        for (index, &code) in codes.iter().enumerate() {
-            if let Some(&later) = ahead.next() {
-                ids.get(later).into_iter().for_each(fetch);
-                by_code.get(later).into_iter().for_each(fetch);
-            }
-            let user = columns.user(packing, index);
-            if before.replace(user).is_some_and(|before| before != user) {
+        let missing = Some(columns.bit(packing, layout.null(column))).filter(Bit::is_anywhere);
+        let mut start = 0;
+        for end in columns.user_ends(packing) {
+            if start > 0 {
                 apart.next_user();
                 many.clear();
             }
-            if missing.is_set(index) {
-                apart.enter(NO_SESSION);
-                continue;
+            for (index, &code) in (start..).zip(&codes[start..end]) {
+                if let Some(&later) = ahead.next() {
+                    ids.get(later as usize).into_iter().for_each(fetch);
+                    by_code.get(later as usize).into_iter().for_each(fetch);
+                }
+                if missing.is_some_and(|missing| missing.is_set(index)) {
+                    apart.enter(NO_SESSION);
+                    continue;
+                }
+                let known = &mut by_code[code as usize];
+                if *known == NO_SESSION || (*known as usize) < apart.user_start {
+                    let id = ids[code as usize];
+                    *known = apart.find(&uuids, &mut many, id).unwrap_or_else(|| {
+                        uuids.push(id);
+                        apart.found(index)
+                    });
+                }
+                apart.enter(*known);
             }
-            if by_code[code] == NO_SESSION || (by_code[code] as usize) < apart.user_start {
-                let id = ids[code];
-                by_code[code] = apart.find(&uuids, &mut many, id).unwrap_or_else(|| {
-                    uuids.push(id);
-                    apart.found(index)
-                });
-            }
-            apart.enter(by_code[code]);
+            start = end;
         }
         self.uuids = uuids;
         self.take_sessions(apart);
@@ -276,23 +279,6 @@ impl SortedRows {
                 columns.column(packing, slot.at).append_to(rows, into, of);
             }
             _ => into.extend(self.rows_with_texts(layout, rows).map(|row| of(row.word(slot)))),
-        }
-    }
-
-    /// Appends where some rows' records stand: [`position`](Row::position).
-    pub(crate) fn append_positions<T>(
-        &self,
-        layout: &RowLayout,
-        rows: Range<usize>,
-        into: &mut Vec<T>,
-        of: impl Fn(Position) -> T,
-    ) {
-        match (&self.rows, layout.packing()) {
-            (Rows::Columns(columns), Some(packing)) => {
-                let positions = columns.column(packing, RowLayout::POSITION);
-                positions.append_to(rows, into, |position| of(Position(position)));
-            }
-            _ => into.extend(self.rows_with_texts(layout, rows).map(|row| of(row.position()))),
         }
     }
 

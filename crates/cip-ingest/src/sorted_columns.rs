@@ -58,6 +58,16 @@ pub(crate) struct Bit<'a> {
 }
 
 impl Bit<'_> {
+    /// Whether some row has it.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        let all = match self.column {
+            Column::Bytes(column) => column.iter().fold(0, |all, value| all | value).into(),
+            Column::Words(column) => column.iter().fold(0, |all, value| all | value).into(),
+            Column::Longs(column) => column.iter().fold(0, |all, value| all | value),
+        };
+        all & self.bit != 0
+    }
+
     #[inline(always)]
     pub(crate) fn is_set(&self, row: usize) -> bool {
         self.column.get(row) & self.bit != 0
@@ -100,6 +110,31 @@ impl SortedColumns {
     pub(crate) fn bit(&self, packing: &Packing, byte: (usize, u8)) -> Bit<'_> {
         let (value, bit) = packing.bit(byte);
         Bit { column: &self.columns[value], bit }
+    }
+
+    /// Returns where the rows of each user end. Those of the unknown user are behind all others.
+    pub(crate) fn user_ends(&self, packing: &Packing) -> Vec<usize> {
+        fn append_ends<T: PartialEq>(users: &[T], ends: &mut Vec<usize>) {
+            let differs = |&(_, pair): &(usize, &[T])| pair[0] != pair[1];
+            ends.extend((1..).zip(users.windows(2)).filter(differs).map(|(end, _)| end));
+        }
+        let mut ends = Vec::new();
+        if let Some((user, null, bit)) = packing.user {
+            let unknown = Bit { column: &self.columns[null], bit };
+            let known = if unknown.is_anywhere() {
+                (0..self.rows).position(|row| unknown.is_set(row)).unwrap_or(self.rows)
+            } else {
+                self.rows
+            };
+            match &self.columns[user] {
+                Column::Bytes(users) => append_ends(&users[..known], &mut ends),
+                Column::Words(users) => append_ends(&users[..known], &mut ends),
+                Column::Longs(users) => append_ends(&users[..known], &mut ends),
+            }
+            ends.extend((0 < known && known < self.rows).then_some(known));
+        }
+        ends.extend((0 < self.rows).then_some(self.rows));
+        ends
     }
 
     /// The user of a row, none where they are unknown or rows have no integer users.

@@ -219,7 +219,7 @@ pub(crate) fn encode(
             plain(bytes, *width as usize, descriptor, &rows, None, scratch).map(Some)
         }
         (Scheme::Incompressible, DataType::UInt64, Type::INT64) => {
-            values.keep::<UInt64Type>(kept, |value: u64| value.cast_signed());
+            values.keep::<UInt64Type>(kept, u64::cast_signed);
             let bytes: Vec<u8> = kept.iter().flat_map(|value| value.to_le_bytes()).collect();
             let unsigned = || kept.iter().map(|value| value.cast_unsigned());
             let bound = |value: Option<u64>| value.map(u64::cast_signed);
