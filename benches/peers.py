@@ -180,7 +180,7 @@ def main() -> int:
     parser.add_argument("cip", type=Path)
     parser.add_argument("--events", type=int, default=20_208_019)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--memory", default="512MiB")
+    parser.add_argument("--memory", default="512MiB", help="that of cip; of several, 512MiB,256MiB, the others are for more ingests")
     parser.add_argument("--csv", type=Path, help="folder of files in the format of the store clickstream (default: generate them)")
     parser.add_argument("--jobs", default="sessions,rfm,features,pairs", help="which to run besides ingest, whose files they read")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
@@ -196,7 +196,8 @@ def main() -> int:
                            capture_output=True)
         threads = os.cpu_count()
         python = lambda text, out: [sys.executable, "-c", text.format(csv=csv, out=out, parquet=parquet, threads=threads)]
-        cip = [str(args.cip), "--memory", args.memory]
+        memory, *others = args.memory.split(",")
+        cip = [str(args.cip), "--memory", memory]
         jobs = [
             ("ingest", "cip", [*cip, "ingest", str(csv), "--mapping", "rees46", "--out", str(store)], store),
             ("ingest", COMPACT, [*cip, "ingest", str(csv), "--mapping", "rees46", "--layout", "compact", "--out",
@@ -217,6 +218,10 @@ def main() -> int:
             ("pairs", "cip", [*cip, "pairs", str(store), "--out", str(folder / "p.parquet")], folder / "p.parquet"),
             ("pairs", f"DuckDB {duckdb.__version__}", python(DUCKDB_PAIRS, folder / "q.parquet"), folder / "q.parquet"),
         ]
+        for less in others:
+            ingest = [str(args.cip), "--memory", less, "ingest", str(csv), "--mapping", "rees46", "--out", str(folder / "less")]
+            jobs += [("ingest", f"cip --memory {less}", ingest, folder / "less"),
+                     ("ingest", f"{COMPACT} --memory {less}", [*ingest, "--layout", "compact"], folder / "less")]
         if importlib.util.find_spec("datafusion"):
             version = importlib.metadata.version("datafusion")
             jobs = [(job, f"{who} {version}" if who == "DataFusion" else who, *rest) for job, who, *rest in jobs]

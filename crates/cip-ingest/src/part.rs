@@ -135,6 +135,13 @@ impl LocalRows {
         self
     }
 
+    /// Says that a row of a key range will be kept, of which [`expect`](Self::expect) was told before.
+    #[inline]
+    pub(crate) fn expect_bytes(&mut self, range: usize) {
+        let room = self.parts[range].pending.spare_capacity_mut();
+        room.first().into_iter().chain(room.get(SHORT_ROW - 1)).for_each(fetch);
+    }
+
     /// Says that a row of a key range will be kept.
     #[inline]
     pub(crate) fn expect(&self, range: usize, row: &Row<'_>) {
@@ -189,8 +196,6 @@ impl LocalRows {
                     let at = part.pending.len() - size_of::<u32>();
                     part.pending[at..].copy_from_slice(&code.to_le_bytes());
                 }
-                // Until the next row of this key range comes, other ranges have theirs.
-                part.pending.spare_capacity_mut().get(SHORT_ROW).into_iter().for_each(fetch);
             }
             None => {
                 let text = row.as_bytes();

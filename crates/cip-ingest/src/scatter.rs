@@ -82,6 +82,7 @@ impl<'a> Scatter<'a> {
             if count == 0 {
                 return;
             }
+            ranges[..count].iter().for_each(|&range| local.expect_bytes(range));
             for (&range, row) in ranges[..count].iter().zip(&mut rows) {
                 local.push(range, &row);
             }

@@ -1,6 +1,7 @@
 //! Temporary files for rows that do not fit in memory.
 
 use std::fs::File;
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +36,21 @@ impl SpillFolder {
     }
 }
 
+/// Writes all bytes of some parts behind what was written before.
+fn write_all(mut file: &File, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Parts without bytes are no reason to write.
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match file.write_vectored(parts) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut parts, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A temporary file that one thread appends to.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
@@ -46,16 +62,18 @@ pub(crate) struct SpillFile {
 impl SpillFile {
     /// Appends some bytes one behind the other.
     pub(crate) fn write(&self, slabs: &[Vec<u8>]) -> Result<Extent, IngestError> {
+        /// Slabs that the system is given at once.
+        const AT_ONCE: usize = 256;
         let length: usize = slabs.iter().map(Vec::len).sum();
         let start = self.end.fetch_add(length as u64, Ordering::Relaxed);
-        let mut end = start;
-        for slab in slabs {
-            self.file.write_all_at(slab, end).map_err(|source| IngestError::Io {
+        for slabs in slabs.chunks(AT_ONCE) {
+            let mut parts = [IoSlice::new(&[]); AT_ONCE];
+            parts.iter_mut().zip(slabs).for_each(|(part, slab)| *part = IoSlice::new(slab));
+            write_all(&self.file, &mut parts[..slabs.len()]).map_err(|source| IngestError::Io {
                 action: "write",
                 path: self.path.clone(),
                 source,
             })?;
-            end += slab.len() as u64;
         }
         Ok(Extent { start, length: length as u32 })
     }
