@@ -27,6 +27,7 @@ mod json;
 mod kept_rfm;
 mod kept_sessions;
 mod layouts;
+mod memory;
 mod pairs;
 mod paths;
 mod planning;
