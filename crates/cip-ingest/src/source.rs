@@ -430,8 +430,7 @@ struct HashingReader {
 
 impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let at_once = buffer.len().min(READ_AT_ONCE);
-        let read = self.bytes.read(&mut buffer[..at_once])?;
+        let read = self.bytes.read(buffer)?;
         let mut raw = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
         raw.hash.write(&buffer[..read]);
         raw.bytes += read as u64;
