@@ -7,16 +7,16 @@ use crate::packing::Frame;
 pub(crate) struct OpenFrame {
     base: u64,
     mask: u64,
+    step: u64,
     word: u8,
     bit: u8,
-    shift: u8,
 }
 
 impl OpenFrame {
     /// `byte` is where the word of the values starts in a row, `bit` their first one in it.
     pub(crate) fn new(frame: Frame, (byte, bit): (usize, u32)) -> Self {
         let mask = u64::MAX.checked_shr(u64::BITS - u32::from(frame.bits)).unwrap_or(0);
-        Self { base: frame.base, mask, word: (byte / 8) as u8, bit: bit as u8, shift: frame.shift }
+        Self { base: frame.base, mask, step: frame.step(), word: (byte / 8) as u8, bit: bit as u8 }
     }
 
     /// The value that all rows of the block have; none where they differ.
@@ -36,7 +36,7 @@ impl OpenFrame {
 
     /// A value that none exceeds; none where that is too large.
     pub(crate) fn most(&self) -> Option<u64> {
-        self.base.checked_add(self.mask << (self.shift & 63))
+        self.base.checked_add(self.mask.checked_mul(self.step)?)
     }
 
     /// The value in a packed row.
@@ -46,7 +46,7 @@ impl OpenFrame {
         let at = 8 * usize::from(self.word);
         word.copy_from_slice(&row[at..at + 8]);
         let rest = (u64::from_le_bytes(word) >> (self.bit & 63)) & self.mask;
-        self.base.wrapping_add(rest << (self.shift & 63))
+        self.base.wrapping_add(rest.wrapping_mul(self.step))
     }
 }
 
@@ -58,10 +58,10 @@ pub(crate) const LANES: usize = 8;
 pub(crate) struct Frames {
     base: [u64; LANES],
     mask: [u64; LANES],
+    step: [u64; LANES],
     /// The words of a row that they lie in, counted from the first of these.
     word: [u8; LANES],
     bit: [u8; LANES],
-    shift: [u8; LANES],
     first_word: u8,
 }
 
@@ -70,9 +70,9 @@ impl Frames {
     pub(crate) fn new(frames: &[OpenFrame]) -> Self {
         let first_word = frames.first().map_or(0, |first| first.word);
         let mut all = Self { first_word, ..Self::default() };
-        for (lane, &OpenFrame { base, mask, word, bit, shift }) in frames.iter().enumerate() {
-            (all.base[lane], all.mask[lane]) = (base, mask);
-            (all.word[lane], all.bit[lane], all.shift[lane]) = (word - first_word, bit, shift);
+        for (lane, &OpenFrame { base, mask, step, word, bit }) in frames.iter().enumerate() {
+            (all.base[lane], all.mask[lane], all.step[lane]) = (base, mask, step);
+            (all.word[lane], all.bit[lane]) = (word - first_word, bit);
         }
         all
     }
@@ -87,9 +87,9 @@ impl Frames {
         OpenFrame {
             base: self.base[lane],
             mask: self.mask[lane],
+            step: self.step[lane],
             word: self.word[lane] + self.first_word,
             bit: self.bit[lane],
-            shift: self.shift[lane],
         }
     }
 
@@ -117,7 +117,7 @@ impl Frames {
         let mut values = [0; LANES];
         for lane in 0..LANES {
             let rest = (chosen[lane] >> (self.bit[lane] & 63)) & self.mask[lane];
-            values[lane] = self.base[lane].wrapping_add(rest << (self.shift[lane] & 63));
+            values[lane] = self.base[lane].wrapping_add(rest.wrapping_mul(self.step[lane]));
         }
         values
     }
@@ -184,7 +184,7 @@ mod tests {
         #[test]
         fn any_processor_reads_what_one_value_at_a_time_is(
             frames in proptest::collection::vec(
-                proptest::collection::vec((any::<u64>(), 0u8..=64, 0usize..LANES, 0u32..64, 0u8..64), 1..=LANES),
+                proptest::collection::vec((any::<u64>(), 0u8..=64, 0usize..LANES, 0u32..64, 0u8..=64), 1..=LANES),
                 1..4,
             ),
             first_word in 0usize..3,

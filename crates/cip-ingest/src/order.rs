@@ -109,7 +109,7 @@ fn sort_runs(
         return;
     }
     if next + run(&entries[next..]) < end {
-        entries.sort_unstable_by(compare);
+        entries.sort_by(compare);
         return;
     }
     first.clear();

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Rows of one key range that came after one another have similar users, times and places in their file: a value is kept
-//! as what it is more than the least of the block, without the zeros at its end that all have (frame of reference).
+//! as what it is more than the least of the block, without the zeros at its end that all have (frame of reference); times, in
+//! whole seconds where they are.
 //! Every row of a block takes the same whole number of bytes, so that rows can be taken from it in any order. `ids` are the
 //! session ids that the partition's rows had not named before.
 
@@ -74,12 +75,22 @@ impl Value {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) base: u64,
-    /// How many zeros all end with, and the bits of the rest.
+    /// How many zeros all end with, or [`Frame::SECONDS`].
     pub(crate) shift: u8,
+    /// The bits of the rest.
     pub(crate) bits: u8,
 }
 
 impl Frame {
+    /// The shift of times that lie whole seconds apart.
+    const SECONDS: u8 = 64;
+    const SECOND: u64 = 1_000_000;
+
+    /// What the rest of a value is multiplied with.
+    pub(crate) fn step(self) -> u64 {
+        if self.shift == Self::SECONDS { Self::SECOND } else { 1 << (self.shift & 63) }
+    }
+
     #[inline(always)]
     fn around(values: &[u64]) -> Self {
         let first = values.first().copied().unwrap_or(0);
@@ -96,6 +107,33 @@ impl Frame {
         let shift = differ.trailing_zeros();
         let bits = u64::BITS - ((most - least) >> shift).leading_zeros();
         Self { base: least, shift: shift as u8, bits: bits as u8 }
+    }
+
+    /// Returns the frame of times that lie whole seconds apart, and leaves how many in their place; where they do not, nothing
+    /// changes.
+    #[inline(always)]
+    fn of_seconds(self, times: &mut [u64]) -> Self {
+        /// Two to the power of this, times an odd number, is a second.
+        const TWOS: u32 = Frame::SECOND.trailing_zeros();
+        /// A multiple of an odd number becomes the quotient where it is multiplied with its inverse modulo 2^64, by Newton's method;
+        /// no other number becomes so little (Hacker's Delight, 10-17).
+        const ODD: u64 = Frame::SECOND >> TWOS;
+        const INVERSE: u64 = {
+            let mut inverse = ODD;
+            let mut step = 0;
+            while step < 5 {
+                inverse = inverse.wrapping_mul(2u64.wrapping_sub(ODD.wrapping_mul(inverse)));
+                step += 1;
+            }
+            inverse
+        };
+        let seconds = |time: u64| (time.wrapping_sub(self.base) >> TWOS).wrapping_mul(INVERSE);
+        let most = times.iter().fold(0, |most, &time| seconds(time).max(most));
+        if self.bits == 0 || u32::from(self.shift) < TWOS || most > u64::MAX / ODD {
+            return self;
+        }
+        times.iter_mut().for_each(|time| *time = seconds(*time));
+        Self { base: self.base, shift: Self::SECONDS, bits: (u64::BITS - most.leading_zeros()) as u8 }
     }
 }
 
@@ -202,12 +240,15 @@ impl Packing {
         words.clear();
         let mut offsets = Offsets::default();
         let mut column = [0; MOST_ROWS];
-        for &value in &self.values {
+        for (index, &value) in self.values.iter().enumerate() {
             let column = &mut column[..count];
             for (to, start) in column.iter_mut().zip((0..).step_by(self.row_bytes)) {
                 *to = value.of(&rows[start..]);
             }
-            let frame = Frame::around(column);
+            let mut frame = Frame::around(column);
+            if index == self.time {
+                frame = frame.of_seconds(column);
+            }
             frames.extend_from_slice(&frame.base.to_le_bytes());
             frames.extend_from_slice(&[frame.shift, frame.bits]);
             let (byte, bit) = offsets.next(frame.bits);
@@ -217,9 +258,12 @@ impl Packing {
             if words.len() <= byte / 8 {
                 words.push([0; MOST_ROWS]);
             }
-            let (shift, bit) = (frame.shift & 63, bit & 63);
+            let bit = bit & 63;
+            // Seconds are rests already.
+            let (base, shift) =
+                if frame.shift == Frame::SECONDS { (0, 0) } else { (frame.base, frame.shift & 63) };
             for (word, value) in words[byte / 8].iter_mut().zip(&*column) {
-                *word |= (value.wrapping_sub(frame.base) >> shift) << bit;
+                *word |= (value.wrapping_sub(base) >> shift) << bit;
             }
         }
         let stride = offsets.stride() as usize;
@@ -240,5 +284,36 @@ impl Packing {
             }
         }
         block.extend_from_slice(ids);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_lie_whole_seconds_apart_are_kept_as_seconds() {
+        let base = 1_569_888_000_250_000i64.cast_unsigned();
+        let frame_of = |distances: &[u64]| {
+            let mut times: Vec<u64> = distances.iter().map(|distance| base.wrapping_add(*distance)).collect();
+            let frame = Frame::around(&times).of_seconds(&mut times);
+            (frame.base.wrapping_sub(base), frame.step(), frame.bits, times)
+        };
+        assert_eq!(frame_of(&[3_000_000, 0, 7_000_000]), (0, 1_000_000, 3, vec![3, 0, 7]));
+        // A day and more, and as far as times go.
+        assert_eq!(frame_of(&[0, 100_000_000_000]), (0, 1_000_000, 17, vec![0, 100_000]));
+        let far = u64::MAX / 1_000_000;
+        let (_, step, bits, _) = frame_of(&[0, far * 1_000_000 - base / 1_000_000 * 1_000_000]);
+        assert_eq!((step, bits), (1_000_000, 45));
+        // 64 microseconds are no second, nor are half of one and one and a bit.
+        for (distances, step, bits) in
+            [([0, 64, 128], 64, 2), ([0, 500_000, 2_000_000], 32, 16), ([0, 1_000_000, 2_000_001], 1, 21)]
+        {
+            let (_, of_frame, of_bits, times) = frame_of(&distances);
+            assert_eq!((of_frame, of_bits), (step, bits));
+            assert_eq!(times, distances.map(|distance| base + distance));
+        }
+        // One time has no bits.
+        assert_eq!(frame_of(&[0, 0]), (0, 1, 0, vec![base, base]));
     }
 }

@@ -1,5 +1,5 @@
 //! The rows of all key ranges that one thread has: the latest as they are, the others in blocks, in memory or in its
-//! temporary file.
+//! temporary files.
 
 use std::sync::Arc;
 
@@ -57,7 +57,8 @@ impl Segment {
         let fits = self.slabs.last().is_some_and(|slab| slab.capacity() - slab.len() >= bytes);
         let index = self.slabs.len() - usize::from(fits);
         if !fits {
-            let slab = Vec::with_capacity(bytes.max(slab_bytes));
+            // Where two of them would not fit, room for one is all that is needed.
+            let slab = Vec::with_capacity(if 2 * bytes > slab_bytes { bytes } else { slab_bytes });
             self.held += slab.capacity();
             self.slabs.push(slab);
         }
@@ -76,7 +77,8 @@ pub(crate) enum Stored {
 #[derive(Debug)]
 pub(crate) struct LocalRows {
     parts: Vec<Part>,
-    pub(crate) file: Arc<SpillFile>,
+    /// Of neighbouring key ranges one each.
+    files: Vec<Arc<SpillFile>>,
     codes: SessionCodes,
     packing: PackScratch,
     /// Bytes of rows that make a block, and of blocks that make a slab.
@@ -96,8 +98,8 @@ pub(crate) struct LocalRows {
 }
 
 impl LocalRows {
-    /// Rows of so many key ranges, which take about `bytes` in memory, the others in the file.
-    pub(crate) fn new(layout: &RowLayout, ranges: usize, bytes: usize, file: SpillFile) -> Self {
+    /// Rows of so many key ranges, which take about `bytes` in memory, the others in the files.
+    pub(crate) fn new(layout: &RowLayout, ranges: usize, bytes: usize, files: Vec<Arc<SpillFile>>) -> Self {
         /// A part of the memory that waits for whole blocks, at most.
         const PENDING: usize = 4;
         const LEAST_ROWS: usize = 16;
@@ -114,7 +116,7 @@ impl LocalRows {
         parts.resize_with(ranges, Part::default);
         (0..).zip(&mut parts).for_each(|(number, part): (u32, &mut Part)| part.number = number);
         Self {
-            file: Arc::new(file),
+            files,
             codes: SessionCodes::default(),
             packing: PackScratch::default(),
             block_bytes,
@@ -254,7 +256,7 @@ impl LocalRows {
         }
     }
 
-    /// Writes segments to the file until at most `most` bytes are in memory: those of the last key ranges first, which are
+    /// Writes segments to the files until at most `most` bytes are in memory: those of the last key ranges first, which are
     /// needed last.
     fn spill(&mut self, layout: &RowLayout, most: usize) -> Result<(), IngestError> {
         for _ in 0..self.parts.len() {
@@ -264,10 +266,11 @@ impl LocalRows {
             self.turn = self.turn.checked_sub(1).unwrap_or(self.parts.len() - 1);
             self.seal(self.turn, layout);
             self.close(self.turn);
+            let file = &self.files[self.turn * self.files.len() / self.parts.len()];
             for stored in &mut self.parts[self.turn].segments {
                 if let Stored::Memory(segment) = stored {
                     self.held -= segment.held;
-                    *stored = Stored::File(self.file.write(&segment.slabs)?);
+                    *stored = Stored::File(file.write(&segment.slabs)?);
                 }
             }
         }
@@ -288,10 +291,7 @@ impl LocalRows {
     ///
     /// # Errors
     /// [`IngestError::Io`] where the disk is full.
-    pub(crate) fn into_parts(
-        mut self,
-        layout: &RowLayout,
-    ) -> Result<(Vec<Part>, Arc<SpillFile>), IngestError> {
+    pub(crate) fn into_parts(mut self, layout: &RowLayout) -> Result<Vec<Part>, IngestError> {
         for range in 0..self.parts.len() {
             self.seal(range, layout);
             self.close(range);
@@ -300,6 +300,6 @@ impl LocalRows {
         if self.held > self.most {
             self.spill(layout, self.most)?;
         }
-        Ok((self.parts, self.file))
+        Ok(self.parts)
     }
 }

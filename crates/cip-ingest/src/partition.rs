@@ -1,19 +1,18 @@
 //! The rows of one key range, from all threads.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::buffer::{Buffer, SpareBuffers};
 use crate::error::IngestError;
 use crate::packed_rows::PackedRows;
 use crate::part::{LocalRows, Part, Segment, Stored};
 use crate::row::{Row, RowLayout};
-use crate::spill::{SpillFile, SpillFolder};
+use crate::spill::SpillFolder;
 use crate::splitters::{KeySample, Splitters};
 
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
-    segments: Vec<(Arc<SpillFile>, Stored)>,
+    segments: Vec<Stored>,
     rows: usize,
     /// What the rows take when they are sorted.
     bytes: usize,
@@ -59,19 +58,14 @@ impl LoadedBlocks {
 
 impl Partition {
     /// Returns a partition for each key range of some threads' rows.
-    pub(crate) fn of(
-        ranges: usize,
-        threads: impl IntoIterator<Item = (Vec<Part>, Arc<SpillFile>)>,
-    ) -> Vec<Self> {
+    pub(crate) fn of(ranges: usize, threads: impl IntoIterator<Item = Vec<Part>>) -> Vec<Self> {
         let mut partitions: Vec<Self> = Vec::new();
         partitions.resize_with(ranges, Self::default);
-        for (parts, file) in threads {
+        for parts in threads {
             for (partition, part) in partitions.iter_mut().zip(parts) {
                 partition.rows += part.rows;
                 partition.bytes += part.bytes;
-                partition
-                    .segments
-                    .extend(part.segments.into_iter().map(|stored| (Arc::clone(&file), stored)));
+                partition.segments.extend(part.segments);
             }
         }
         partitions
@@ -81,12 +75,12 @@ impl Partition {
     pub(crate) fn load(self, spare: &SpareBuffers) -> Result<LoadedBlocks, IngestError> {
         let mut read = spare.take();
         let mut segments = Vec::with_capacity(self.segments.len());
-        for (file, stored) in self.segments {
+        for stored in self.segments {
             segments.push(match stored {
                 Stored::Memory(segment) => Loaded::Kept(segment),
                 Stored::File(extent) => {
                     let start = read.len();
-                    file.read(extent, read.room(start + extent.length as usize))?;
+                    extent.read(read.room(start + extent.length as usize))?;
                     Loaded::Read(start..read.len())
                 }
             });
@@ -121,7 +115,7 @@ impl Partition {
         if ranges == 1 {
             return Ok(vec![self]);
         }
-        let mut local = LocalRows::new(layout, ranges, limit, folder.create()?);
+        let mut local = LocalRows::new(layout, ranges, limit, folder.create_all(1)?);
         self.each_row(layout, |row| local.push(splitters.route(&row), &row))?;
         local.take_failure()?;
         let refined = Self::of(ranges, [local.into_parts(layout)?]);
@@ -140,7 +134,7 @@ impl Partition {
     /// Gives `visit` every row as it was when it came, in no order.
     fn each_row(&self, layout: &RowLayout, mut visit: impl FnMut(Row<'_>)) -> Result<(), IngestError> {
         let mut block = Vec::new();
-        for (file, stored) in &self.segments {
+        for stored in &self.segments {
             block.clear();
             match stored {
                 Stored::Memory(segment) => {
@@ -148,7 +142,7 @@ impl Partition {
                 }
                 Stored::File(extent) => {
                     block.resize(extent.length as usize, 0);
-                    file.read(*extent, &mut block)?;
+                    extent.read(&mut block)?;
                 }
             }
             match layout.packing() {
@@ -162,5 +156,50 @@ impl Partition {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::AttributeUse;
+    use crate::mapping::SourceMapping;
+    use crate::parse::Parser;
+    use crate::row::Rows;
+    use crate::row_builder::RowBuilder;
+
+    #[test]
+    fn a_temporary_file_is_gone_when_the_last_of_its_rows_is_read() {
+        const RANGES: usize = 4;
+        let mapping = SourceMapping::from_toml(
+            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+             event_type = { from = 'e', type = 'dictionary' }",
+        );
+        let parser = Parser::new(&mapping.unwrap(), AttributeUse::Products).unwrap();
+        let layout = &parser.layout;
+        let folder = tempfile::tempdir().unwrap();
+        let files = SpillFolder::new(folder.path()).create_all(2).unwrap();
+        let there: Vec<_> = files.iter().map(std::sync::Arc::downgrade).collect();
+        let mut local = LocalRows::new(layout, RANGES, 16 << 10, files);
+        let mut rows = RowBuilder::default();
+        for position in 0..20_000u64 {
+            rows.start(layout, 0, position.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 30);
+            rows.finish(layout);
+        }
+        let rows = Rows { layout, bytes: rows.rows() };
+        rows.enumerate().for_each(|(number, row)| local.push(number % RANGES, &row));
+        local.take_failure().unwrap();
+        let spare = SpareBuffers::new(1);
+        let mut rows = 0;
+        for (range, partition) in
+            Partition::of(RANGES, [local.into_parts(layout).unwrap()]).into_iter().enumerate()
+        {
+            rows += partition.rows;
+            let is_there = |file: &std::sync::Weak<_>| file.upgrade().is_some();
+            assert_eq!(there.iter().map(is_there).collect::<Vec<_>>(), [range < 2, true]);
+            drop(partition.load(&spare).unwrap());
+        }
+        assert!(there.iter().all(|file| file.upgrade().is_none()));
+        assert_eq!(rows, 20_000);
     }
 }

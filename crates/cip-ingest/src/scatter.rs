@@ -18,8 +18,9 @@ pub(crate) struct Scatter<'a> {
     layout: &'a RowLayout,
     splitters: Splitters,
     folder: SpillFolder,
-    /// What a thread may hold in memory.
+    /// What a thread may hold in memory, and its temporary files.
     bytes: usize,
+    files: usize,
     /// How the rows will be kept.
     kept: EventLayout,
     idle: Idle<LocalRows>,
@@ -34,8 +35,11 @@ impl<'a> Scatter<'a> {
         buffer_bytes: usize,
         threads: NonZeroUsize,
     ) -> Self {
+        /// A file goes when the last of its rows is read: the store grows into the room of those that are gone.
+        const FILES: usize = 64;
         let bytes = buffer_bytes / threads.get();
-        Self { layout, splitters, folder, bytes, kept: EventLayout::Plain, idle: Idle::default() }
+        let files = (FILES / threads).clamp(1, splitters.partitions());
+        Self { layout, splitters, folder, bytes, files, kept: EventLayout::Plain, idle: Idle::default() }
     }
 
     /// Counts what must be known of rows that will be kept in this way.
@@ -57,8 +61,8 @@ impl<'a> Scatter<'a> {
         if let Some(idle) = self.idle.take() {
             return Ok(idle);
         }
-        let local =
-            LocalRows::new(self.layout, self.splitters.partitions(), self.bytes, self.folder.create()?);
+        let files = self.folder.create_all(self.files)?;
+        let local = LocalRows::new(self.layout, self.splitters.partitions(), self.bytes, files);
         Ok(match self.kept {
             EventLayout::Plain => local,
             EventLayout::Compact => local.with_tally(),

@@ -20,8 +20,8 @@ struct Recent {
 }
 
 impl SessionCodes {
-    /// They fit the processor's second cache, and hold the sessions of some thousand users at once.
-    const PLACES_BITS: u32 = 13;
+    /// They fit the processor's second cache, and hold the sessions of ten thousand users at once.
+    const PLACES_BITS: u32 = 15;
     /// No segment has this number.
     const NONE: Recent = Recent { id: [0; 2], segment: u32::MAX, code: 0 };
 

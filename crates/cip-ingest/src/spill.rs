@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::IngestError;
@@ -20,7 +21,12 @@ impl SpillFolder {
         Self { path: path.to_owned(), files: AtomicU64::new(0) }
     }
 
-    pub(crate) fn create(&self) -> Result<SpillFile, IngestError> {
+    /// Makes some files.
+    pub(crate) fn create_all(&self, files: usize) -> Result<Vec<Arc<SpillFile>>, IngestError> {
+        (0..files).map(|_| self.create().map(Arc::new)).collect()
+    }
+
+    fn create(&self) -> Result<SpillFile, IngestError> {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("spill-{number}.tmp"));
         let io = |action| {
@@ -61,7 +67,7 @@ pub(crate) struct SpillFile {
 
 impl SpillFile {
     /// Appends some bytes one behind the other.
-    pub(crate) fn write(&self, slabs: &[Vec<u8>]) -> Result<Extent, IngestError> {
+    pub(crate) fn write(self: &Arc<Self>, slabs: &[Vec<u8>]) -> Result<Extent, IngestError> {
         /// Slabs that the system is given at once.
         const AT_ONCE: usize = 256;
         let length: usize = slabs.iter().map(Vec::len).sum();
@@ -75,21 +81,24 @@ impl SpillFile {
                 source,
             })?;
         }
-        Ok(Extent { start, length: length as u32 })
-    }
-
-    pub(crate) fn read(&self, extent: Extent, into: &mut [u8]) -> Result<(), IngestError> {
-        self.file.read_exact_at(into, extent.start).map_err(|source| IngestError::Io {
-            action: "read",
-            path: self.path.clone(),
-            source,
-        })
+        Ok(Extent { file: Arc::clone(self), start, length: length as u32 })
     }
 }
 
-/// Rows in a temporary file. There may be a million of them: they are small, and shorter than 4 GiB.
-#[derive(Debug, Clone, Copy)]
+/// Bytes in a temporary file, fewer than 4 GiB: the file is there as long as anything of it is to be read.
+#[derive(Debug)]
 pub(crate) struct Extent {
+    file: Arc<SpillFile>,
     start: u64,
     pub(crate) length: u32,
+}
+
+impl Extent {
+    pub(crate) fn read(&self, into: &mut [u8]) -> Result<(), IngestError> {
+        self.file.file.read_exact_at(into, self.start).map_err(|source| IngestError::Io {
+            action: "read",
+            path: self.file.path.clone(),
+            source,
+        })
+    }
 }

@@ -49,11 +49,18 @@ impl Splitters {
     /// Returns the partition of a row.
     #[inline]
     pub(crate) fn route(&self, row: &Row<'_>) -> usize {
-        let range = self.guide.range(row.known_prefix());
+        let prefix = row.known_prefix();
+        let range = self.guide.range(prefix);
         if range.is_empty() {
             return range.start;
         }
         // All before the range are at most the key, all behind it are greater.
+        if let Some(prefix) = prefix
+            && let Some(splitters) = self.guide.prefixes.get(range.clone())
+            && !splitters.contains(&prefix)
+        {
+            return range.start + splitters.iter().filter(|&&splitter| splitter < prefix).count();
+        }
         let key = row.key();
         range.start + self.keys[range].partition_point(|splitter| splitter.get() <= key)
     }
@@ -68,6 +75,8 @@ struct Guide {
     splitters: usize,
     /// For each value of those bits, the splitters that start with less.
     less: Vec<u32>,
+    /// What the splitters start with; the unknown user's come behind and are not among them.
+    prefixes: Vec<u64>,
 }
 
 impl Guide {
@@ -83,7 +92,7 @@ impl Guide {
         let places = ((last - first) >> shift) + 1;
         let less = (0..=places)
             .map(|place| known.partition_point(|&prefix| (prefix - first) >> shift < place) as u32);
-        Self { first: *first, shift, splitters: keys.len(), less: less.collect() }
+        Self { first: *first, shift, splitters: keys.len(), less: less.collect(), prefixes: known }
     }
 
     #[inline]

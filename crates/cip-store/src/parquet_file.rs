@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
@@ -199,8 +201,8 @@ impl RowGroupEncoder {
         let encode = |scratch: &mut Scratch| -> parquet::errors::Result<Vec<EncodedChunk>> {
             let mut chunks = Vec::with_capacity(self.schema.fields().len());
             let mut leaves = self.descriptor.columns().iter();
-            let writers = self.factory.create_column_writers(0)?;
-            let mut writers = writers.into_iter();
+            // Every writer makes a compressor: there are none where no column needs one.
+            let mut writers: Vec<Option<ArrowColumnWriter>> = Vec::new();
             for (field, values) in self.schema.fields().iter().zip(columns) {
                 let descriptors = leaves.as_slice();
                 let ours = match (field.data_type().is_nested(), descriptors.first()) {
@@ -212,13 +214,17 @@ impl RowGroupEncoder {
                 };
                 if let Some(encoded) = ours {
                     leaves.next();
-                    writers.next();
                     chunks.push(EncodedChunk::Ours(encoded));
                     continue;
                 }
+                if writers.is_empty() {
+                    writers = self.factory.create_column_writers(0)?.into_iter().map(Some).collect();
+                }
                 // A column of the schema has one leaf or, where it is nested, some.
                 for leaf in &compute_leaves(field, &values.to_array()?)? {
-                    let (Some(_), Some(mut writer)) = (leaves.next(), writers.next()) else { break };
+                    let place = self.descriptor.num_columns() - leaves.len();
+                    let writer = leaves.next().and_then(|_| writers.get_mut(place)?.take());
+                    let Some(mut writer) = writer else { break };
                     writer.write(leaf)?;
                     chunks.push(EncodedChunk::Arrow(writer.close()?));
                 }

@@ -6,7 +6,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Codec, EncodedColumn, Pages};
-use super::{PAGE_ROWS, Rows, Scratch, bits, statistics};
+use super::{Rows, Scratch, bits, statistics};
 
 /// The `parquet` crate unpacks 64 values at a time, where a miniblock has as many.
 const BLOCK: usize = 1_024;
@@ -113,8 +113,10 @@ pub(super) fn seconds(
 ) -> Result<EncodedColumn> {
     /// 18 hours.
     const LOW_BITS: u32 = 16;
+    /// Values that tell which it will be.
+    const SAMPLE: usize = 4_096;
     let Scratch { compressors, values, page, .. } = scratch;
-    let sample = &values[..values.len().min(PAGE_ROWS)];
+    let sample = &values[..values.len().min(SAMPLE)];
     page.clear();
     append_packed(sample, |before, value| value.wrapping_sub(before), page);
     let packed = page.len();
