@@ -87,42 +87,49 @@ pub(crate) fn ordered_entries(
     let later = |a: &UserEntry, b: &UserEntry| {
         a.time.cmp(&b.time).then_with(|| position(a.row).cmp(&position(b.row)))
     };
-    let mut first = Vec::new();
+    let mut before = Vec::new();
     for of_user in entries.chunk_by_mut(|a, b| a.user == b.user) {
-        sort_runs(of_user, later, &mut first);
+        sort_runs(of_user, later, &mut before);
     }
     entries.into_iter().map(|entry| entry.row).collect()
 }
 
-/// Sorts entries of which no two are equal: those of two threads are two sorted runs, which are merged. `first` is for the first run.
+/// Sorts entries of which no two are equal. Those of two threads are many sorted runs, of which each begins before the last one ends,
+/// though not by much: they are merged one by one. `before` is for what comes later than the start of the next run.
 fn sort_runs(
     entries: &mut [UserEntry],
     compare: impl Fn(&UserEntry, &UserEntry) -> Ordering + Copy,
-    first: &mut Vec<UserEntry>,
+    before: &mut Vec<UserEntry>,
 ) {
+    /// If entries move more often, they lie in another order.
+    const MOVES: usize = 4;
     let run = |entries: &[UserEntry]| {
         let falls = entries.windows(2).position(|pair| compare(&pair[0], &pair[1]).is_gt());
         falls.map_or(entries.len(), |last| last + 1)
     };
-    let (mut next, end) = (run(entries), entries.len());
-    if next == end {
-        return;
-    }
-    if next + run(&entries[next..]) < end {
-        entries.sort_by(compare);
-        return;
-    }
-    first.clear();
-    first.extend_from_slice(&entries[..next]);
-    // What is written was taken before: it is no further than what is left of the second run.
-    let mut to = 0;
-    for &entry in &*first {
-        while next < end && compare(&entries[next], &entry).is_lt() {
-            entries[to] = entries[next];
-            (to, next) = (to + 1, next + 1);
+    let mut left = MOVES * entries.len();
+    let mut sorted = run(entries);
+    while let Some(first) = entries.get(sorted) {
+        let later = entries[..sorted].iter().rev().take_while(|entry| compare(entry, first).is_gt()).count();
+        let Some(rest) = left.checked_sub(later) else {
+            entries.sort_unstable_by(compare);
+            return;
+        };
+        left = rest;
+        let end = sorted + run(&entries[sorted..]);
+        let (mut to, mut next) = (sorted - later, sorted);
+        before.clear();
+        before.extend_from_slice(&entries[to..sorted]);
+        // What is written was taken before: it is no further than what is left of the run.
+        for &entry in &*before {
+            while next < end && compare(&entries[next], &entry).is_lt() {
+                entries[to] = entries[next];
+                (to, next) = (to + 1, next + 1);
+            }
+            entries[to] = entry;
+            to += 1;
         }
-        entries[to] = entry;
-        to += 1;
+        sorted = end;
     }
 }
 
@@ -177,6 +184,30 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn runs_are_merged_to_what_sorting_makes_of_them(
+            runs in proptest::collection::vec((0i64..200, proptest::collection::vec(0i64..30, 0..20)), 0..12),
+            in_order: bool,
+        ) {
+            let mut runs = runs;
+            if in_order {
+                runs.sort();
+            }
+            let times = runs.iter().flat_map(|(start, steps)| {
+                steps.iter().scan(*start, |time, step| {
+                    *time += step;
+                    Some(*time)
+                })
+            });
+            let mut entries: Vec<UserEntry> =
+                (0..).zip(times).map(|(row, time)| UserEntry { user: 7, row, time }).collect();
+            let key = |entry: &UserEntry| (entry.time, entry.row);
+            let mut expected: Vec<(i64, u32)> = entries.iter().map(key).collect();
+            expected.sort_unstable();
+            sort_runs(&mut entries, |a, b| key(a).cmp(&key(b)), &mut Vec::new());
+            prop_assert_eq!(entries.iter().map(key).collect::<Vec<_>>(), expected);
+        }
+
         #[test]
         fn spreading_by_user_orders_as_comparing_does(
             rows in proptest::collection::vec(

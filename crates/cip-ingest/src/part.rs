@@ -51,14 +51,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Returns a slab with room for so many bytes; a new one takes as many as that, or `slab_bytes`.
+    /// Returns a slab with room for so many bytes; a new one takes `slab_bytes`, or twice as many as are asked for.
     fn room(&mut self, bytes: usize, slab_bytes: usize) -> &mut Vec<u8> {
         self.bytes += bytes;
         let fits = self.slabs.last().is_some_and(|slab| slab.capacity() - slab.len() >= bytes);
         let index = self.slabs.len() - usize::from(fits);
         if !fits {
-            // Where two of them would not fit, room for one is all that is needed.
-            let slab = Vec::with_capacity(if 2 * bytes > slab_bytes { bytes } else { slab_bytes });
+            // Whole kibibytes: an allocator soon finds again what it was given back in sizes that repeat.
+            let slab = Vec::with_capacity(slab_bytes.max(2 * bytes).next_multiple_of(1 << 10));
             self.held += slab.capacity();
             self.slabs.push(slab);
         }
