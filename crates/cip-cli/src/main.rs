@@ -23,6 +23,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: allocator::LargePages = allocator::LargePages;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     match commands::run(args) {
