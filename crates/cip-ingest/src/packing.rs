@@ -128,8 +128,11 @@ impl Frame {
             inverse
         };
         let seconds = |time: u64| (time.wrapping_sub(self.base) >> TWOS).wrapping_mul(INVERSE);
+        if self.bits == 0 || u32::from(self.shift) < TWOS {
+            return self;
+        }
         let most = times.iter().fold(0, |most, &time| seconds(time).max(most));
-        if self.bits == 0 || u32::from(self.shift) < TWOS || most > u64::MAX / ODD {
+        if most > u64::MAX / ODD {
             return self;
         }
         times.iter_mut().for_each(|time| *time = seconds(*time));

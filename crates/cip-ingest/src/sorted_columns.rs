@@ -121,11 +121,11 @@ impl SortedColumns {
         let mut ends = Vec::new();
         if let Some((user, null, bit)) = packing.user {
             let unknown = Bit { column: &self.columns[null], bit };
-            let known = if unknown.is_anywhere() {
-                (0..self.rows).position(|row| unknown.is_set(row)).unwrap_or(self.rows)
-            } else {
-                self.rows
-            };
+            let (mut known, mut end) = (0, self.rows);
+            while known < end {
+                let middle = known + (end - known) / 2;
+                if unknown.is_set(middle) { end = middle } else { known = middle + 1 }
+            }
             match &self.columns[user] {
                 Column::Bytes(users) => append_ends(&users[..known], &mut ends),
                 Column::Words(users) => append_ends(&users[..known], &mut ends),
