@@ -38,9 +38,9 @@ impl LargePages {
         const PAGE_BYTES: usize = 2 << 20;
         let before = block.addr() % PAGE_BYTES;
         let (start, length) = (block.wrapping_sub(before), (before + bytes).next_multiple_of(PAGE_BYTES));
+        // A system without large pages has small ones, and some of what lies around may be no memory: no failure matters.
         #[expect(unsafe_code, reason = "asks the system")]
         // SAFETY: the advice changes the contents of no memory, of the block and of what lies around it.
-        // A system without large pages has small ones, and some of what lies around may be no memory.
         let _ = unsafe { rustix::mm::madvise(start.cast(), length, rustix::mm::Advice::LinuxHugepage) };
     }
 

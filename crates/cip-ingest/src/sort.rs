@@ -14,7 +14,7 @@ use crate::packed_rows::PackedRows;
 use crate::packing::{ID, Packing};
 use crate::partition::LoadedBlocks;
 use crate::row::{Row, RowLayout, Slot, User};
-use crate::sorted_columns::{Bit, SortedColumns};
+use crate::sorted_columns::{Bit, SortedColumns, first_row};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
@@ -314,12 +314,7 @@ impl SortedRows {
 
     /// Returns the first row from `from` on with which the rows count `bytes` or more; the number of rows where none does.
     pub(crate) fn row_at_bytes(&self, layout: &RowLayout, from: usize, bytes: usize) -> usize {
-        let (mut low, mut high) = (from, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.counted_bytes(layout, from..middle) >= bytes { high = middle } else { low = middle + 1 }
-        }
-        low
+        first_row(from..self.len(), |row| self.counted_bytes(layout, from..row) >= bytes)
     }
 
     /// Which of the partition's sessions some rows belong to.

@@ -97,9 +97,9 @@ impl Guide {
 
     #[inline]
     fn range(&self, prefix: Option<u64>) -> std::ops::Range<usize> {
-        let (Some(prefix), Some(&all)) = (prefix, self.less.last()) else {
+        let known = self.prefixes.len();
+        let Some(prefix) = prefix.filter(|_| known > 0) else {
             // The unknown user comes behind all others.
-            let known = self.less.last().map_or(0, |&all| all as usize);
             return known..self.splitters;
         };
         let Some(place) = prefix.checked_sub(self.first).map(|distance| (distance >> self.shift) as usize)
@@ -108,7 +108,7 @@ impl Guide {
         };
         match (self.less.get(place), self.less.get(place + 1)) {
             (Some(&from), Some(&to)) => from as usize..to as usize,
-            _ => all as usize..all as usize,
+            _ => known..known,
         }
     }
 }
