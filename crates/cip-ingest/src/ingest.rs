@@ -40,6 +40,7 @@ use crate::products::Products;
 use crate::reject_places::RejectPlaces;
 use crate::report::{IngestPhase, IngestProgress, IngestReport};
 use crate::row::Row;
+use crate::row_tally::RowTally;
 use crate::scatter::Scatter;
 use crate::sort::SortedRows;
 use crate::source::{Chunk, ChunkReader, OpenFile, SOURCES_AHEAD, Source};
@@ -505,10 +506,41 @@ impl Ingest {
         account: &Account,
         progress: &mut dyn FnMut(IngestProgress),
     ) -> Result<Written, IngestError> {
+        let (partitions, spill, tallies) = scatter.into_partitions()?;
+        let spill = &spill;
+        let refined = partitions.into_iter().flat_map(|partition| {
+            match partition.refine(&parser.layout, spill, plan.partition_bytes) {
+                Ok(parts) => parts.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        let spare = SpareBuffers::new(plan.threads.get());
+        let sort = |partition: Result<Partition, IngestError>| {
+            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
+        };
+        std::thread::scope(|scope| {
+            let sorted = ordered_map(scope, plan.sort_threads, refined, sort);
+            self.encode(writer, sources, parser, plan, sorted, &tallies, rejects, account, progress)
+        })
+    }
+
+    /// Encodes sorted rows and appends them to the store. The first are sorted while it is told apart what all rows share.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one ingest")]
+    fn encode(
+        &self,
+        writer: &StoreWriter,
+        sources: &[Source],
+        parser: &Parser,
+        plan: &Plan,
+        sorted: impl Iterator<Item = Result<SortedRows, IngestError>> + Send,
+        tallies: &[RowTally],
+        rejects: Option<&RejectPlaces>,
+        account: &Account,
+        progress: &mut dyn FnMut(IngestProgress),
+    ) -> Result<Written, IngestError> {
         let schema = self.mapping.schema()?;
         let tagging = self.experiment.as_ref().map(Tagging::new);
         let mut places = rejects.map(|_| writer.places()).transpose()?;
-        let (partitions, spill, tallies) = scatter.into_partitions()?;
         let files = StringArray::from_iter_values(sources.iter().map(|source| &source.name));
         let mut assembler = Assembler::new(self.schema()?, parser, tagging, files);
         let mut products = schema.id_type(column::PRODUCT_ID).map(Products::new);
@@ -517,7 +549,7 @@ impl Ingest {
             EventLayout::Compact => {
                 let offers = parser.attributes.as_ref().is_some_and(Attributes::are_offers);
                 let shared = if offers { assembler.attributes()? } else { None };
-                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared, &tallies)?;
+                let CodedForm { form, codes } = CodedForm::new(&self.schema()?, shared, tallies)?;
                 if let Some(of_offers) = compact_events::products(&form)? {
                     assembler = assembler.with_offers(codes);
                     products = Some(of_offers);
@@ -540,19 +572,7 @@ impl Ingest {
             _ => None,
         };
 
-        let spill = &spill;
-        let refined = partitions.into_iter().flat_map(|partition| {
-            match partition.refine(&parser.layout, spill, plan.partition_bytes) {
-                Ok(parts) => parts.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        });
-        let spare = SpareBuffers::new(plan.threads.get());
-        let sort = |partition: Result<Partition, IngestError>| {
-            Ok::<_, IngestError>(SortedRows::new(&parser.layout, partition?.load(&spare)?, &spare))
-        };
         std::thread::scope(|scope| {
-            let sorted = ordered_map(scope, plan.sort_threads(), refined, sort);
             let groups = RowGroupCutter::new(&parser.layout, sorted, numbering);
             let encoded = ordered_map(scope, plan.threads, groups, |group| {
                 let group = group?;

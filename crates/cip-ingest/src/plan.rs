@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) partitions: usize,
     /// Bytes of rows that are sorted at once; larger ranges are split again.
     pub(crate) partition_bytes: usize,
+    /// Threads that load and sort.
+    pub(crate) sort_threads: NonZeroUsize,
     /// The attributes of products may take so much; with more, every row keeps its own.
     pub(crate) attribute_bytes: u64,
     total_bytes: u64,
@@ -36,6 +38,8 @@ pub(crate) struct Plan {
 const WRITE_BYTES: u64 = 24 << 20;
 const BASE_BYTES: u64 = 16 << 20;
 const WORK_BYTES: u64 = 32 << 20;
+/// With so much a thread, as many sort as encode.
+const AMPLE_BYTES: u64 = 96 << 20;
 /// A compressed file, as a table, is taken for ten times its size; ranges that come out too large are split later.
 const INFLATION: u64 = 10;
 /// The part of the memory that is for what rows share.
@@ -84,6 +88,9 @@ impl Plan {
         );
         // Sorted partitions in flight, each with its keys.
         let partition_bytes = (free / (2 * (2 * threads + 2))).clamp(2 << 20, 64 << 20) as usize;
+        // Sorting is less work than encoding, and every thread that sorts holds partitions: where memory is ample, encoders need not wait.
+        let ample = free / threads >= AMPLE_BYTES;
+        let sort_threads = if ample { workers.get() } else { workers.get().div_ceil(2) };
         let csv: u64 = sources
             .iter()
             .map(|source| {
@@ -101,14 +108,10 @@ impl Plan {
             buffer_bytes: (free / 2) as usize,
             partitions,
             partition_bytes,
+            sort_threads: NonZeroUsize::new(sort_threads).unwrap_or(NonZeroUsize::MIN),
             total_bytes: csv.max(1),
             attribute_bytes: budget.bytes() / ATTRIBUTE_PART,
         })
-    }
-
-    /// Threads that load and sort: less work than encoding, and every one holds partitions.
-    pub(crate) fn sort_threads(&self) -> NonZeroUsize {
-        NonZeroUsize::new(self.threads.get().div_ceil(2)).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Gives `visit` some chunks of a file that tell what its keys are like: spread over a plain file, the start of a
