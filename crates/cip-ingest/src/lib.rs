@@ -40,6 +40,8 @@ mod idle;
 mod ingest;
 mod interner;
 mod known_texts;
+#[cfg(target_arch = "x86_64")]
+mod lane_packing;
 mod local_copy;
 mod mapping;
 mod merged_places;

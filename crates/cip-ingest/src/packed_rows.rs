@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use crate::attributes::AttributeUse;
     use crate::mapping::SourceMapping;
-    use crate::packing::PackScratch;
+    use crate::packing::{PackScratch, ROWS_ROOM};
     use crate::parse::Parser;
     use crate::row::RowLayout;
     use proptest::prelude::*;
@@ -316,7 +316,7 @@ mod tests {
                 .collect();
             prop_assert_eq!(rows[0].len(), bytes);
             let mut block = vec![1, 2, 3];
-            packing.pack(&[rows.concat(), vec![0; ROOM]].concat(), &ids.concat(), &mut PackScratch::default(), |_| &mut block);
+            packing.pack(&[rows.concat(), vec![0; ROWS_ROOM]].concat(), &ids.concat(), &mut PackScratch::default(), |_| &mut block);
             // Several segments with the same rows: codes count in each.
             let segments = std::iter::repeat_n(vec![&block[3..]], copies);
             let packed = PackedRows::new(packing, segments);

@@ -10,12 +10,16 @@
 //! Every row of a block takes the same whole number of bytes, so that rows can be taken from it in any order. `ids` are the
 //! session ids that the partition's rows had not named before.
 
+#[cfg(target_arch = "x86_64")]
+use crate::lane_packing::LanePacking;
 use crate::row::RowLayout;
 
 /// Bytes of a UUID.
 pub(crate) const ID: usize = 16;
 /// Where values are read and written, so many bytes are: behind the last there must be room.
 pub(crate) const ROOM: usize = 8;
+/// Rows that are packed are read with so many bytes behind them.
+pub(crate) const ROWS_ROOM: usize = 64;
 /// Rows of a block at most: their number takes eight bits.
 pub(crate) const MOST_ROWS: usize = 1 << ROW_BITS;
 pub(crate) const ROW_BITS: u32 = 8;
@@ -47,6 +51,8 @@ pub(crate) struct Packing {
     pub(crate) position: usize,
     /// The value that is the code of a session, where sessions have UUIDs.
     pub(crate) session: Option<usize>,
+    #[cfg(target_arch = "x86_64")]
+    lanes: Option<LanePacking>,
 }
 
 /// At most eight bytes of a row.
@@ -85,10 +91,35 @@ impl Frame {
     /// The shift of times that lie whole seconds apart.
     const SECONDS: u8 = 64;
     const SECOND: u64 = 1_000_000;
+    /// Two to the power of this, times an odd number, is a second.
+    const TWOS: u32 = Self::SECOND.trailing_zeros();
+    /// A multiple of an odd number becomes the quotient where it is multiplied with its inverse modulo 2^64, by Newton's method;
+    /// no other number becomes so little (Hacker's Delight, 10-17).
+    const ODD: u64 = Self::SECOND >> Self::TWOS;
+    const INVERSE: u64 = {
+        let mut inverse = Self::ODD;
+        let mut step = 0;
+        while step < 5 {
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(Self::ODD.wrapping_mul(inverse)));
+            step += 1;
+        }
+        inverse
+    };
 
     /// What the rest of a value is multiplied with.
     pub(crate) fn step(self) -> u64 {
         if self.shift == Self::SECONDS { Self::SECOND } else { 1 << (self.shift & 63) }
+    }
+
+    /// How a value less the base becomes its rest: it is shifted, and then multiplied.
+    pub(crate) fn rest(self) -> (u64, u64) {
+        if self.shift == Self::SECONDS { (Self::TWOS.into(), Self::INVERSE) } else { (self.shift.into(), 1) }
+    }
+
+    /// Appends the frame as it stands in a block.
+    pub(crate) fn append_to(self, frames: &mut Vec<u8>) {
+        frames.extend_from_slice(&self.base.to_le_bytes());
+        frames.extend_from_slice(&[self.shift, self.bits]);
     }
 
     #[inline(always)]
@@ -100,8 +131,14 @@ impl Frame {
             most = most.max(value);
             differ |= value ^ first;
         }
+        Self::of(least, most, differ)
+    }
+
+    /// The frame of values between two, which differ in some bits.
+    #[inline(always)]
+    pub(crate) fn of(least: u64, most: u64, differ: u64) -> Self {
         if differ == 0 {
-            return Self { base: first, ..Self::default() };
+            return Self { base: least, ..Self::default() };
         }
         // What no two values differ in, no difference has.
         let shift = differ.trailing_zeros();
@@ -112,27 +149,13 @@ impl Frame {
     /// Returns the frame of times that lie whole seconds apart, and leaves how many in their place; where they do not, nothing
     /// changes.
     #[inline(always)]
-    fn of_seconds(self, times: &mut [u64]) -> Self {
-        /// Two to the power of this, times an odd number, is a second.
-        const TWOS: u32 = Frame::SECOND.trailing_zeros();
-        /// A multiple of an odd number becomes the quotient where it is multiplied with its inverse modulo 2^64, by Newton's method;
-        /// no other number becomes so little (Hacker's Delight, 10-17).
-        const ODD: u64 = Frame::SECOND >> TWOS;
-        const INVERSE: u64 = {
-            let mut inverse = ODD;
-            let mut step = 0;
-            while step < 5 {
-                inverse = inverse.wrapping_mul(2u64.wrapping_sub(ODD.wrapping_mul(inverse)));
-                step += 1;
-            }
-            inverse
-        };
-        let seconds = |time: u64| (time.wrapping_sub(self.base) >> TWOS).wrapping_mul(INVERSE);
-        if self.bits == 0 || u32::from(self.shift) < TWOS {
+    pub(crate) fn of_seconds(self, times: &mut [u64]) -> Self {
+        let seconds = |time: u64| (time.wrapping_sub(self.base) >> Self::TWOS).wrapping_mul(Self::INVERSE);
+        if self.bits == 0 || u32::from(self.shift) < Self::TWOS {
             return self;
         }
         let most = times.iter().fold(0, |most, &time| seconds(time).max(most));
-        if most > u64::MAX / ODD {
+        if most > u64::MAX / Self::ODD {
             return self;
         }
         times.iter_mut().for_each(|time| *time = seconds(*time));
@@ -143,7 +166,9 @@ impl Frame {
 /// What packing a block needs that the next one needs again.
 #[derive(Debug, Default)]
 pub(crate) struct PackScratch {
-    frames: Vec<u8>,
+    pub(crate) frames: Vec<u8>,
+    /// The packed rows, and what is behind them.
+    pub(crate) packed: Vec<u8>,
     /// The words of all rows that are complete or begun: those of one place behind the other.
     words: Vec<[u64; MOST_ROWS]>,
 }
@@ -184,9 +209,12 @@ impl Packing {
             let (known, bit) = bit(&values, null)?;
             Some((place(at)?, known, bit))
         });
+        let time = place(RowLayout::TIME)?;
         Some(Self {
+            #[cfg(target_arch = "x86_64")]
+            lanes: LanePacking::new(&values, row_bytes, time),
             user,
-            time: place(RowLayout::TIME)?,
+            time,
             position: place(RowLayout::POSITION)?,
             session: layout.id_at().and_then(place),
             values,
@@ -199,7 +227,7 @@ impl Packing {
         bit(&self.values, byte).unwrap_or_default()
     }
 
-    /// Makes a block of rows, behind which there is [`ROOM`], with the ids that are new; `room` gives what its bytes are appended to.
+    /// Makes a block of rows, behind which there is [`ROWS_ROOM`], with the ids that are new; `room` gives what its bytes are appended to.
     pub(crate) fn pack<'a>(
         &self,
         rows: &[u8],
@@ -207,39 +235,47 @@ impl Packing {
         scratch: &mut PackScratch,
         room: impl FnOnce(usize) -> &'a mut Vec<u8>,
     ) {
+        let count = (rows.len() - ROWS_ROOM) / self.row_bytes;
+        scratch.frames.clear();
+        let stride = self.pack_rows(rows, count, scratch);
+        let (frames, packed) = (&scratch.frames, &scratch.packed[..count * stride]);
+        let length = HEAD + frames.len() + packed.len() + ROOM + ids.len();
+        let block = room(length);
+        block.extend_from_slice(&(length as u32).to_le_bytes());
+        block.extend_from_slice(&(count as u32).to_le_bytes());
+        block.extend_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
+        block.extend_from_slice(frames);
+        block.extend_from_slice(packed);
+        block.extend_from_slice(&[0; ROOM]);
+        block.extend_from_slice(ids);
+    }
+
+    /// Finds frames and packs rows; returns the bytes of a packed row.
+    fn pack_rows(&self, rows: &[u8], count: usize, scratch: &mut PackScratch) -> usize {
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "calls what the processor was asked for")]
-            // SAFETY: the processor has the feature that the function is compiled for.
-            return unsafe { self.pack_avx2(rows, ids, scratch, room) };
+        {
+            if let Some(lanes) = &self.lanes {
+                return lanes.pack(rows, count, scratch);
+            }
+            if std::arch::is_x86_feature_detected!("avx2") {
+                #[expect(unsafe_code, reason = "calls what the processor was asked for")]
+                // SAFETY: the processor has the feature that the function is compiled for.
+                return unsafe { self.pack_avx2(rows, count, scratch) };
+            }
         }
-        self.pack_with(rows, ids, scratch, room);
+        self.pack_with(rows, count, scratch)
     }
 
     /// The same, with the least and the most of four values at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn pack_avx2<'a>(
-        &self,
-        rows: &[u8],
-        ids: &[u8],
-        scratch: &mut PackScratch,
-        room: impl FnOnce(usize) -> &'a mut Vec<u8>,
-    ) {
-        self.pack_with(rows, ids, scratch, room);
+    fn pack_avx2(&self, rows: &[u8], count: usize, scratch: &mut PackScratch) -> usize {
+        self.pack_with(rows, count, scratch)
     }
 
     #[inline(always)]
-    fn pack_with<'a>(
-        &self,
-        rows: &[u8],
-        ids: &[u8],
-        scratch: &mut PackScratch,
-        room: impl FnOnce(usize) -> &'a mut Vec<u8>,
-    ) {
-        let count = (rows.len() - ROOM) / self.row_bytes;
-        let PackScratch { frames, words } = scratch;
-        frames.clear();
+    fn pack_with(&self, rows: &[u8], count: usize, scratch: &mut PackScratch) -> usize {
+        let PackScratch { frames, packed, words } = scratch;
         words.clear();
         let mut offsets = Offsets::default();
         let mut column = [0; MOST_ROWS];
@@ -252,8 +288,7 @@ impl Packing {
             if index == self.time {
                 frame = frame.of_seconds(column);
             }
-            frames.extend_from_slice(&frame.base.to_le_bytes());
-            frames.extend_from_slice(&[frame.shift, frame.bits]);
+            frame.append_to(frames);
             let (byte, bit) = offsets.next(frame.bits);
             if frame.bits == 0 {
                 continue;
@@ -270,29 +305,80 @@ impl Packing {
             }
         }
         let stride = offsets.stride() as usize;
-        let body = HEAD + frames.len();
-        let length = body + count * stride + ROOM + ids.len();
-        let block = room(length);
-        let start = block.len();
-        block.extend_from_slice(&(length as u32).to_le_bytes());
-        block.extend_from_slice(&(count as u32).to_le_bytes());
-        block.extend_from_slice(&((ids.len() / ID) as u32).to_le_bytes());
-        block.extend_from_slice(frames);
-        block.resize(start + length - ids.len(), 0);
+        packed.resize(count * stride + ROOM, 0);
         for index in 0..count {
             // What is written behind a row is written again with the next one.
-            let packed = &mut block[start + body + index * stride..][..stride + ROOM];
+            let packed = &mut packed[index * stride..][..stride + ROOM];
             for (place, word) in packed.as_chunks_mut::<8>().0.iter_mut().zip(&*words) {
                 *place = word[index].to_le_bytes();
             }
         }
-        block.extend_from_slice(ids);
+        stride
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::AttributeUse;
+    use crate::mapping::SourceMapping;
+    use crate::parse::Parser;
+    use proptest::prelude::*;
+
+    /// A layout of so many values that each has a lane.
+    fn layout() -> RowLayout {
+        let mapping = SourceMapping::from_toml(
+            "name = 't'\n[columns]\nevent_time = { from = 't', type = 'timestamp' }\n\
+             event_type = { from = 'e', type = 'dictionary' }\n\
+             user_id = { from = 'u', type = 'int64', nullable = true }\n\
+             source_session = { from = 's', type = 'uuid', nullable = true }\n\
+             price = { from = 'p', type = 'money', scale = 2 }",
+        );
+        Parser::new(&mapping.unwrap(), AttributeUse::Products).unwrap().layout
+    }
+
+    proptest! {
+        #[test]
+        fn any_processor_packs_rows_as_columns_are_packed(
+            like in proptest::collection::vec(any::<u64>(), 8),
+            differ in proptest::collection::vec(prop_oneof![Just(0), (0u32..64).prop_map(|bits| u64::MAX >> bits)], 8),
+            zeros in proptest::collection::vec(0u32..40, 8),
+            unit in prop_oneof![Just(1u64), Just(1_000_000), Just(64)],
+            rows in proptest::collection::vec(proptest::collection::vec(any::<u64>(), 8), 1..=MOST_ROWS),
+        ) {
+            let layout = layout();
+            let packing = layout.packing().unwrap();
+            prop_assert!(packing.values.len() <= 8 && packing.row_bytes <= 64);
+            let mut bytes = Vec::new();
+            for row in &rows {
+                let start = bytes.len();
+                bytes.resize(start + packing.row_bytes + ROOM, 0);
+                for (index, value) in packing.values.iter().enumerate() {
+                    let distance = (row[index] & differ[index]) >> zeros[index] << zeros[index];
+                    let unit = if index == packing.time { unit } else { 1 };
+                    let word = like[index].wrapping_add(distance.wrapping_mul(unit)) & value.mask;
+                    bytes[start + value.at..start + value.at + value.bytes]
+                        .copy_from_slice(&word.to_le_bytes()[..value.bytes]);
+                }
+                bytes.truncate(start + packing.row_bytes);
+            }
+            bytes.resize(bytes.len() + ROWS_ROOM, 0xaa);
+            let packed = |pack: &dyn Fn(&mut PackScratch) -> usize| {
+                let mut scratch = PackScratch::default();
+                let stride = pack(&mut scratch);
+                (scratch.frames, scratch.packed[..rows.len() * stride].to_vec())
+            };
+            let expected = packed(&|scratch| packing.pack_with(&bytes, rows.len(), scratch));
+            prop_assert_eq!(packed(&|scratch| packing.pack_rows(&bytes, rows.len(), scratch)), expected.clone());
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2") {
+                #[expect(unsafe_code, reason = "calls what the processor was asked for")]
+                // SAFETY: the processor has the feature that the function is compiled for.
+                let columns = packed(&|scratch| unsafe { packing.pack_avx2(&bytes, rows.len(), scratch) });
+                prop_assert_eq!(columns, expected);
+            }
+        }
+    }
 
     #[test]
     fn times_that_lie_whole_seconds_apart_are_kept_as_seconds() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cip_core::fetch;
 
 use crate::error::IngestError;
-use crate::packing::{MOST_ROWS, PackScratch, ROOM};
+use crate::packing::{MOST_ROWS, PackScratch, ROWS_ROOM};
 use crate::row::{Row, RowLayout, Rows};
 use crate::row_tally::RowTally;
 use crate::session_codes::SessionCodes;
@@ -171,7 +171,7 @@ impl LocalRows {
                 if part.pending.len() >= self.block_bytes {
                     self.make_room(range, row.layout);
                 } else if part.pending.capacity() == 0 {
-                    part.pending.reserve_exact(self.block_bytes + ROOM.max(SHORT_ROW));
+                    part.pending.reserve_exact(self.block_bytes + ROWS_ROOM.max(SHORT_ROW));
                 }
                 let part = &mut self.parts[range];
                 match row.bytes.first_chunk::<SHORT_ROW>() {
@@ -233,7 +233,7 @@ impl LocalRows {
         let before = open.held;
         match layout.packing() {
             Some(packing) => {
-                part.pending.extend_from_slice(&[0; ROOM]);
+                part.pending.extend_from_slice(&[0; ROWS_ROOM]);
                 packing.pack(&part.pending, &part.ids, &mut self.packing, |length| {
                     open.room(length, slab_bytes)
                 });
