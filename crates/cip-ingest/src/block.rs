@@ -12,7 +12,7 @@ use cip_core::table::SessionIdType;
 use crate::attributes::Attributes;
 use crate::contract::verdict::Admission;
 use crate::digits;
-use crate::field::{FieldText, PlainFields};
+use crate::field::{FieldText, PlainFields, TextWords};
 use crate::file_plan::{AttributePlan, ColumnPlan, FilePlan};
 use crate::interner::SharedDictionary;
 use crate::known_texts::Fingerprint;
@@ -286,8 +286,14 @@ impl Parser {
                 }),
                 Form::Dictionary => {
                     let cache = &caches[index];
+                    // Of most events the type is that of the one before.
+                    let mut last = (TextWords::default(), 0);
                     lines.fill(column, rows, row_bytes, |field| {
-                        SharedDictionary::known(field, cache).map(u32::to_le_bytes)
+                        let words = field.words()?;
+                        if words != last.0 {
+                            last = (words, SharedDictionary::known(&words, cache)?);
+                        }
+                        Some(u32::to_le_bytes(last.1))
                     })
                 }
                 Form::Uuid => lines

@@ -75,10 +75,9 @@ impl SharedDictionary {
 
     /// Returns the code of a text of at most 32 bytes that this thread looked up lately, if it is.
     #[inline(always)]
-    pub(crate) fn known(field: &FieldText<'_>, cache: &DictionaryCache) -> Option<u32> {
-        let words = field.words()?;
-        let recent = cache.recent.get(DictionaryCache::place(&words))?;
-        (recent.words == words).then_some(recent.code)
+    pub(crate) fn known(text: &TextWords, cache: &DictionaryCache) -> Option<u32> {
+        let recent = cache.recent.get(DictionaryCache::place(text))?;
+        (recent.words == *text).then_some(recent.code)
     }
 
     fn look_up(

@@ -42,6 +42,7 @@ mod csv_records;
 mod csv_table;
 mod currency;
 mod document;
+mod early_sync;
 mod encoding;
 mod erase;
 mod error;

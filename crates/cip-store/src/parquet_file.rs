@@ -20,6 +20,7 @@ use parquet::schema::types::SchemaDescPtr;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::column::{self, EncodedColumn, Scratch, Values};
+use crate::early_sync::EarlySync;
 use crate::encoding::{scheme, writer_properties};
 use crate::error::StoreError;
 use crate::manifest::DataFile;
@@ -256,6 +257,7 @@ impl ParquetFile {
         let file = File::create(path).map_err(StoreError::io("create", path))?;
         let sink = HashingWriter {
             file: BufWriter::with_capacity(1 << 18, file),
+            early: EarlySync::default(),
             hash: Box::new(Xxh3::new()),
             bytes: 0,
         };
@@ -299,6 +301,7 @@ impl ParquetFile {
         let metadata = self.writer.finish().map_err(StoreError::parquet(&self.path))?;
         let sink = self.writer.inner_mut();
         sink.flush().map_err(StoreError::io("write", &self.path))?;
+        sink.early.finish().map_err(StoreError::io("sync", &self.path))?;
         sink.file.get_ref().sync_all().map_err(StoreError::io("sync", &self.path))?;
         let (bytes, xxh3) = (sink.bytes, format!("{:032x}", sink.hash.digest128()));
         let written = File::open(&self.path).map_err(StoreError::io("read", &self.path))?;
@@ -334,6 +337,7 @@ fn file_writer<W: Write + Send>(
 /// Writes to a file and takes the checksum on the way.
 struct HashingWriter {
     file: BufWriter<File>,
+    early: EarlySync,
     hash: Box<Xxh3>,
     bytes: u64,
 }
@@ -343,6 +347,7 @@ impl Write for HashingWriter {
         let written = self.file.write(bytes)?;
         self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
+        self.early.written(self.file.get_ref(), self.bytes)?;
         Ok(written)
     }
 
