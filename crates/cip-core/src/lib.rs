@@ -28,7 +28,7 @@
 //! - [`benjamini_hochberg`]: p-values of many tests, made comparable.
 //! - [`Draws`]: numbers that are drawn by lot, by a seed.
 //! - [`StateWriter`], [`StateReader`]: what is kept from one run to the next, as bytes.
-//! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads.
+//! - [`MemoryBudget`], [`pipeline::ordered_map`]: how much at once, and on how many threads. [`first_where`]: a search by halves.
 
 pub mod column;
 mod dictionary;
@@ -44,6 +44,7 @@ mod memory;
 mod money;
 pub mod pipeline;
 mod q_value;
+mod search;
 mod state;
 pub mod table;
 mod time;
@@ -61,6 +62,7 @@ pub use id::{Id, IdBuilder, IdColumn, IdRef, IdType};
 pub use memory::MemoryBudget;
 pub use money::{AMOUNT_PRECISION, MoneyScale, SUM_PRECISION, check_sum};
 pub use q_value::benjamini_hochberg;
+pub use search::first_where;
 pub use state::{StateFault, StateFormat, StateReader, StateWriter};
 pub use time::{MICROS_PER_DAY, TimeRange, Timestamp, parse_duration};
 pub use time_zone::{TIME_ZONES, TimeZone, ZonePeriod};

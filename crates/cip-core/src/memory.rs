@@ -45,6 +45,11 @@ impl MemoryBudget {
         Self { bytes: ((self.bytes as u128 * numerator as u128) / denominator as u128) as u64 }
     }
 
+    /// Returns what is left beside `bytes`, or `least` where that is more.
+    pub fn beside(self, bytes: u64, least: MemoryBudget) -> Self {
+        Self { bytes: self.bytes.saturating_sub(bytes) }.max(least)
+    }
+
     /// Checks that `what`, which cannot work in less than `smallest`, fits.
     ///
     /// # Errors

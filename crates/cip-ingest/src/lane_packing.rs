@@ -149,10 +149,15 @@ impl Rests {
             rests.multiplied |= rests.factor[lane] != 1;
         }
         for lane in 0..frames.len() {
-            let is = |other: Option<&usize>| u8::from(other == Some(&words[lane])) << lane;
-            rests.first |= is(words[lane..].first()) & !is(lane.checked_sub(1).map(|before| &words[before]));
+            let shares = |other: usize| words.get(other) == Some(&words[lane]);
+            let bit = 1 << lane;
+            if lane == 0 || !shares(lane - 1) {
+                rests.first |= bit;
+            }
             for (shared, ahead) in rests.shared.iter_mut().zip([1, 2, 4]) {
-                *shared |= is(words.get(lane + ahead));
+                if shares(lane + ahead) {
+                    *shared |= bit;
+                }
             }
         }
         (rests, offsets.stride() as usize)

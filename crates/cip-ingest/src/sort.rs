@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::ops::Range;
 
 use arrow_array::builder::BooleanBufferBuilder;
-use cip_core::fetch;
+use cip_core::{fetch, first_where};
 use foldhash::fast::RandomState;
 
 use crate::buffer::{Buffer, SpareBuffers};
@@ -14,7 +14,7 @@ use crate::packed_rows::PackedRows;
 use crate::packing::{ID, Packing};
 use crate::partition::LoadedBlocks;
 use crate::row::{Row, RowLayout, Slot, User};
-use crate::sorted_columns::{Bit, SortedColumns, first_row};
+use crate::sorted_columns::{Bit, SortedColumns};
 
 /// Rows sorted by user, time, source file and line, one behind the other in memory.
 #[derive(Debug)]
@@ -314,7 +314,7 @@ impl SortedRows {
 
     /// Returns the first row from `from` on with which the rows count `bytes` or more; the number of rows where none does.
     pub(crate) fn row_at_bytes(&self, layout: &RowLayout, from: usize, bytes: usize) -> usize {
-        first_row(from..self.len(), |row| self.counted_bytes(layout, from..row) >= bytes)
+        first_where(from..self.len(), |row| self.counted_bytes(layout, from..row) >= bytes)
     }
 
     /// Which of the partition's sessions some rows belong to.

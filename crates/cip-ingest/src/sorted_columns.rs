@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use cip_core::first_where;
+
 use crate::packing::{Packing, Value};
 
 /// The values of one column, in as few bytes as a row has for them.
@@ -74,16 +76,6 @@ impl Bit<'_> {
     }
 }
 
-/// Returns the first of some rows for which something holds, as it does for all behind it; their end where it holds for none.
-pub(crate) fn first_row(rows: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (rows.start, rows.end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if holds(middle) { high = middle } else { low = middle + 1 }
-    }
-    low
-}
-
 /// Rows of one length, in order.
 #[derive(Debug)]
 pub(crate) struct SortedColumns {
@@ -131,7 +123,7 @@ impl SortedColumns {
         let mut ends = Vec::new();
         if let Some((user, null, bit)) = packing.user {
             let unknown = Bit { column: &self.columns[null], bit };
-            let known = first_row(0..self.rows, |row| unknown.is_set(row));
+            let known = first_where(0..self.rows, |row| unknown.is_set(row));
             match &self.columns[user] {
                 Column::Bytes(users) => append_ends(&users[..known], &mut ends),
                 Column::Words(users) => append_ends(&users[..known], &mut ends),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use cip_core::{Id, IdColumn, IdRef};
+use cip_core::{Id, IdColumn, IdRef, first_where};
 
 use crate::manifest::RowGroupSpan;
 
@@ -53,17 +53,10 @@ impl UserRange {
 
     /// Returns which of some rows, sorted by user, are in the range.
     pub(crate) fn rows(&self, users: &IdColumn) -> Range<usize> {
-        let first_where = |beyond: &dyn Fn(Option<IdRef<'_>>) -> bool| {
-            let (mut low, mut high) = (0, users.len());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if beyond(users.get(middle)) { high = middle } else { low = middle + 1 }
-            }
-            low
-        };
-        let start = self.after.as_ref().map_or(0, |after| first_where(&|user| after.compare(user).is_lt()));
-        let end =
-            self.up_to.as_ref().map_or(users.len(), |up_to| first_where(&|user| up_to.compare(user).is_lt()));
+        let first_behind =
+            |last: &UserKey| first_where(0..users.len(), |row| last.compare(users.get(row)).is_lt());
+        let start = self.after.as_ref().map_or(0, first_behind);
+        let end = self.up_to.as_ref().map_or(users.len(), first_behind);
         start..end.max(start)
     }
 }

@@ -40,8 +40,7 @@ pub(crate) fn write(
 
 /// What baskets and counting may take beside the process, the partitions that are read and the table that is written.
 fn share(memory: MemoryBudget) -> MemoryBudget {
-    const BESIDE: u64 = 128 << 20;
-    MemoryBudget::from_bytes(memory.bytes().saturating_sub(BESIDE).max(memory.part(1, 3).bytes()))
+    memory.beside(128 << 20, memory.part(1, 3))
 }
 
 /// The totals and the most frequent pairs.

@@ -41,8 +41,7 @@ pub(crate) fn run(args: &SequencesArgs, common: &Common) -> Result<Answer, CliEr
 
 /// What histories and their sequences may take beside the process, the events that are read and the table that is written.
 fn share(memory: MemoryBudget) -> MemoryBudget {
-    const BESIDE: u64 = 24 << 20;
-    MemoryBudget::from_bytes(memory.bytes().saturating_sub(BESIDE).max(memory.part(1, 2).bytes()))
+    memory.beside(24 << 20, memory.part(1, 2))
 }
 
 fn patterns(args: &SequencesArgs) -> Result<SequencePatterns, BasketError> {

@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
-use cip_core::{CoreError, IdColumn, IdRef, column};
+use cip_core::{CoreError, IdColumn, IdRef, column, first_where};
 use cip_sessionize::{AbsentUsers, SessionChange, SessionChanges, apply_changes, diff_sessions};
 use cip_store::{TableReader, TableWriter};
 
@@ -139,21 +139,12 @@ fn last(users: &IdColumn) -> Option<IdRef<'_>> {
 
 /// How many rows of sorted users there are up to a user, the user's included.
 fn rows_up_to(users: &IdColumn, user: IdRef<'_>) -> usize {
-    partition(users, |here| here <= user)
+    first_where(0..users.len(), |row| users.get(row).is_none_or(|here| here > user))
 }
 
 /// How many rows of sorted users there are before a user.
 fn rows_before(users: &IdColumn, user: IdRef<'_>) -> usize {
-    partition(users, |here| here < user)
-}
-
-fn partition(users: &IdColumn, is_before: impl Fn(IdRef<'_>) -> bool) -> usize {
-    let (mut low, mut high) = (0, users.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if users.get(middle).is_some_and(&is_before) { low = middle + 1 } else { high = middle }
-    }
-    low
+    first_where(0..users.len(), |row| users.get(row).is_none_or(|here| here >= user))
 }
 
 /// Takes the first rows off a batch.
