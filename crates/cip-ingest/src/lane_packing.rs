@@ -35,8 +35,6 @@ struct Rests {
     base: [u64; LANES],
     shift: [u64; LANES],
     factor: [u64; LANES],
-    /// Whether a factor is not 1.
-    multiplied: bool,
     /// Where they are in the words of packed rows.
     bit: [u64; LANES],
     /// The first lane of each word, and the lanes that share a word with the next, the second next and the fourth next.
@@ -98,11 +96,12 @@ impl LanePacking {
         let (base, shift) = (of_words(rests.base), of_words(rests.shift));
         let (factor, bit) = (of_words(rests.factor), of_words(rests.bit));
         let [next, second, fourth] = rests.shared;
+        let multiplied = rests.factor != [1; LANES];
         scratch.packed.resize(MOST_ROWS * BYTES + BYTES, 0);
         for row in 0..count {
             let values = self.lanes(rows, row, bytes);
             let mut rest = _mm512_srlv_epi64(_mm512_sub_epi64(values, base), shift);
-            if rests.multiplied {
+            if multiplied {
                 rest = _mm512_mullo_epi64(rest, factor);
             }
             let mut all = _mm512_sllv_epi64(rest, bit);
@@ -134,7 +133,6 @@ impl Rests {
             base: [0; LANES],
             shift: [0; LANES],
             factor: [1; LANES],
-            multiplied: false,
             bit: [0; LANES],
             first: 0,
             shared: [0; 3],
@@ -146,7 +144,6 @@ impl Rests {
             rests.bit[lane] = bit.into();
             rests.base[lane] = frame.base;
             (rests.shift[lane], rests.factor[lane]) = frame.rest();
-            rests.multiplied |= rests.factor[lane] != 1;
         }
         for lane in 0..frames.len() {
             let shares = |other: usize| words.get(other) == Some(&words[lane]);

@@ -16,7 +16,7 @@ pub(crate) struct EarlySync {
 }
 
 impl EarlySync {
-    /// Is told how many bytes were written. One thread at a time sends what there is; where the system gives none, the end waits longer.
+    /// Is told how many bytes were written. One thread at a time sends what there is; where the system gives no thread or no other handle, the end waits longer.
     ///
     /// # Errors
     /// Those of the bytes sent before: the system says them once.
@@ -26,8 +26,8 @@ impl EarlySync {
         }
         self.finish()?;
         self.upto = bytes;
-        let file = file.try_clone()?;
-        self.running = std::thread::Builder::new().spawn(move || file.sync_data()).ok();
+        let spawn = |file: File| std::thread::Builder::new().spawn(move || file.sync_data()).ok();
+        self.running = file.try_clone().ok().and_then(spawn);
         Ok(())
     }
 
